@@ -1,0 +1,53 @@
+/**
+ * Every bound that protects memory or time from strangers, in one place and by name. Units go last.
+ * Raising one costs memory in proportion on a 128 MB board; the comment says what is held.
+ */
+export const LIMITS = {
+  /** Payload of one datagram, before the network's own headers: safe on Ethernet, Wi-Fi and most tunnels. */
+  datagramBytes: 1200,
+  /** One frame on a TCP stream. A larger announced length closes the connection. */
+  frameBytes: 1 << 20,
+  /** State sent by anti-entropy is cut into frames of about this size, so that no single one stalls the loop. */
+  syncChunkBytes: 32 * 1024,
+  /** Members known, whatever their state. A record of one more is dropped and counted. */
+  members: 8192,
+  /** Registrations (map entries) over all nodes. One more is refused (locally) or dropped and counted (remote). */
+  registrations: 1_000_000,
+  /** Separate increments one entry holds before `increase` asks for a `register` that sums them up. */
+  incrementsPerEntry: 1024,
+  /** Greatest priority, and greatest amount of one adjustment. */
+  priority: 2 ** 31 - 1,
+  /** Intervals of one actor's causal context; a context more torn than this is refused. */
+  contextIntervals: 4096,
+  /** Deltas that wait for the next group. Beyond it, deltas are left to anti-entropy and counted. */
+  pendingDeltas: 8192,
+  /** Messages (delta groups) sent per flush; the rest waits for the next. */
+  groupsPerFlush: 32,
+  /** Tree hops that wait for an acknowledgement. Beyond it, new hops are left to anti-entropy and counted. */
+  pendingHops: 4096,
+  /** Broadcast ids remembered, so that a message is relayed once. */
+  seenMessages: 8192,
+  /** Own multicasts kept for those who ask for a missed one. */
+  multicastHistory: 128,
+  /** Missed multicasts asked for at once, per sender. */
+  multicastRepairs: 16,
+  /** Streams open at once, in and out together. */
+  streams: 256,
+  /** Bytes that may wait on one outgoing stream before it is closed as too slow. */
+  streamBacklogBytes: 8 << 20,
+  /** Commands that wait for their journal record. */
+  pendingCommands: 4096,
+  /** Length of a node or cluster name, in UTF-8 bytes. */
+  nameBytes: 64,
+  /** Tags of one node, and bytes of one tag's key or value. */
+  tags: 32,
+  tagBytes: 128,
+  /** Addresses in one join command. */
+  joinAddresses: 64,
+  /** Body of one HTTP request. */
+  httpBodyBytes: 64 * 1024,
+  /** Watchers of the event stream at once. */
+  eventWatchers: 64,
+  /** Events kept for a watcher that comes back with Last-Event-ID. */
+  eventHistory: 1024,
+} as const;

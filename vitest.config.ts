@@ -1,0 +1,40 @@
+import { defineConfig } from 'vitest/config';
+
+/** Four suites: `unit` and `tidy` need nothing, `e2e` starts real agents, `net` needs root and network namespaces. */
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: [
+            'src/**/*.test.ts',
+            'test/unit/**/*.test.ts',
+            'test/sim/**/*.test.ts',
+            'test/fuzz/**/*.test.ts',
+          ],
+          testTimeout: 60_000,
+        },
+      },
+      { test: { name: 'tidy', include: ['test/tidy/**/*.test.ts'] } },
+      {
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'net',
+          include: ['test/net/**/*.test.ts'],
+          testTimeout: 180_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
