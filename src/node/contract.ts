@@ -1,0 +1,225 @@
+/**
+ * The node contract: what the rooms below the I/O line may ask of a running node, and what it answers. Types only, so
+ * that `http`, `store` and the tests depend on shapes and not on the machine. The JSON of HTTP version 1 is these
+ * shapes as they stand (INTERFACE.md), so a field added here is a field of the API.
+ */
+import type { Address, NodeId } from '../base/index.ts';
+
+export type MemberStatus = 'alive' | 'suspect' | 'down' | 'left';
+
+/** One registration. `priority` is positive: an entry at zero or below is released. */
+export interface RangeView {
+  readonly node: NodeId;
+  /** The member's name, or the id when the member is not known. */
+  readonly name: string;
+  readonly start: number;
+  readonly end: number;
+  readonly priority: number;
+}
+
+export interface OwnerView {
+  readonly node: NodeId;
+  readonly name: string;
+  readonly priority: number;
+}
+
+export interface SegmentView {
+  readonly start: number;
+  readonly end: number;
+  readonly owners: readonly OwnerView[];
+}
+
+export interface PositionView {
+  readonly position: number;
+  readonly slot: number;
+  readonly owners: readonly OwnerView[];
+}
+
+export interface MemberView {
+  readonly id: NodeId;
+  readonly name: string;
+  readonly address: Address;
+  readonly status: MemberStatus;
+  readonly incarnation: number;
+  readonly tags: Readonly<Record<string, string>>;
+  /** Where its store answers Redis clients, or null. */
+  readonly resp: Address | null;
+  readonly capacity: Readonly<Record<string, number>>;
+  /** Milliseconds since anything was heard from it; null when nothing ever was by this process; 0 for this node. */
+  readonly lastSeenMs: number | null;
+  /** Smoothed round trip; null until measured. */
+  readonly rttMs: number | null;
+  /** True for the node that answers. */
+  readonly self: boolean;
+  /** Additions to the interface: version of the agent, and the digest it last reported (null: not yet). */
+  readonly version: string;
+  readonly digest: string | null;
+  /** Label of its multicast set: members with the same one hear each other. */
+  readonly multicastSet: NodeId | null;
+}
+
+export interface StatusView {
+  readonly node: {
+    readonly id: NodeId;
+    readonly name: string;
+    readonly incarnation: number;
+    readonly version: string;
+    /** ISO 8601. */
+    readonly startedAt: string;
+    readonly uptimeSeconds: number;
+    readonly addresses: {
+      readonly gossip: Address;
+      readonly http: Address | null;
+      readonly resp: Address | null;
+    };
+  };
+  readonly cluster: string;
+  readonly digest: string;
+  readonly members: {
+    readonly alive: number;
+    readonly suspect: number;
+    readonly down: number;
+    readonly left: number;
+  };
+  readonly ranges: {
+    readonly registrations: number;
+    readonly segments: number;
+    readonly unownedPositions: number;
+  };
+  readonly health: { readonly score: number; readonly eventLoopLagMs: number };
+  readonly multicast: {
+    readonly enabled: boolean;
+    readonly hears: readonly NodeId[];
+    readonly heardBy: readonly NodeId[];
+  };
+  readonly encrypted: boolean;
+  readonly warnings: readonly string[];
+}
+
+export interface CoverageView {
+  readonly covered: boolean;
+  readonly copies: number;
+  /** Positions with fewer live owners than asked, and where they are, sorted; at most 1000 gaps are listed. */
+  readonly missingPositions: number;
+  readonly gaps: readonly { readonly start: number; readonly end: number; readonly owners: number }[];
+}
+
+export interface ConvergedView {
+  readonly converged: boolean;
+  readonly digest: string;
+  /** Every live member but this one; `digest` null when it did not answer in time. */
+  readonly members: readonly { readonly id: NodeId; readonly name: string; readonly digest: string | null }[];
+}
+
+export interface JoinView {
+  /** Addresses that answered. */
+  readonly reached: number;
+  readonly failed: readonly { readonly address: string; readonly message: string }[];
+}
+
+export const EVENT_TYPES = [
+  'member-join',
+  'member-leave',
+  'member-suspect',
+  'member-down',
+  'member-update',
+  'range-registered',
+  'range-released',
+  'range-priority',
+  'owners-changed',
+] as const;
+export type EventType = (typeof EVENT_TYPES)[number];
+
+export interface EventView {
+  /** Rises by one with each event of this process. */
+  readonly id: number;
+  readonly type: EventType;
+  /** ISO 8601, this node's clock. */
+  readonly time: string;
+  /** What it is about: a member id, or the node id of the range's entry. For owners-changed: this node. */
+  readonly subject: NodeId;
+  readonly name: string;
+  /** The node that made the change, as far as the delta tells. */
+  readonly origin: NodeId | null;
+  /** Present on range events; on owners-changed the span of positions whose owners changed. */
+  readonly range?: { readonly start: number; readonly end: number; readonly priority: number | null };
+  /** Present on member events. */
+  readonly member?: {
+    readonly status: MemberStatus;
+    readonly address: Address;
+    readonly incarnation: number;
+  };
+}
+
+/** One figure for `/metrics`. */
+export interface MetricFamily {
+  /** Starts with `shoal_`; counters end in `_total`, times in `_seconds`. */
+  readonly name: string;
+  readonly help: string;
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly samples: readonly MetricSample[];
+}
+
+export type MetricSample =
+  | { readonly labels?: Readonly<Record<string, string>>; readonly value: number }
+  | {
+      readonly labels?: Readonly<Record<string, string>>;
+      /** Upper bounds ascending, without +Inf; `counts` are per bucket (not cumulative), one longer: the last is +Inf. */
+      readonly bounds: readonly number[];
+      readonly counts: readonly number[];
+      readonly sum: number;
+    };
+
+/** `node` names another node's entry, by id or by name; default this node. */
+export interface RangeInput {
+  readonly start: number;
+  readonly end: number;
+  readonly node?: string;
+}
+
+export interface Released {
+  readonly released: true;
+}
+
+/**
+ * The running node as the edges see it. Every method rejects (or throws) with a ShoalError whose code is one of:
+ * `bad-range bad-priority bad-amount bad-address bad-position bad-node` (400), `not-registered unknown-node` (404),
+ * `name-conflict not-down member-is-self too-many-increments too-many-registrations` (409),
+ * `leaving overloaded disk-full disk-failed timeout unreachable` (503).
+ */
+export interface NodeApi {
+  status(): StatusView;
+  /** Sorted by name, then id. Left members are included. */
+  members(): readonly MemberView[];
+  /** Sorted by start, end, node. With `node` (id or name) only its entries. */
+  ranges(node?: string): readonly RangeView[];
+  /** The whole segment table: sorted, covering 0..4294967295 without holes. */
+  segments(): readonly SegmentView[];
+  ownersAt(position: number): PositionView;
+  ownersOfKey(key: string): PositionView;
+  coverage(copies: number): CoverageView;
+  /** Asks every live member for its digest, again until all agree or `waitMs` is over. */
+  converged(waitMs: number): Promise<ConvergedView>;
+
+  /** Resolves when the change is on this node's disk. */
+  register(input: RangeInput & { readonly priority: number }): Promise<RangeView>;
+  /** `by` may be negative; an entry that falls to zero or below is released. */
+  adjust(input: RangeInput & { readonly by: number }): Promise<RangeView | Released>;
+  release(input: RangeInput): Promise<Released>;
+
+  join(addresses: readonly string[]): Promise<JoinView>;
+  /** Announces `left` (releasing this node's ranges first when asked); the daemon stops afterwards. */
+  leave(options: { readonly release: boolean }): Promise<void>;
+  /** Marks a member left. A member that is alive after all refutes it and is back. */
+  forceLeave(node: string): Promise<void>;
+
+  /** Joined and in sync; the reason is for people. */
+  ready(): { readonly ready: boolean; readonly reason: string };
+  metrics(): readonly MetricFamily[];
+  /** Calls back for each event, synchronously; returns how to stop. */
+  onEvent(listener: (event: EventView) => void): () => void;
+  /** Events still remembered with an id above `afterId`, oldest first. */
+  eventsAfter(afterId: number): readonly EventView[];
+  /** Recent propagation times of changes made elsewhere, milliseconds, oldest first, at most 200: for the page. */
+  propagationMs(): readonly number[];
+}
