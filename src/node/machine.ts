@@ -7,7 +7,19 @@
  * machine: whatever they lead to arrives later as an input of its own.
  */
 import type { Address, NodeId, Rng } from '../base/index.ts';
-import type { ConvergedView, EventType, JoinView, MemberStatus, RangeView, Released } from './contract.ts';
+import type {
+  ConvergedView,
+  CoverageView,
+  EventType,
+  JoinView,
+  MemberStatus,
+  MemberView,
+  MetricFamily,
+  PositionView,
+  RangeView,
+  Released,
+  SegmentView,
+} from './contract.ts';
 
 /** What the state directory gave at start. Everything in it that had to be made durable already is. */
 export interface Boot {
@@ -131,4 +143,33 @@ export interface Inputs {
   nextWakeMs(): number;
 }
 
-export type NodeFactory = (boot: Boot, options: NodeOptions, outputs: Outputs, rng: Rng) => Inputs;
+/** What can be read from the machine at any moment, synchronously. */
+export interface Views {
+  readonly id: NodeId;
+  readonly incarnation: number;
+  digest(): string;
+  memberCounts(): { alive: number; suspect: number; down: number; left: number };
+  rangeCounts(): { registrations: number; segments: number; unownedPositions: number };
+  healthScore(): number;
+  /** Ids this node hears by multicast, and those known to hear it; sorted. */
+  reach(nowMs: number): { hears: NodeId[]; heardBy: NodeId[] };
+  warnings(): string[];
+  members(nowMs: number): MemberView[];
+  ranges(node?: string): RangeView[];
+  segments(): readonly SegmentView[];
+  ownersAt(position: number): PositionView;
+  ownersOfKey(key: string): PositionView;
+  coverage(copies: number): CoverageView;
+  ready(): { ready: boolean; reason: string };
+  metrics(nowMs: number): MetricFamily[];
+  propagationMs(): readonly number[];
+  /** True after a `leave` was answered: the daemon stops. */
+  left(): boolean;
+  /** For a clean stop: the first counter never used, and the state to put in the last snapshot. */
+  nextCounter(): number;
+  snapshotBytes(): Uint8Array;
+}
+
+export type Machine = Inputs & Views;
+
+export type NodeFactory = (boot: Boot, options: NodeOptions, outputs: Outputs, rng: Rng) => Machine;
