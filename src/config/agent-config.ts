@@ -1,0 +1,44 @@
+import type { Address } from '../base/index.ts';
+import type { PositionRange } from './position.ts';
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+export type LogLevelName = (typeof LOG_LEVELS)[number];
+
+export const LOG_FORMATS = ['json', 'pretty'] as const;
+export type LogFormat = (typeof LOG_FORMATS)[number];
+
+/** A share of the key space that an agent registers at start where it has not yet. */
+export interface RangeSetting extends PositionRange {
+  readonly priority: number;
+}
+
+/** What an agent runs with: every setting decided and checked. Null means off, or not given. */
+export interface AgentConfig {
+  readonly name: string;
+  readonly cluster: string;
+  readonly dataDir: string;
+  /** Gossip, UDP and TCP. The host is never empty; port 0 picks a free one. */
+  readonly bind: Address;
+  /** Null: the bound address, or the interface's when bound to all. */
+  readonly advertise: Address | null;
+  readonly join: readonly Address[];
+  /** Name or address of the network interface for multicast; null: chosen by the bind address. */
+  readonly interface: string | null;
+  /** Null when switched off. */
+  readonly multicast: Address | null;
+  readonly multicastTtl: number;
+  readonly http: Address | null;
+  readonly httpTokenFile: string | null;
+  readonly resp: Address | null;
+  readonly proxy: Address | null;
+  /** Path of the admin socket. */
+  readonly socket: string;
+  readonly keyFile: string | null;
+  readonly insecure: boolean;
+  readonly ranges: readonly RangeSetting[];
+  readonly tags: Readonly<Record<string, string>>;
+  readonly logLevel: LogLevelName;
+  readonly logFormat: LogFormat;
+  /** The file that was read, or null when there was none. */
+  readonly configFile: string | null;
+}

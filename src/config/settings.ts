@@ -1,0 +1,238 @@
+import { LOG_FORMATS, LOG_LEVELS } from './agent-config.ts';
+import {
+  booleanKind,
+  choiceKind,
+  contactKind,
+  contactsKind,
+  groupKind,
+  type Kind,
+  listenKind,
+  nameKind,
+  pathKind,
+  rangesKind,
+  socketPathKind,
+  tagsKind,
+  textKind,
+  wholeKind,
+} from './kinds.ts';
+
+/** One setting, told once: flags, environment, file, help, README and sample file are all made from this. */
+export interface Setting<T> {
+  readonly kind: Kind<T>;
+  /** What stands for the value in help; empty for a switch. */
+  readonly placeholder: string;
+  /** The default as text, or null when it is computed or there is none. */
+  readonly default: string | null;
+  /** The default in words, where the text is not the whole story. */
+  readonly defaultWords?: string;
+  /** What it is, with its unit: one line. */
+  readonly help: string;
+  /** How to choose it. */
+  readonly choose: string;
+  /** A value for the sample file, in TOML. */
+  readonly example: string;
+  /** May be given several times. */
+  readonly repeatable?: boolean;
+  /** The switch that turns this one off. */
+  readonly off?: 'no_multicast' | 'no_http' | 'no_resp' | 'no_proxy';
+}
+
+function setting<T>(kind: Kind<T>, rest: Omit<Setting<T>, 'kind'>): Setting<T> {
+  return { kind, ...rest };
+}
+
+function offSwitch(help: string, choose: string): Setting<boolean> {
+  return { kind: booleanKind, placeholder: '', default: 'false', help, choose, example: 'true' };
+}
+
+/** In the order of the README. Names are contract: INTERFACE.md, `shoal agent`. */
+export const SETTINGS = {
+  name: setting(nameKind, {
+    placeholder: 'NAME',
+    default: null,
+    defaultWords: 'the host name',
+    help: 'name of this node, for people; 1 to 64 bytes',
+    choose: 'Unique in the group. Keep it when the hardware is replaced.',
+    example: '"board-7"',
+  }),
+  cluster: setting(nameKind, {
+    placeholder: 'NAME',
+    default: 'shoal',
+    help: 'name of the group; messages of any other group are dropped',
+    choose: 'One per group, as soon as two groups can hear each other.',
+    example: '"shoal"',
+  }),
+  data_dir: setting(pathKind, {
+    placeholder: 'DIR',
+    default: null,
+    defaultWords: '`$STATE_DIRECTORY`, else `~/.local/state/shoal/<name>`',
+    help: 'directory of identity, journal and snapshots',
+    choose: 'On storage that survives a restart. One per agent: a second agent on it refuses to start.',
+    example: '"/var/lib/shoal"',
+  }),
+  bind: setting(listenKind, {
+    placeholder: 'HOST:PORT',
+    default: null,
+    defaultWords: '`127.0.0.1:29999`; with `insecure` `0.0.0.0:29999`',
+    help: 'gossip, UDP and TCP; port 0 picks a free one',
+    choose: 'All interfaces unless the board has one that must stay silent. Not loopback needs `insecure`.',
+    example: '"0.0.0.0:29999"',
+  }),
+  advertise: setting(contactKind, {
+    placeholder: 'HOST:PORT',
+    default: null,
+    defaultWords: 'the bound address',
+    help: 'where the other nodes reach this one',
+    choose: 'Needed behind address translation, or when bound to all of several networks.',
+    example: '"192.0.2.7:29999"',
+  }),
+  join: setting(contactsKind, {
+    placeholder: 'HOST:PORT',
+    default: null,
+    defaultWords: 'none',
+    repeatable: true,
+    help: 'a node to contact at start',
+    choose: 'One or two on each network that multicast does not reach; none on a single network.',
+    example: '["192.0.2.1:29999", "192.0.2.2:29999"]',
+  }),
+  interface: setting(textKind, {
+    placeholder: 'NAME|ADDR',
+    default: null,
+    defaultWords: 'chosen by the bind address',
+    help: 'network interface for multicast, by name or address',
+    choose: 'Needed when the board has several networks.',
+    example: '"eth0"',
+  }),
+  multicast: setting(groupKind, {
+    placeholder: 'HOST:PORT',
+    default: '239.77.29.99:29998',
+    off: 'no_multicast',
+    help: 'multicast group for discovery and for spreading changes',
+    choose: 'The same on every node. Give a group of its own to each of two clusters on one network.',
+    example: '"239.77.29.99:29998"',
+  }),
+  no_multicast: offSwitch(
+    'do not use multicast',
+    'Where the network does not carry it: spares a datagram per change. Then at least one `join` is needed.',
+  ),
+  multicast_ttl: setting(wholeKind(0, 255), {
+    placeholder: 'N',
+    default: '4',
+    help: 'how many routers a multicast may pass',
+    choose: '1 keeps it on the link; routers that forward multicast need more.',
+    example: '4',
+  }),
+  http: setting(listenKind, {
+    placeholder: 'HOST:PORT',
+    default: '127.0.0.1:29980',
+    off: 'no_http',
+    help: 'HTTP: status page, API, metrics; port 0 picks a free one',
+    choose: 'Loopback, unless monitoring on another machine must read it.',
+    example: '"127.0.0.1:29980"',
+  }),
+  no_http: offSwitch('no HTTP over TCP', 'Saves a port; the admin socket serves everything still.'),
+  http_token_file: setting(pathKind, {
+    placeholder: 'FILE',
+    default: null,
+    defaultWords: 'none: HTTP over TCP is read-only',
+    help: 'file with the bearer token that allows writes by HTTP over TCP',
+    choose:
+      'Only when programs on other machines must write. At least 32 random characters, readable by the agent only.',
+    example: '"/etc/shoal/http.token"',
+  }),
+  resp: setting(listenKind, {
+    placeholder: 'HOST:PORT',
+    default: '127.0.0.1:29979',
+    off: 'no_resp',
+    help: "the store's Redis Cluster port; accepted, and closed until the store exists",
+    choose: 'Where Redis Cluster clients reach this node.',
+    example: '"127.0.0.1:29979"',
+  }),
+  no_resp: offSwitch('close both ports of the store', 'Where the agent only keeps membership.'),
+  proxy: setting(listenKind, {
+    placeholder: 'HOST:PORT',
+    default: '127.0.0.1:29978',
+    off: 'no_proxy',
+    help: "the store's plain Redis port; accepted, and closed until the store exists",
+    choose: 'Where clients that know only a single Redis server reach the group.',
+    example: '"127.0.0.1:29978"',
+  }),
+  no_proxy: offSwitch("close the store's plain Redis port", 'Where every client speaks Redis Cluster.'),
+  socket: setting(socketPathKind, {
+    placeholder: 'PATH',
+    default: null,
+    defaultWords: '`$RUNTIME_DIRECTORY/shoal.sock`, else `<data-dir>/shoal.sock`',
+    help: 'admin socket; whoever may open it may do everything (mode 0600); at most 107 bytes',
+    choose: 'Where the operator looks for it; set SHOAL_SOCKET for the verbs to the same path.',
+    example: '"/run/shoal/shoal.sock"',
+  }),
+  key_file: setting(pathKind, {
+    placeholder: 'FILE',
+    default: null,
+    defaultWords: 'none',
+    help: 'keys that seal everything on the network; not built yet, so it is refused',
+    choose: 'One key for the whole group, as soon as sealing exists.',
+    example: '"/etc/shoal/keys"',
+  }),
+  insecure: setting(booleanKind, {
+    placeholder: '',
+    default: 'false',
+    help: 'allow other addresses than loopback without a key',
+    choose: 'Only on a network where every machine is trusted: whoever reaches the port can change the map.',
+    example: 'true',
+  }),
+  range: setting(rangesKind, {
+    placeholder: 'START-END[:PRIORITY]',
+    default: null,
+    defaultWords: 'none',
+    repeatable: true,
+    help: 'range of positions to register at start where absent; decimal, 0x hex or slot:N; priority 1 unless given',
+    choose: "This node's share of the key space, with a priority in proportion to its strength.",
+    example: '["0-0x7fffffff:2", "slot:8192-slot:16383"]',
+  }),
+  tag: setting(tagsKind, {
+    placeholder: 'K=V',
+    default: null,
+    defaultWords: 'none',
+    repeatable: true,
+    help: 'a tag every member sees; at most 32, key and value at most 128 bytes each',
+    choose: 'What people filter by: rack, room, board type.',
+    example: '{ rack = "3", board = "rpi4" }',
+  }),
+  log_level: setting(choiceKind(LOG_LEVELS), {
+    placeholder: 'LEVEL',
+    default: 'info',
+    help: `least serious message that is logged: ${LOG_LEVELS.join(', ')}`,
+    choose: '`info` in operation, `debug` to follow every decision.',
+    example: '"info"',
+  }),
+  log_format: setting(choiceKind(LOG_FORMATS), {
+    placeholder: 'json|pretty',
+    default: 'json',
+    help: 'one JSON object a line, or text for people',
+    choose: '`json` for a log collector or journald, `pretty` at a terminal.',
+    example: '"json"',
+  }),
+} as const satisfies Record<string, Setting<unknown>>;
+
+export type SettingName = keyof typeof SETTINGS;
+export type SettingValue<N extends SettingName> = (typeof SETTINGS)[N] extends Setting<infer T> ? T : never;
+
+export const SETTING_NAMES = Object.keys(SETTINGS) as readonly SettingName[];
+
+export function isSettingName(name: string): name is SettingName {
+  return Object.hasOwn(SETTINGS, name);
+}
+
+/** The table's row with its optional columns. */
+export function settingOf(name: SettingName): Setting<unknown> {
+  return SETTINGS[name];
+}
+
+export function flagOf(name: string): string {
+  return `--${name.replaceAll('_', '-')}`;
+}
+
+export function variableOf(name: string): string {
+  return `SHOAL_${name.toUpperCase()}`;
+}
