@@ -50,4 +50,26 @@ export const LIMITS = {
   eventWatchers: 64,
   /** Events kept for a watcher that comes back with Last-Event-ID. */
   eventHistory: 1024,
+  /** One journal record. A larger length found on disk is taken for damage. */
+  journalRecordBytes: 8 << 20,
+  /** Bytes written and synced to the journal in one go. */
+  journalBatchBytes: 1 << 20,
+  /** Journal notes kept for another try while the disk refuses them. Beyond it they are dropped and counted. */
+  journalRetryBytes: 1 << 20,
+  /** Damaged files set aside, per kind; the oldest go first. */
+  setAsideFiles: 4,
+  /** Host names whose resolution is remembered, and peers whose address text is. */
+  resolvedHosts: 1024,
+  /** Distinct actors in the map's causal context: every node that ever wrote, about 300 bytes each. */
+  actors: 65_536,
+  /** Messages one anti-entropy answer is cut into at most; the rest is asked for again. */
+  syncChunksPerReply: 64,
+  /** Connections open at once, per HTTP listener. */
+  httpConnections: 512,
+  /** HTTP requests that wait for convergence at once. */
+  httpWaiters: 16,
+  /** Bytes of an unwanted or too large HTTP body that are read off before the connection is cut. */
+  httpDiscardBytes: 1 << 20,
+  /** Bytes that may wait for one watcher of the event stream before it is closed as too slow. */
+  eventBacklogBytes: 1 << 20,
 } as const;

@@ -1,0 +1,121 @@
+import type { ServerResponse } from 'node:http';
+import { ShoalError } from '../base/index.ts';
+import type { EventType, EventView, NodeApi } from '../node/contract.ts';
+import type { Counters } from './counters.ts';
+
+export interface EventHubLimits {
+  readonly watchers: number;
+  readonly backlogBytes: number;
+  readonly heartbeatMs: number;
+}
+
+interface Watcher {
+  readonly res: ServerResponse;
+  /** Null: every type. */
+  readonly types: ReadonlySet<EventType> | null;
+}
+
+/**
+ * The event streams. Listens to the node, and keeps a heartbeat, only while someone watches. An event is written out
+ * once however many watch. A watcher that lets more than `backlogBytes` wait is closed: it comes back with
+ * Last-Event-ID and gets what the history still has.
+ */
+export class EventHub {
+  readonly #api: NodeApi;
+  readonly #counters: Counters;
+  readonly #limits: EventHubLimits;
+  readonly #watchers = new Set<Watcher>();
+  #stopListening: (() => void) | null = null;
+  #heartbeat: NodeJS.Timeout | null = null;
+  #closed = false;
+
+  constructor(api: NodeApi, counters: Counters, limits: EventHubLimits) {
+    this.#api = api;
+    this.#counters = counters;
+    this.#limits = limits;
+  }
+
+  /** Takes the response over, or throws before anything is written. */
+  open(res: ServerResponse, types: ReadonlySet<EventType> | null, lastEventId: number | null): void {
+    if (this.#closed) throw new ShoalError('leaving', 'this node is stopping: ask another');
+    if (this.#watchers.size >= this.#limits.watchers) {
+      const message = `${this.#limits.watchers} watchers are connected already: close one, or try again later`;
+      throw new ShoalError('too-many-watchers', message);
+    }
+    // Never idle, so never cut off by the server's idle timeout; and gone at once when the stream ends.
+    res.socket?.setTimeout(0);
+    res.socket?.setNoDelay(true);
+    res.setHeader('Content-Type', 'text/event-stream; charset=utf-8');
+    res.setHeader('Connection', 'close');
+    const watcher: Watcher = { res, types };
+    this.#watchers.add(watcher);
+    res.on('close', () => this.#drop(watcher));
+    res.on('error', () => this.#drop(watcher));
+    this.#wake();
+    res.write(`retry: 1000\n\n${lastEventId === null ? '' : this.#missed(watcher, lastEventId)}`);
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const watcher of [...this.#watchers]) {
+      this.#drop(watcher);
+      watcher.res.end();
+    }
+  }
+
+  /** History and live events cannot overlap or leave a hole: both happen in one turn of the loop. */
+  #missed(watcher: Watcher, lastEventId: number): string {
+    const all = this.#api.eventsAfter(0);
+    const newest = all.at(-1)?.id ?? 0;
+    let text = '';
+    for (const event of all) {
+      const after = lastEventId > newest || event.id > lastEventId;
+      if (after && wants(watcher, event)) text += format(event);
+    }
+    return text;
+  }
+
+  #publish(event: EventView): void {
+    let text: string | null = null;
+    for (const watcher of this.#watchers) {
+      if (!wants(watcher, event)) continue;
+      text ??= format(event);
+      this.#write(watcher, text);
+    }
+  }
+
+  #write(watcher: Watcher, text: string): void {
+    watcher.res.write(text);
+    if (watcher.res.writableLength <= this.#limits.backlogBytes) return;
+    this.#counters.slowWatchersClosed++;
+    this.#drop(watcher);
+    watcher.res.destroy();
+  }
+
+  #drop(watcher: Watcher): void {
+    this.#watchers.delete(watcher);
+    this.#counters.watchers = this.#watchers.size;
+    if (this.#watchers.size > 0) return;
+    this.#stopListening?.();
+    this.#stopListening = null;
+    if (this.#heartbeat !== null) clearInterval(this.#heartbeat);
+    this.#heartbeat = null;
+  }
+
+  #wake(): void {
+    this.#counters.watchers = this.#watchers.size;
+    this.#stopListening ??= this.#api.onEvent((event) => this.#publish(event));
+    this.#heartbeat ??= setInterval(() => {
+      for (const watcher of this.#watchers) this.#write(watcher, ':\n\n');
+    }, this.#limits.heartbeatMs).unref();
+  }
+}
+
+function wants(watcher: Watcher, event: EventView): boolean {
+  return watcher.types === null || watcher.types.has(event.type);
+}
+
+/** JSON has no raw line ends, so one `data:` line always holds it. */
+function format(event: EventView): string {
+  return `id: ${event.id}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
+}
