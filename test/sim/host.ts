@@ -1,0 +1,289 @@
+import type { Address, NodeId } from '../../src/base/index.ts';
+import { LIMITS } from '../../src/base/index.ts';
+import type { Answer, Command, Machine, NodeEvent, NodeOptions, Outputs } from '../../src/node/machine.ts';
+import { SimDisk } from './disk.ts';
+import { SimStream } from './streams.ts';
+import type { World } from './world.ts';
+
+/** Timers are never finer than this, as on a real system they are not. */
+const TIMER_STEP_MS = 0.1;
+/** A machine that asks to be woken more often than this, for a second, is spinning. */
+const WAKES_PER_SECOND = 3000;
+
+export interface HostSpec {
+  readonly name?: string;
+  /** Hosts of one domain hear each other's multicast; -1 for none. */
+  readonly domain?: number;
+  readonly join?: readonly Address[];
+  readonly ranges?: NodeOptions['ranges'];
+  /** The node's clock runs at this times the true pace. */
+  readonly clockRate?: number;
+  readonly syncMs?: number;
+}
+
+interface Waiting {
+  readonly command: Command;
+  readonly sinceMs: number;
+  readonly done: ((answer: Answer) => void) | undefined;
+}
+
+/** One board: a network address, a disk, a clock of its own, and now and then a running machine. */
+export class SimHost {
+  readonly world: World;
+  readonly index: number;
+  readonly address: Address;
+  readonly spec: HostSpec;
+  readonly disk: SimDisk;
+  readonly domain: number;
+  sendsMulticast = true;
+  hearsMulticast = true;
+  /** Power is off: it does not even refuse. */
+  off = false;
+  /** Raised whenever a process starts or ends. */
+  epoch = 0;
+  machine: Machine | null = null;
+  /** Every node id this host has had; more than one after its state directory was lost. */
+  readonly ids: NodeId[] = [];
+  /** Commands not answered yet, by token. */
+  readonly waiting = new Map<number, Waiting>();
+  #stalledUntilMs = 0;
+  #bootedAtMs = 0;
+  #clockZero = 0;
+  #wakeAtMs = Infinity;
+  #nextStream = -1;
+  #nextToken = 1;
+  #wakesThisSecond = 0;
+  #wakeSecond = -1;
+  readonly #streams = new Map<number, { stream: SimStream; side: 0 | 1 }>();
+
+  constructor(world: World, index: number, address: Address, spec: HostSpec) {
+    this.world = world;
+    this.index = index;
+    this.address = address;
+    this.spec = spec;
+    this.domain = spec.domain ?? -1;
+    this.disk = new SimDisk(world.events, world.diskRng, spec.syncMs ?? 2);
+  }
+
+  get running(): boolean {
+    return this.machine !== null;
+  }
+
+  get id(): NodeId | null {
+    return this.ids.at(-1) ?? null;
+  }
+
+  get streamCount(): number {
+    return this.#streams.size;
+  }
+
+  /** The node's own clock. */
+  localMs(): number {
+    return this.#clockZero + (this.world.nowMs - this.#bootedAtMs) * (this.spec.clockRate ?? 1);
+  }
+
+  start(): void {
+    if (this.machine !== null) return;
+    const world = this.world;
+    this.off = false;
+    this.epoch++;
+    this.#bootedAtMs = world.nowMs;
+    this.#clockZero = world.clockRng.below(1_000_000_000);
+    this.#wakeAtMs = Infinity;
+    this.#stalledUntilMs = 0;
+    const boot = this.disk.boot();
+    if (this.ids.at(-1) !== boot.id) this.ids.push(boot.id);
+    const options: NodeOptions = {
+      name: this.spec.name ?? `n${this.index}`,
+      cluster: 'sim',
+      advertise: this.address,
+      resp: null,
+      tags: {},
+      capacity: {},
+      version: 'sim',
+      multicast: this.domain >= 0,
+      join: this.spec.join ?? [],
+      ranges: this.spec.ranges ?? [],
+      insecure: false,
+    };
+    world.started(this, boot);
+    try {
+      this.machine = world.factory(boot, options, this.#outputs(), world.machineRng(this));
+    } catch (error) {
+      world.violate('threw', `${this.address}: while starting: ${stack(error)}`);
+      return;
+    }
+    this.input((m, now) => m.start(now));
+  }
+
+  /** The process dies. With `power`, the host is off as well, and nobody is told. */
+  crash(power: boolean): void {
+    if (this.machine === null) {
+      if (power) this.off = true;
+      return;
+    }
+    this.disk.crash();
+    this.#end(power);
+  }
+
+  /** What the daemon does when it was told to stop, after `leave` was answered. */
+  stopCleanly(): void {
+    const machine = this.machine;
+    if (machine === null) return;
+    try {
+      this.disk.stop(machine.nextCounter(), machine.snapshotBytes());
+    } catch (error) {
+      this.world.violate('threw', `${this.address}: while stopping: ${stack(error)}`);
+    }
+    this.#end(false);
+  }
+
+  /** Nothing runs on this host until then; what arrives waits. */
+  stall(untilMs: number): void {
+    this.#stalledUntilMs = untilMs;
+  }
+
+  command(command: Command, done?: (answer: Answer) => void): number {
+    const token = this.#nextToken++;
+    this.waiting.set(token, { command, sinceMs: this.world.nowMs, done });
+    this.input((m, now) => m.command(token, command, now));
+    return token;
+  }
+
+  /** Runs one input on the machine, and looks when it wants to be woken. */
+  input(act: (machine: Machine, nowMs: number) => void): void {
+    const machine = this.machine;
+    if (machine === null) return;
+    if (this.#stalledUntilMs > this.world.nowMs) {
+      const epoch = this.epoch;
+      this.world.events.at(this.#stalledUntilMs, () => {
+        if (epoch === this.epoch) this.input(act);
+      });
+      return;
+    }
+    try {
+      act(machine, this.localMs());
+    } catch (error) {
+      this.world.violate('threw', `${this.address}: ${stack(error)}`);
+      return;
+    }
+    this.#rearm();
+  }
+
+  acceptStream(stream: SimStream): number {
+    const handle = this.#nextStream--;
+    this.#streams.set(handle, { stream, side: 1 });
+    return handle;
+  }
+
+  /** True when the handle was still known. */
+  dropStream(handle: number): boolean {
+    return this.#streams.delete(handle);
+  }
+
+  #end(power: boolean): void {
+    this.epoch++;
+    this.machine = null;
+    this.off = power;
+    const streams = [...this.#streams.values()];
+    this.#streams.clear();
+    this.waiting.clear();
+    for (const { stream, side } of streams) stream.orphan(side);
+  }
+
+  #rearm(): void {
+    const machine = this.machine;
+    if (machine === null) return;
+    const local = machine.nextWakeMs();
+    if (local === Infinity) return;
+    const wait = (local - this.localMs()) / (this.spec.clockRate ?? 1);
+    const at = this.world.nowMs + Math.max(TIMER_STEP_MS, wait);
+    if (Number.isNaN(at)) this.world.violate('threw', `${this.address}: nextWakeMs is not a number`);
+    // A later wish is found out when the timer set earlier fires: fewer timers on the heap.
+    if (at >= this.#wakeAtMs) return;
+    this.#wakeAtMs = at;
+    const epoch = this.epoch;
+    this.world.events.at(at, () => {
+      if (epoch !== this.epoch || this.#wakeAtMs !== at) return;
+      this.#wakeAtMs = Infinity;
+      this.#wake();
+    });
+  }
+
+  #wake(): void {
+    const second = Math.floor(this.world.nowMs / 1000);
+    if (second !== this.#wakeSecond) {
+      this.#wakeSecond = second;
+      this.#wakesThisSecond = 0;
+    }
+    if (++this.#wakesThisSecond === WAKES_PER_SECOND) {
+      this.world.violate('spins', `${this.address}: asked to be woken ${WAKES_PER_SECOND} times in a second`);
+    }
+    const machine = this.machine;
+    if (machine !== null && machine.nextWakeMs() <= this.localMs()) this.input((m, now) => m.wake(now));
+    else this.#rearm();
+  }
+
+  #answered(token: number, answer: Answer): void {
+    const waiting = this.waiting.get(token);
+    if (waiting === undefined) {
+      this.world.violate('answers', `${this.address}: a second answer to command ${token}, or to none`);
+      return;
+    }
+    this.waiting.delete(token);
+    this.world.answered(this, waiting.command, answer);
+    // Later, because outputs do not call back.
+    if (waiting.done !== undefined) {
+      const done = waiting.done;
+      done(answer);
+    }
+  }
+
+  #outputs(): Outputs {
+    const { world, disk, epoch } = { world: this.world, disk: this.disk, epoch: this.epoch };
+    const alive = (act: () => void) => {
+      if (this.epoch === epoch) act();
+    };
+    return {
+      send: (to, bytes) => alive(() => world.datagram(this, to, bytes)),
+      multicast: (bytes) => alive(() => world.multicast(this, bytes)),
+      connect: (handle, to) =>
+        alive(() => {
+          if (handle <= 0 || this.#streams.has(handle)) {
+            world.violate('streams', `${this.address}: stream handle ${handle} used again`);
+          }
+          const stream = new SimStream(world, this, handle);
+          this.#streams.set(handle, { stream, side: 0 });
+          world.events.after(0, () => stream.connect(to, world.nowMs));
+        }),
+      write: (handle, frame) =>
+        alive(() => {
+          if (frame.length > LIMITS.frameBytes) {
+            world.violate('too-large', `${this.address}: a frame of ${frame.length} bytes`);
+          }
+          const found = this.#streams.get(handle);
+          if (found !== undefined) found.stream.write(found.side, frame);
+        }),
+      close: (handle) =>
+        alive(() => {
+          const found = this.#streams.get(handle);
+          if (found === undefined) return;
+          this.#streams.delete(handle);
+          found.stream.finish(found.side);
+        }),
+      persist: (record, token) =>
+        alive(() => disk.persist(record, (error) => this.input((m, now) => m.persisted(token, error, now)))),
+      note: (record) => alive(() => disk.note(record)),
+      lease: (upTo) =>
+        alive(() => disk.lease(upTo, (error) => this.input((m, now) => m.leased(upTo, error, now)))),
+      snapshot: (bytes) => alive(() => disk.snapshot(bytes)),
+      answer: (token, answer) => alive(() => this.#answered(token, answer)),
+      event: (event: NodeEvent) => alive(() => world.happened(this, event)),
+      log: (level, message, fields) => world.logged(this, level, message, fields),
+    };
+  }
+}
+
+function stack(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
