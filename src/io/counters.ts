@@ -1,0 +1,23 @@
+/** What passed through the sockets, and what was dropped and why. One shape, counted up in place. */
+export class NetworkCounters {
+  datagramsOut = 0;
+  datagramBytesOut = 0;
+  datagramsIn = 0;
+  datagramBytesIn = 0;
+  multicastsOut = 0;
+  multicastBytesOut = 0;
+  multicastsIn = 0;
+  multicastBytesIn = 0;
+  sendErrors = 0;
+  /** Longer than LIMITS.datagramBytes. */
+  oversized = 0;
+  /** Multicast from a source outside loopback, while this node is bound to it. */
+  foreign = 0;
+  /** A host name without a known address yet. */
+  unresolved = 0;
+  streamsIn = 0;
+  streamsOut = 0;
+  streamBytesIn = 0;
+  streamBytesOut = 0;
+  streamsRefused = 0;
+}

@@ -1,0 +1,221 @@
+import { lookup } from 'node:dns';
+import { connect, isIPv4, type Server, type Socket } from 'node:net';
+import { type Address, joinAddress, LIMITS, splitAddress } from '../base/index.ts';
+import type { NetworkCounters } from './counters.ts';
+import { FrameReader } from './frame-reader.ts';
+import { isWildcard } from './interfaces.ts';
+import { unmapped } from './udp.ts';
+
+export interface StreamSink {
+  accepted(stream: number, from: Address): void;
+  opened(stream: number): void;
+  frame(stream: number, bytes: Uint8Array): void;
+  closed(stream: number, reason: string): void;
+}
+
+export const CONNECT_TIMEOUT_MS = 3_000;
+export const IDLE_TIMEOUT_MS = 15_000;
+/** How long a closing stream may take to send what waits and to hear the other side's end. */
+const LINGER_MS = 3_000;
+
+interface Stream {
+  readonly handle: number;
+  socket: Socket | null;
+  /** Frames written before the name was resolved. */
+  early: Uint8Array[];
+  earlyBytes: number;
+  reason: string;
+  /** We closed it: what still arrives is not for the machine. */
+  closing: boolean;
+}
+
+/** Streams of length-prefixed frames over TCP: u32 big endian, then so many bytes. Bounds in LIMITS. */
+export class TcpEndpoint {
+  readonly #server: Server;
+  readonly #bindHost: string;
+  readonly #counters: NetworkCounters;
+  readonly #sink: StreamSink;
+  readonly #streams = new Map<number, Stream>();
+  /** Sockets, those that linger after our close included. */
+  readonly #sockets = new Set<Socket>();
+  #lastAccepted = 0;
+  #closed = false;
+
+  constructor(server: Server, bindHost: string, counters: NetworkCounters, sink: StreamSink) {
+    this.#server = server;
+    this.#bindHost = bindHost;
+    this.#counters = counters;
+    this.#sink = sink;
+    server.on('error', () => {}); // EMFILE and the like: the connection is lost, the server goes on
+    server.on('connection', (socket) => this.#accept(socket));
+  }
+
+  connect(handle: number, to: Address): void {
+    const stream: Stream = {
+      handle,
+      socket: null,
+      early: [],
+      earlyBytes: 0,
+      reason: 'closed by the peer',
+      closing: false,
+    };
+    const parts = splitAddress(to);
+    const full = this.#sockets.size >= LIMITS.streams || this.#streams.size >= LIMITS.streams;
+    this.#streams.set(handle, stream);
+    if (parts === null || parts.host === '' || parts.port === 0) {
+      setImmediate(() => this.#gone(stream, `'${to}' is not an address`));
+    } else if (full) {
+      this.#counters.streamsRefused++;
+      setImmediate(() => this.#gone(stream, `${LIMITS.streams} streams are open already`));
+    } else {
+      this.#resolve(stream, parts.host, parts.port);
+    }
+  }
+
+  write(handle: number, frame: Uint8Array): void {
+    const stream = this.#streams.get(handle);
+    if (stream === undefined || stream.closing) return;
+    const header = new Uint8Array(4);
+    new DataView(header.buffer).setUint32(0, frame.length);
+    this.#counters.streamBytesOut += 4 + frame.length;
+    const waiting = stream.socket === null ? stream.earlyBytes : stream.socket.writableLength;
+    if (waiting + frame.length > LIMITS.streamBacklogBytes) {
+      stream.reason = 'the peer reads too slowly';
+      if (stream.socket === null) setImmediate(() => this.#gone(stream, stream.reason));
+      else stream.socket.destroy();
+      return;
+    }
+    if (stream.socket === null) {
+      stream.early.push(header, frame);
+      stream.earlyBytes += 4 + frame.length;
+      return;
+    }
+    stream.socket.cork();
+    stream.socket.write(header);
+    stream.socket.write(frame);
+    stream.socket.uncork();
+  }
+
+  close(handle: number): void {
+    const stream = this.#streams.get(handle);
+    if (stream === undefined || stream.closing) return;
+    stream.closing = true;
+    const { socket } = stream;
+    // Not yet connected: what waits is still sent, by #dial.
+    if (socket !== null) this.#end(stream, socket);
+  }
+
+  /** Stops listening, gives open streams a moment to send what waits, then cuts them. */
+  async stop(graceMs: number): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    for (const handle of [...this.#streams.keys()]) this.close(handle);
+    const cut = setTimeout(() => {
+      for (const socket of this.#sockets) socket.destroy();
+    }, graceMs);
+    await closed;
+    const outgoing = [...this.#sockets].filter((socket) => !socket.destroyed);
+    await Promise.all(outgoing.map((socket) => new Promise((resolve) => socket.once('close', resolve))));
+    clearTimeout(cut);
+  }
+
+  #resolve(stream: Stream, host: string, port: number): void {
+    const family = isIPv4(this.#bindHost) ? 4 : 0;
+    // A lookup cannot be called off; the timer makes sure that its stream does not wait for it.
+    const timer = setTimeout(
+      () => this.#gone(stream, `'${host}' was not resolved in time`),
+      CONNECT_TIMEOUT_MS,
+    );
+    lookup(host, { family }, (error, ip) => {
+      clearTimeout(timer);
+      if (this.#closed || !this.#streams.has(stream.handle)) return;
+      if (error !== null) this.#gone(stream, `'${host}' cannot be resolved (${error.code})`);
+      else this.#dial(stream, ip, port);
+    });
+  }
+
+  #dial(stream: Stream, ip: string, port: number): void {
+    // Bound to one address we also call from it: loopback stays loopback.
+    const local = isWildcard(this.#bindHost) ? {} : { localAddress: this.#bindHost };
+    const socket = connect({ host: ip, port, noDelay: true, ...local });
+    this.#counters.streamsOut++;
+    const timer = setTimeout(() => {
+      stream.reason = `no connection to ${joinAddress(ip, port)} within ${CONNECT_TIMEOUT_MS / 1000} s`;
+      socket.destroy();
+    }, CONNECT_TIMEOUT_MS);
+    socket.once('close', () => clearTimeout(timer));
+    socket.once('connect', () => {
+      clearTimeout(timer);
+      if (!stream.closing) this.#sink.opened(stream.handle);
+    });
+    this.#adopt(stream, socket);
+    for (const part of stream.early) socket.write(part);
+    stream.early = [];
+    if (stream.closing) this.#end(stream, socket);
+  }
+
+  #accept(socket: Socket): void {
+    const { remoteAddress, remotePort } = socket;
+    if (this.#closed || remoteAddress === undefined || this.#sockets.size >= LIMITS.streams) {
+      this.#counters.streamsRefused++;
+      socket.on('error', () => {});
+      socket.destroy();
+      return;
+    }
+    const stream: Stream = {
+      handle: --this.#lastAccepted,
+      socket,
+      early: [],
+      earlyBytes: 0,
+      reason: 'closed by the peer',
+      closing: false,
+    };
+    this.#counters.streamsIn++;
+    this.#streams.set(stream.handle, stream);
+    this.#adopt(stream, socket);
+    this.#sink.accepted(stream.handle, joinAddress(unmapped(remoteAddress), remotePort ?? 0));
+  }
+
+  #adopt(stream: Stream, socket: Socket): void {
+    stream.socket = socket;
+    this.#sockets.add(socket);
+    const reader = new FrameReader(LIMITS.frameBytes);
+    socket.setNoDelay(true);
+    socket.setTimeout(IDLE_TIMEOUT_MS, () => {
+      stream.reason = `idle for ${IDLE_TIMEOUT_MS / 1000} s`;
+      socket.destroy();
+    });
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      stream.reason = error.code ?? error.message;
+    });
+    socket.on('data', (chunk) => {
+      this.#counters.streamBytesIn += chunk.length;
+      if (stream.closing) return;
+      const sound = reader.push(chunk, (frame) => {
+        if (!stream.closing) this.#sink.frame(stream.handle, frame);
+      });
+      if (sound) return;
+      stream.reason = `a frame of more than ${LIMITS.frameBytes} bytes was announced`;
+      socket.destroy();
+    });
+    socket.once('close', () => {
+      this.#sockets.delete(socket);
+      this.#gone(stream, stream.reason);
+    });
+  }
+
+  #end(stream: Stream, socket: Socket): void {
+    this.#streams.delete(stream.handle);
+    socket.end();
+    const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+    socket.once('close', () => clearTimeout(timer));
+  }
+
+  /** Tells the machine, unless it closed the stream itself. */
+  #gone(stream: Stream, reason: string): void {
+    if (this.#streams.get(stream.handle) !== stream) return;
+    this.#streams.delete(stream.handle);
+    if (!stream.closing) this.#sink.closed(stream.handle, reason);
+  }
+}
