@@ -20,7 +20,7 @@ export class Leaf {
   readonly edit: number;
   readonly starts: number[];
   readonly covers: Cover[];
-  /** What is known of the runs in here, see runs.ts; forgotten by every edit. */
+  /** What is known of the runs in here, see runs.ts. Only frozen nodes are asked, so no edit has to forget it. */
   runs: Runs | null = null;
 
   constructor(edit: number, starts: number[], covers: Cover[]) {
@@ -217,10 +217,7 @@ export class Cells {
 
   #own<T extends CellNode>(node: T): T;
   #own(node: CellNode): CellNode {
-    if (node.edit === this.#edit) {
-      node.runs = null;
-      return node;
-    }
+    if (node.edit === this.#edit) return node;
     this.entriesCopied += node.starts.length;
     return node.isLeaf
       ? new Leaf(this.#edit, node.starts.slice(), node.covers.slice())
