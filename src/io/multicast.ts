@@ -3,7 +3,7 @@ import { type Address, LIMITS } from '../base/index.ts';
 import type { NetworkCounters } from './counters.ts';
 import { isLoopback, multicastAddresses } from './interfaces.ts';
 import type { Log } from './log.ts';
-import type { UdpEndpoint } from './udp.ts';
+import { plain, type UdpEndpoint } from './udp.ts';
 
 export interface MulticastGroup {
   readonly host: string;
@@ -59,7 +59,7 @@ export class Multicast {
       // The kernel hands a group's datagrams to every socket of the machine bound to it, whichever interface it joined.
       if (loopbackOnly && !isLoopback(from.address)) counters.foreign++;
       else if (bytes.length > LIMITS.datagramBytes) counters.oversized++;
-      else onDatagram(bytes, udp.sourceOf(from));
+      else onDatagram(plain(bytes), udp.sourceOf(from));
     });
     this.#attempt('ttl', () => udp.socket.setMulticastTTL(TTL));
     this.#attempt('loopback', () => udp.socket.setMulticastLoopback(true));

@@ -75,7 +75,7 @@ export class UdpEndpoint {
       counters.datagramsIn++;
       counters.datagramBytesIn += bytes.length;
       if (bytes.length > LIMITS.datagramBytes) counters.oversized++;
-      else onDatagram(bytes, this.sourceOf(from));
+      else onDatagram(plain(bytes), this.sourceOf(from));
     });
   }
 
@@ -135,4 +135,9 @@ export class UdpEndpoint {
 /** `::ffff:192.0.2.1`, as a dual-stack socket reports IPv4 peers, to `192.0.2.1`. */
 export function unmapped(ip: string): string {
   return ip.startsWith('::ffff:') && isIPv4(ip.slice(7)) ? ip.slice(7) : ip;
+}
+
+/** Not as a Buffer, whose `slice` does not copy: that surprises whoever reads `Uint8Array`. */
+export function plain(bytes: Buffer): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }

@@ -205,6 +205,12 @@ export class StateDirectory {
     }
   }
 
+  /** Lets go without writing: after an error whose state is not to be trusted. */
+  async abandon(): Promise<void> {
+    await this.journal.close().catch(() => {});
+    await this.#lock.release();
+  }
+
   async #writeSnapshots(): Promise<void> {
     for (let next = this.#wanted; next !== null; next = this.#wanted) {
       this.#wanted = null;

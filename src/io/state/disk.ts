@@ -65,7 +65,9 @@ export const realDisk: Disk = {
   list: (directory) => readdir(directory),
   async read(path) {
     try {
-      return await readFile(path);
+      const bytes = await readFile(path);
+      // Not as a Buffer, whose `slice` does not copy: that surprises whoever reads `Uint8Array`.
+      return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
       throw error;

@@ -1,0 +1,380 @@
+import { type Address, assert, joinAddress, SeededRng, ShoalError, splitAddress } from '../base/index.ts';
+import type {
+  ConvergedView,
+  EventView,
+  JoinView,
+  NodeApi,
+  RangeView,
+  Released,
+  StatusView,
+} from '../node/contract.ts';
+import type { Boot, Command, Machine, NodeFactory, NodeOptions, Outputs } from '../node/machine.ts';
+import { Alarm } from './alarm.ts';
+import { monotonicMs, wallTime } from './clock.ts';
+import { Commands } from './commands.ts';
+import { driverMetrics } from './driver-metrics.ts';
+import { randomU32 } from './entropy.ts';
+import { EventLog } from './events.ts';
+import { externalAddresses, isLoopback, isWildcard } from './interfaces.ts';
+import type { Log } from './log.ts';
+import { type Network, type NetworkSink, openNetwork } from './network.ts';
+import { type StateBoot, StateDirectory } from './state/directory.ts';
+
+export interface DriverOptions {
+  readonly factory: NodeFactory;
+  readonly stateDirectory: string;
+  readonly bind: Address;
+  /** Default: the bound address; for a wildcard this machine's first one that others can reach. */
+  readonly advertise: Address | null;
+  readonly multicast: { readonly group: Address; readonly interface: string | null } | null;
+  readonly name: string;
+  readonly cluster: string;
+  readonly join: readonly Address[];
+  readonly ranges: NodeOptions['ranges'];
+  readonly tags: Readonly<Record<string, string>>;
+  readonly capacity?: Readonly<Record<string, number>>;
+  readonly resp?: Address | null;
+  readonly version: string;
+  readonly log: Log;
+  /** Seeds the machine's randomness; default: random. */
+  readonly seed?: number;
+  /** What to do when the machine contradicts itself; default: throw it where nobody catches. */
+  readonly crash?: (error: unknown) => void;
+}
+
+/**
+ * Runs one machine on real sockets, files and time: what it puts out is done, what happens is put in, one timer wakes
+ * it. To the rooms beside it is the running node ({@link NodeApi}).
+ * Invariants: the machine is never entered while it runs; `nowMs` never goes back; after an error thrown by the
+ * machine nothing is put in any more, because its state is not to be trusted.
+ */
+export class Driver implements NodeApi {
+  readonly #options: DriverOptions;
+  readonly #log: Log;
+  readonly #state: StateDirectory;
+  readonly #startedAt = wallTime();
+  readonly #startedMs = monotonicMs();
+  readonly #commands = new Commands();
+  readonly #events = new EventLog(wallTime);
+  readonly #alarm: Alarm;
+  readonly #warnings: readonly string[];
+  #network: Network | null = null;
+  #node: Machine | null = null;
+  #gossip: Address;
+  #http: Address | null = null;
+  #resp: Address | null;
+  #running = false;
+  #inside = false;
+  #stopped: Promise<void> | null = null;
+  #sayLeft: () => void = () => {};
+  /** Resolves after a `leave` was answered: time to stop. */
+  readonly whenLeft: Promise<void>;
+
+  private constructor(options: DriverOptions, state: StateDirectory, warnings: readonly string[]) {
+    this.#options = options;
+    this.#log = options.log;
+    this.#state = state;
+    this.#warnings = warnings;
+    this.#gossip = options.bind;
+    this.#resp = options.resp ?? null;
+    this.#alarm = new Alarm(monotonicMs, (nowMs) => this.#wake(nowMs));
+    this.whenLeft = new Promise((resolve) => {
+      this.#sayLeft = resolve;
+    });
+  }
+
+  /** @throws ShoalError of the state directory (`state-...`) or of the sockets (`address-in-use`, `bad-bind`...). */
+  static async start(options: DriverOptions): Promise<Driver> {
+    const { state, boot } = await StateDirectory.open(options.stateDirectory, { log: options.log });
+    const driver = new Driver(options, state, boot.warnings);
+    try {
+      driver.#network = await openNetwork(
+        { bind: options.bind, multicast: options.multicast, log: options.log, nowMs: monotonicMs },
+        driver.#sink(),
+      );
+      driver.#compose(boot, driver.#network);
+    } catch (error) {
+      await driver.#network?.stop();
+      await state.close({ nextCounter: boot.leaseFrom, incarnation: boot.incarnation, snapshot: null });
+      throw error;
+    }
+    driver.#running = true;
+    driver.#input((node, nowMs) => node.start(nowMs));
+    return driver;
+  }
+
+  /** Where peers reach this node. */
+  get gossip(): Address {
+    return this.#gossip;
+  }
+
+  /** Where this node's HTTP and RESP servers answer, once they do: for `status`. */
+  setAddresses(addresses: { readonly http?: Address | null; readonly resp?: Address | null }): void {
+    if (addresses.http !== undefined) this.#http = addresses.http;
+    if (addresses.resp !== undefined) this.#resp = addresses.resp;
+  }
+
+  /**
+   * Closes sockets and files. With `snapshot` the state is written as a snapshot, if anything changed since the last
+   * one. Commands that still wait are refused. Does not announce anything: `leave` does.
+   */
+  stop(how: { readonly snapshot: boolean }): Promise<void> {
+    this.#stopped ??= this.#stop(how.snapshot);
+    return this.#stopped;
+  }
+
+  status(): StatusView {
+    const node = this.#machine();
+    const nowMs = monotonicMs();
+    const reach = node.reach(nowMs);
+    return {
+      node: {
+        id: node.id,
+        name: this.#options.name,
+        incarnation: node.incarnation,
+        version: this.#options.version,
+        startedAt: this.#startedAt,
+        uptimeSeconds: Math.round(nowMs - this.#startedMs) / 1000,
+        addresses: { gossip: this.#gossip, http: this.#http, resp: this.#resp },
+      },
+      cluster: this.#options.cluster,
+      digest: node.digest(),
+      members: node.memberCounts(),
+      ranges: node.rangeCounts(),
+      health: { score: node.healthScore(), eventLoopLagMs: this.#alarm.lagMs() },
+      multicast: { enabled: this.#network?.multicasts ?? false, hears: reach.hears, heardBy: reach.heardBy },
+      encrypted: false,
+      warnings: [...node.warnings(), ...this.#ownWarnings()],
+    };
+  }
+
+  members() {
+    return this.#machine().members(monotonicMs());
+  }
+
+  ranges(node?: string) {
+    return this.#machine().ranges(node);
+  }
+
+  segments() {
+    return this.#machine().segments();
+  }
+
+  ownersAt(position: number) {
+    return this.#machine().ownersAt(position);
+  }
+
+  ownersOfKey(key: string) {
+    return this.#machine().ownersOfKey(key);
+  }
+
+  coverage(copies: number) {
+    return this.#machine().coverage(copies);
+  }
+
+  ready() {
+    if (!this.#running) return { ready: false, reason: 'stopping' };
+    return this.#machine().ready();
+  }
+
+  metrics() {
+    const own = driverMetrics(
+      (this.#network as Network).counters,
+      this.#state,
+      this.#alarm.lagMs(),
+      this.#commands.size,
+    );
+    return [...this.#machine().metrics(monotonicMs()), ...own];
+  }
+
+  onEvent(listener: (event: EventView) => void): () => void {
+    return this.#events.listen(listener);
+  }
+
+  eventsAfter(afterId: number): readonly EventView[] {
+    return this.#events.after(afterId);
+  }
+
+  propagationMs() {
+    return this.#machine().propagationMs();
+  }
+
+  converged(waitMs: number): Promise<ConvergedView> {
+    return this.#command({ kind: 'converged', waitMs }) as Promise<ConvergedView>;
+  }
+
+  register(input: { start: number; end: number; priority: number; node?: string }): Promise<RangeView> {
+    return this.#command({ kind: 'register', ...input }) as Promise<RangeView>;
+  }
+
+  adjust(input: { start: number; end: number; by: number; node?: string }): Promise<RangeView | Released> {
+    return this.#command({ kind: 'adjust', ...input }) as Promise<RangeView | Released>;
+  }
+
+  release(input: { start: number; end: number; node?: string }): Promise<Released> {
+    return this.#command({ kind: 'release', ...input }) as Promise<Released>;
+  }
+
+  join(addresses: readonly string[]): Promise<JoinView> {
+    return this.#command({ kind: 'join', addresses }) as Promise<JoinView>;
+  }
+
+  async leave(options: { readonly release: boolean }): Promise<void> {
+    await this.#command({ kind: 'leave', release: options.release });
+  }
+
+  async forceLeave(node: string): Promise<void> {
+    await this.#command({ kind: 'force-leave', node });
+  }
+
+  #machine(): Machine {
+    if (this.#node === null) throw new ShoalError('leaving', 'the node has not started');
+    return this.#node;
+  }
+
+  #command(command: Command) {
+    if (!this.#running) return Promise.reject(new ShoalError('leaving', 'the node is stopping'));
+    return this.#commands.add((token) => this.#input((node, nowMs) => node.command(token, command, nowMs)));
+  }
+
+  /** Every way into the machine. */
+  #input(act: (node: Machine, nowMs: number) => void): void {
+    if (!this.#running || this.#node === null) return;
+    try {
+      assert(!this.#inside, 'the machine is not entered while it runs');
+      this.#inside = true;
+      act(this.#node, monotonicMs());
+      this.#alarm.set(this.#node.nextWakeMs());
+      this.#state.incarnationUsed(this.#node.incarnation);
+      if (this.#node.left()) this.#sayLeft();
+      this.#inside = false;
+    } catch (error) {
+      this.#crash(error);
+      return;
+    }
+    this.#events.deliver();
+  }
+
+  #wake(nowMs: number): void {
+    this.#input((node) => {
+      if (node.nextWakeMs() <= nowMs) node.wake(nowMs);
+    });
+  }
+
+  #crash(error: unknown): void {
+    this.#running = false;
+    this.#alarm.clear();
+    const { message, stack } = error instanceof Error ? error : new Error(String(error));
+    this.#log.error({ stack }, `the node contradicts itself and stops: ${message}`);
+    if (this.#options.crash !== undefined) {
+      this.#options.crash(error);
+      return;
+    }
+    // Past every catch between here and the event loop: nobody may go on with this state.
+    process.nextTick(() => {
+      throw error;
+    });
+  }
+
+  #sink(): NetworkSink {
+    return {
+      datagram: (bytes, from, via) => this.#input((node, now) => node.datagram(bytes, from, via, now)),
+      accepted: (stream, from) => this.#input((node, now) => node.accepted(stream, from, now)),
+      opened: (stream) => this.#input((node, now) => node.opened(stream, now)),
+      frame: (stream, bytes) => this.#input((node, now) => node.frame(stream, bytes, now)),
+      closed: (stream, reason) => this.#input((node, now) => node.closed(stream, reason, now)),
+    };
+  }
+
+  #compose(state: StateBoot, network: Network): void {
+    const options = this.#options;
+    this.#gossip = options.advertise ?? reachable(network.address);
+    const boot: Boot = {
+      id: state.id,
+      incarnation: state.incarnation,
+      bootNonce: randomU32(),
+      leaseFrom: state.leaseFrom,
+      leaseTo: state.leaseTo,
+      snapshot: state.snapshot,
+      journal: state.journal,
+    };
+    const nodeOptions: NodeOptions = {
+      name: options.name,
+      cluster: options.cluster,
+      advertise: this.#gossip,
+      resp: this.#resp,
+      tags: options.tags,
+      capacity: options.capacity ?? {},
+      version: options.version,
+      multicast: network.multicasts,
+      join: options.join,
+      ranges: options.ranges,
+      insecure: !isLoopback(splitAddress(network.address)?.host ?? ''),
+    };
+    this.#node = options.factory(
+      boot,
+      nodeOptions,
+      this.#outputs(network),
+      new SeededRng(options.seed ?? randomU32()),
+    );
+  }
+
+  #outputs(network: Network): Outputs {
+    const state = this.#state;
+    return {
+      send: network.send,
+      multicast: network.multicast,
+      connect: network.connect,
+      write: network.write,
+      close: network.close,
+      persist: (record, token) =>
+        state.persist(record, (error) => this.#input((node, now) => node.persisted(token, error, now))),
+      note: (record) => state.note(record),
+      lease: (upTo) =>
+        state.lease(upTo, (to, error) => this.#input((node, now) => node.leased(to, error, now))),
+      snapshot: (bytes) => state.snapshot(bytes),
+      answer: (token, answer) => this.#commands.settle(token, answer),
+      event: (event) => this.#events.add(event),
+      log: (level, message, fields) => this.#log[level](fields ?? {}, message),
+    };
+  }
+
+  #ownWarnings(): string[] {
+    const own = [...this.#warnings];
+    if (this.#state.journal.failing) {
+      own.push(`the state directory ${this.#state.path} cannot be written: changes are refused until it can`);
+    }
+    if (this.#options.multicast !== null && this.#network?.multicasts === false) {
+      own.push('multicast could not be opened: changes spread by the tree alone');
+    }
+    return own;
+  }
+
+  async #stop(snapshot: boolean): Promise<void> {
+    const node = this.#machine();
+    const sound = this.#running;
+    this.#running = false;
+    this.#alarm.clear();
+    this.#commands.rejectAll(new ShoalError('leaving', 'the node is stopping'));
+    await this.#network?.stop();
+    // After a crash what the machine says is not written over what is on disk.
+    if (!sound) return this.#state.abandon();
+    await this.#state.close({
+      nextCounter: node.nextCounter(),
+      incarnation: node.incarnation,
+      snapshot: snapshot && this.#state.changed ? node.snapshotBytes() : null,
+    });
+  }
+}
+
+export function createDriver(options: DriverOptions): Promise<Driver> {
+  return Driver.start(options);
+}
+
+/** The address others use for what was bound. */
+function reachable(bound: Address): Address {
+  const { host, port } = splitAddress(bound) as { host: string; port: number };
+  if (!isWildcard(host)) return bound;
+  const first = externalAddresses(host === '::' ? 6 : 4)[0] ?? externalAddresses(4)[0];
+  return joinAddress(first ?? '127.0.0.1', port);
+}
