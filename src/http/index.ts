@@ -27,7 +27,8 @@
  * Idle, there is no timer but node:http's own, every 5 s per listener; the heartbeat runs only while someone watches.
  *
  * Departures: `Last-Event-ID` above the newest event is from this node's former process, so the whole history is sent.
- * Tests: `http.test.ts` and `events.test.ts` (real sockets, a fake node), `metrics.test.ts`, `check.test.ts`.
+ * Tests, all on real sockets with the fake node of `fake-node.ts`: `http.test.ts` (every call, every code, foreign
+ * pages), `hostile.test.ts` (bad input, endless, slow, crowds), `listen.test.ts`, `events.test.ts`, `metrics.test.ts`.
  */
 export type { HttpLog, HttpServer, HttpServerOptions, PageFiles } from './server.ts';
 export { createHttpServer } from './server.ts';

@@ -19,7 +19,7 @@ export function parseQuery(text: string, known: readonly string[]): Query {
     if (values === undefined) query.set(name, [value]);
     else values.push(value);
     const repeatable = known.includes(`${name}*`);
-    if (!repeatable && !known.includes(name)) {
+    if (!repeatable && (name.endsWith('*') || !known.includes(name))) {
       const there = known.length === 0 ? 'this call has none' : `there are ${list(known)}`;
       throw new ShoalError('unknown-parameter', `unknown parameter '${name}': ${there}`, name);
     }
