@@ -3,15 +3,31 @@
 // `node esbuild.config.mjs` builds once; it is what `npm ci` runs.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { build } from 'esbuild';
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
+/** `import text from './file?raw'` is the file's text, as in vite: so the status page travels inside the bundle. */
+const rawText = {
+  name: 'raw-text',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /\?raw$/ }, ({ path, resolveDir }) => ({
+      path: resolve(resolveDir, path.slice(0, -'?raw'.length)),
+      namespace: 'raw',
+    }));
+    onLoad({ filter: /./, namespace: 'raw' }, ({ path }) => ({
+      contents: readFileSync(path, 'utf8'),
+      loader: 'text',
+      watchFiles: [path],
+    }));
+  },
+};
 const common = {
   bundle: true,
   platform: 'node',
   target: 'node20.11',
   define: { SHOAL_VERSION: JSON.stringify(version) },
-  loader: { '.html': 'text', '.css': 'text', '.svg': 'text', '.txt': 'text' },
+  plugins: [rawText],
   logLevel: 'warning',
   legalComments: 'none',
 };

@@ -20,6 +20,8 @@ export default defineConfig({
       {
         test: {
           name: 'e2e',
+          // Else vitest hands out every .css as an empty text, also by `?raw`: the status page's style.
+          css: true,
           include: ['test/e2e/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 60_000,

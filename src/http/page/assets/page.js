@@ -1,0 +1,182 @@
+/** The status page: puts the node's answers and events where they belong. Each part draws itself; this file only wires. */
+import { Bands } from './bands.js';
+import { assignColours } from './colour.js';
+import { showCoverage, showLegend } from './coverage.js';
+import { Cursor } from './cursor.js';
+import { byId, setText } from './dom.js';
+import { showEvents, showNoEvents } from './events.js';
+import { Feed } from './feed.js';
+import { summarize } from './keyspace.js';
+import { showMembers } from './members.js';
+import { showReady, showStatus, showWarnings } from './overview.js';
+import { redrawPropagation, showPropagation, watchPropagationWidth } from './propagation.js';
+import { showRanges, watchFilter } from './ranges.js';
+import { Stream } from './stream.js';
+
+/** @typedef {import('../../../node/contract.ts').StatusView} Status */
+/** @typedef {import('../../../node/contract.ts').MemberView} Member */
+/** @typedef {import('../../../node/contract.ts').SegmentView} Segment */
+/** @typedef {import('../../../node/contract.ts').RangeView} Range */
+
+/** What the node last said. */
+const data = {
+  /** @type {Status | null} */
+  status: null,
+  /** @type {readonly Member[]} */
+  members: [],
+  /** @type {readonly Segment[]} */
+  segments: [],
+  /** @type {readonly Range[]} */
+  ranges: [],
+};
+let summary = summarize([]);
+/** @type {Map<string, string>} */
+let colours = new Map();
+
+const canvas = /** @type {HTMLCanvasElement} */ (byId('bands-canvas'));
+const bands = new Bands(canvas);
+const cursor = new Cursor(bands, {
+  canvas,
+  line: byId('bands-cursor'),
+  selection: byId('bands-selection'),
+  detail: byId('detail'),
+});
+
+/** Owners that the member list does not name (yet) get a colour and a place too. */
+function knownNodes() {
+  const names = new Map(data.members.map((member) => [/** @type {string} */ (member.id), member.name]));
+  for (const range of data.ranges) if (!names.has(range.node)) names.set(range.node, range.name);
+  for (const { owners } of data.segments)
+    for (const owner of owners) if (!names.has(owner.node)) names.set(owner.node, owner.name);
+  return names;
+}
+
+function showKeyspace() {
+  const names = knownNodes();
+  colours = assignColours(names.keys());
+  const byName = [...names].sort((a, b) => (a[1] < b[1] ? -1 : a[1] > b[1] ? 1 : a[0] < b[0] ? -1 : 1));
+  const order = new Map(byName.map(([id], i) => [id, i]));
+  bands.setScene({
+    segments: data.segments,
+    colours,
+    order,
+    gaps: summary.gaps,
+    maxOwners: summary.maxOwners,
+  });
+  const owning = new Set(data.ranges.map((range) => /** @type {string} */ (range.node)));
+  for (const id of summary.first.keys()) owning.add(id);
+  showLegend(
+    byName.filter(([id]) => owning.has(id)).map(([id, name]) => ({ id, name })),
+    colours,
+  );
+  showCoverage(summary, data.segments.length, bands.rows);
+  cursor.refresh(colours);
+}
+
+function showMemberTable() {
+  showMembers({ members: data.members, status: data.status, first: summary.first, colours });
+}
+
+/** @type {Record<import('./feed.js').Topic, (answer: never) => void>} */
+const show = {
+  status(/** @type {Status} */ status) {
+    data.status = status;
+    showStatus(status);
+    showWarnings(status.warnings);
+    showMemberTable();
+  },
+  members(/** @type {{ members: Member[] }} */ { members }) {
+    data.members = members;
+    showKeyspace();
+    showMemberTable();
+    showRanges(data.ranges, colours);
+  },
+  owners(/** @type {{ segments: Segment[] }} */ { segments }) {
+    data.segments = segments;
+    summary = summarize(segments);
+    showKeyspace();
+    showMemberTable();
+  },
+  ranges(/** @type {{ ranges: Range[] }} */ { ranges }) {
+    data.ranges = ranges;
+    showKeyspace();
+    showRanges(ranges, colours);
+  },
+  propagation(/** @type {{ ms: number[] }} */ { ms }) {
+    showPropagation(ms);
+  },
+  ready(/** @type {{ ready: boolean, reason: string }} */ state) {
+    showReady(state);
+  },
+};
+
+/**
+ * @param {'live' | 'lost'} state
+ * @param {string} problem
+ */
+function showLink(state, problem) {
+  const was = document.body.dataset.link;
+  document.body.dataset.link = state;
+  const pill = byId('link');
+  setText(pill, state === 'live' ? 'live' : 'connection lost');
+  pill.className = `pill ${state === 'live' ? 'good' : 'bad'}`;
+  const banner = byId('banner');
+  const text =
+    state === 'lost'
+      ? 'Connection lost, trying again. What is shown may be out of date; is the daemon running?'
+      : problem;
+  setText(banner, text);
+  banner.hidden = text === '';
+  if (state === 'lost') showReady({ ready: false, reason: 'the node does not answer' });
+  if (state === 'live' && was === 'lost') stream.open();
+}
+
+const feed = new Feed((topic, answer) => show[topic](/** @type {never} */ (answer)), showLink);
+
+const stream = new Stream(
+  (events) => {
+    const names = new Map(data.members.map((member) => [/** @type {string} */ (member.id), member.name]));
+    showEvents(events, names);
+    for (const { type } of events) {
+      if (type === 'owners-changed') feed.refetch(['owners', 'status']);
+      else if (type.startsWith('range-')) feed.refetch(['ranges', 'status', 'propagation']);
+      else feed.refetch(['members', 'status']);
+    }
+  },
+  (state) => {
+    const texts = { open: 'as they happen', retrying: 'interrupted, trying again', paused: 'paused' };
+    setText(byId('events-state'), texts[state]);
+    showNoEvents();
+  },
+);
+
+function onVisibility() {
+  if (document.visibilityState === 'hidden') {
+    feed.pause();
+    stream.pause();
+  } else {
+    feed.resume();
+    stream.open();
+  }
+}
+
+byId('zoom-in').addEventListener('click', () => cursor.zoom(1 / 2));
+byId('zoom-out').addEventListener('click', () => cursor.zoom(2));
+byId('zoom-all').addEventListener('click', () => cursor.all());
+document.addEventListener('click', (event) => {
+  const button = event.target instanceof Element ? event.target.closest('button.range') : null;
+  if (button instanceof HTMLElement)
+    cursor.showRange(Number(button.dataset.start), Number(button.dataset.end));
+});
+new ResizeObserver(() => {
+  bands.draw();
+  cursor.refresh(colours);
+}).observe(canvas);
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
+  bands.draw();
+  redrawPropagation();
+});
+document.addEventListener('visibilitychange', onVisibility);
+watchFilter();
+watchPropagationWidth();
+onVisibility();

@@ -1,0 +1,87 @@
+/**
+ * The event stream (server-sent events), read by fetch: an EventSource cannot ask for the history when it opens, and
+ * gives up for good when a proxy answers 502. The node sends what it remembers after the id that we name, and all of it
+ * when that id is from its former life.
+ */
+
+/** @typedef {import('../../../node/contract.ts').EventView} Event */
+
+const RETRY_MS = 2000;
+/** A line longer than this is not from a node of ours. */
+const MOST_CHARS = 1 << 20;
+
+export class Stream {
+  /** @type {AbortController | null} */
+  #open = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #retry;
+  #lastId = '0';
+  #onEvents;
+  #onState;
+
+  /**
+   * @param {(events: Event[]) => void} onEvents those that arrived together, oldest first
+   * @param {(state: 'open' | 'retrying' | 'paused') => void} onState
+   */
+  constructor(onEvents, onState) {
+    this.#onEvents = onEvents;
+    this.#onState = onState;
+  }
+
+  /** Opens the stream, or opens it anew. */
+  async open() {
+    this.#drop();
+    const control = new AbortController();
+    this.#open = control;
+    try {
+      await this.#read(control.signal);
+    } catch {
+      // Whatever ended it, the answer is the same: try again.
+    }
+    if (this.#open !== control) return;
+    this.#onState('retrying');
+    this.#retry = setTimeout(() => this.open(), RETRY_MS);
+  }
+
+  pause() {
+    this.#drop();
+    this.#onState('paused');
+  }
+
+  #drop() {
+    clearTimeout(this.#retry);
+    this.#open?.abort();
+    this.#open = null;
+  }
+
+  /** @param {AbortSignal} signal */
+  async #read(signal) {
+    const headers = { Accept: 'text/event-stream', 'Last-Event-ID': this.#lastId };
+    const response = await fetch('/v1/events', { headers, signal, cache: 'no-store' });
+    if (!response.ok || response.body === null) throw new Error(`status ${response.status}`);
+    this.#onState('open');
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    let rest = '';
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      const lines = (rest + value).split('\n');
+      rest = lines.pop() ?? '';
+      if (rest.length > MOST_CHARS) throw new Error('endless line');
+      const events = lines.flatMap((line) => this.#parse(line));
+      if (events.length > 0 && !signal.aborted) this.#onEvents(events);
+    }
+  }
+
+  /**
+   * All there is to know is in the `data` line; the node writes an event's JSON on one.
+   * @param {string} line
+   * @returns {Event[]}
+   */
+  #parse(line) {
+    if (!line.startsWith('data:')) return [];
+    const event = JSON.parse(line.slice(5));
+    this.#lastId = String(event.id);
+    return [event];
+  }
+}
