@@ -1,0 +1,151 @@
+import { readFileSync } from 'node:fs';
+import { availableParallelism, totalmem } from 'node:os';
+import { type Address, ShoalError, splitAddress } from '../base/index.ts';
+import type { AgentConfig } from '../config/index.ts';
+import { createHttpServer, type HttpServer } from '../http/index.ts';
+import { pageFiles } from '../http/page/index.ts';
+import { createDriver, type Driver, type Log } from '../io/index.ts';
+import type { NodeApi } from '../node/contract.ts';
+import { createNode } from '../node/index.ts';
+import { VERSION } from './version.ts';
+
+export interface AgentAddresses {
+  readonly gossip: Address;
+  readonly http: Address | null;
+  /** Null until the store exists. */
+  readonly resp: Address | null;
+  readonly socket: string;
+}
+
+export interface AgentParts {
+  readonly log: Log;
+  /** What to do when the node contradicts itself; default: an uncaught error, which ends the process. */
+  readonly crash?: (error: unknown) => void;
+}
+
+/** Announcing `left` is worth this long; peers that do not hear it find the node down by themselves. */
+const LEAVE_TIMEOUT_MS = 1_000;
+
+/** A running agent: the node on its sockets and files, with its HTTP edge. No signals and no exit codes: those are run.ts. */
+export class Agent {
+  readonly #driver: Driver;
+  readonly #http: HttpServer;
+  readonly #log: Log;
+  readonly addresses: AgentAddresses;
+  #stopped: Promise<void> | null = null;
+  #left = false;
+
+  private constructor(driver: Driver, http: HttpServer, log: Log, addresses: AgentAddresses) {
+    this.#driver = driver;
+    this.#http = http;
+    this.#log = log;
+    this.addresses = addresses;
+    void driver.whenLeft.then(() => {
+      this.#left = true;
+    });
+  }
+
+  /** Resolves when the agent serves. @throws ShoalError of the state directory, the sockets or the token file. */
+  static async start(config: AgentConfig, parts: AgentParts): Promise<Agent> {
+    const { log } = parts;
+    const token = config.httpTokenFile === null ? null : readToken(config.httpTokenFile);
+    const { crash } = parts;
+    const driver = await createDriver({
+      factory: createNode,
+      stateDirectory: config.dataDir,
+      bind: config.bind,
+      advertise: config.advertise,
+      multicast: config.multicast === null ? null : { group: config.multicast, interface: config.interface },
+      name: config.name,
+      cluster: config.cluster,
+      join: config.join,
+      ranges: config.ranges,
+      tags: config.tags,
+      capacity: { cores: availableParallelism(), memoryMb: Math.round(totalmem() / 2 ** 20) },
+      resp: null,
+      version: VERSION,
+      log,
+      ...(crash === undefined ? {} : { crash }),
+    });
+    const http = createHttpServer({
+      api: driver,
+      pageFiles,
+      tcp: config.http === null ? null : splitAddress(config.http),
+      socketPath: config.socket,
+      token,
+      log,
+      version: VERSION,
+    });
+    try {
+      const bound = await http.start();
+      driver.setAddresses({ http: bound.http });
+      const { gossip } = driver;
+      return new Agent(driver, http, log, { gossip, http: bound.http, resp: null, socket: config.socket });
+    } catch (error) {
+      // Peers may have seen it already.
+      await announceLeft(driver, log);
+      await driver.stop({ snapshot: false });
+      throw error;
+    }
+  }
+
+  get api(): NodeApi {
+    return this.#driver;
+  }
+
+  /** Resolves after a `leave` came in through the API and was answered: time to stop. */
+  get whenLeft(): Promise<void> {
+    return this.#driver.whenLeft;
+  }
+
+  /** Announces `left` (releasing nothing), answers what is under way, writes the state and closes everything. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
+    const announced = this.#left ? Promise.resolve() : announceLeft(this.#driver, this.#log);
+    await Promise.all([announced, this.#http.close()]);
+    await this.#driver.stop({ snapshot: true });
+  }
+}
+
+async function announceLeft(driver: Driver, log: Log): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not done within ${LEAVE_TIMEOUT_MS} ms`)), LEAVE_TIMEOUT_MS);
+  });
+  try {
+    await Promise.race([driver.leave({ release: false }), timeout]);
+  } catch (error) {
+    log.warn({}, `leaving was not announced to everybody: ${(error as Error).message}`);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const TOKEN_CHARS = { min: 16, max: 1024 };
+
+/** @throws ShoalError `bad-token-file` */
+function readToken(path: string): string {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8').trim();
+  } catch (error) {
+    const why = (error as NodeJS.ErrnoException).code ?? 'unreadable';
+    throw new ShoalError(
+      'bad-token-file',
+      `http_token_file: cannot read ${path} (${why})`,
+      'http_token_file',
+    );
+  }
+  if (text.length < TOKEN_CHARS.min || text.length > TOKEN_CHARS.max || !/^[\x21-\x7e]+$/.test(text)) {
+    throw new ShoalError(
+      'bad-token-file',
+      `http_token_file: ${path} must hold one token of ${TOKEN_CHARS.min} to ${TOKEN_CHARS.max} printable characters without spaces`,
+      'http_token_file',
+    );
+  }
+  return text;
+}

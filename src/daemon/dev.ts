@@ -1,0 +1,231 @@
+import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ShoalError } from '../base/index.ts';
+import type { EventView } from '../node/contract.ts';
+import type { DevChild } from './dev-child.ts';
+import {
+  askAgreement,
+  type DevNode,
+  groupTable,
+  hex,
+  joinByAddress,
+  memberNames,
+  startChildren,
+} from './dev-group.ts';
+import { followEvents } from './socket-client.ts';
+
+export interface DevOptions {
+  /** How many nodes; 1 to 64. Default 5. */
+  readonly nodes?: number;
+  /** Keeps the state here, and takes it up again; else a temporary directory, removed at the end. */
+  readonly keep?: string | null;
+  /** The program that runs an agent when its first argument is `agent`; default the one that runs now. */
+  readonly program?: string;
+  readonly out?: (line: string) => void;
+  readonly err?: (line: string) => void;
+}
+
+const MAX_NODES = 64;
+const POLL_MS = 50;
+/** Multicast on loopback takes a fraction of a second; where it does not get through, addresses do. */
+const JOIN_AFTER_MS = 5_000;
+const AGREE_TIMEOUT_MS = 60_000;
+/** An agent ends within 2 s of SIGTERM; on a loaded machine a little more. */
+const STOP_TIMEOUT_MS = 5_000;
+
+/**
+ * Runs a local group until SIGINT, SIGTERM or SIGHUP, and leaves no process and, without `keep`, no file behind.
+ * Resolves with the exit code.
+ * @throws ShoalError `bad-nodes`, `bad-directory`, `child-failed`.
+ */
+export async function runDev(options: DevOptions = {}): Promise<number> {
+  const count = options.nodes ?? 5;
+  if (!Number.isInteger(count) || count < 1 || count > MAX_NODES) {
+    throw new ShoalError('bad-nodes', `nodes: write a whole number from 1 to ${MAX_NODES}`, 'nodes');
+  }
+  const run = new DevRun(options, openDirectory(options.keep ?? null));
+  return await run.run(count);
+}
+
+function openDirectory(keep: string | null): string {
+  try {
+    if (keep === null) return realpathSync(mkdtempSync(join(tmpdir(), 'shoal-dev-')));
+    mkdirSync(keep, { recursive: true, mode: 0o700 });
+    return realpathSync(keep);
+  } catch (error) {
+    const place = keep ?? tmpdir();
+    throw new ShoalError('bad-directory', `${place}: ${(error as Error).message}; give --keep DIR`, 'keep');
+  }
+}
+
+class DevRun {
+  readonly #options: DevOptions;
+  readonly #directory: string;
+  readonly #out: (line: string) => void;
+  readonly #err: (line: string) => void;
+  #children: DevChild[] = [];
+  #names = new Map<string, string>();
+  /** Set by the first signal. */
+  #stopping = false;
+  #stop: () => void = () => {};
+  #unfollow: () => void = () => {};
+
+  constructor(options: DevOptions, directory: string) {
+    this.#options = options;
+    this.#directory = directory;
+    this.#out = options.out ?? ((line) => void process.stdout.write(`${line}\n`));
+    this.#err = options.err ?? ((line) => void process.stderr.write(`${line}\n`));
+  }
+
+  async run(count: number): Promise<number> {
+    const stopped = new Promise<'stopped'>((resolve) => {
+      this.#stop = () => resolve('stopped');
+    });
+    const restoreSignals = this.#onSignals();
+    try {
+      const started = this.#start(count);
+      // When a signal comes first, what is left of the start fails as the children end; nobody waits for it.
+      started.catch(() => {});
+      const nodes = await Promise.race([started, stopped]);
+      if (nodes === 'stopped') return 0;
+      this.#follow(nodes, 0);
+      return (await Promise.race([stopped, this.#allEnded()])) === 'stopped' ? 0 : 1;
+    } finally {
+      this.#stopping = true;
+      this.#unfollow();
+      await this.#stopChildren();
+      if ((this.#options.keep ?? null) === null) rmSync(this.#directory, { recursive: true, force: true });
+      restoreSignals();
+    }
+  }
+
+  /** The first signal stops the group; the second kills it. */
+  #onSignals(): () => void {
+    const onSignal = (): void => {
+      if (this.#stopping) for (const child of this.#children) child.kill('SIGKILL');
+      this.#stopping = true;
+      this.#stop();
+    };
+    // A reader that went away (`shoal dev | head`) ends the group like Ctrl-C.
+    const onPipe = (error: NodeJS.ErrnoException): void => {
+      if (error.code !== 'EPIPE') throw error;
+      if (!this.#stopping) onSignal();
+    };
+    for (const signal of SIGNALS) process.on(signal, onSignal);
+    process.stdout.on('error', onPipe);
+    return () => {
+      for (const signal of SIGNALS) process.off(signal, onSignal);
+      process.stdout.off('error', onPipe);
+    };
+  }
+
+  async #start(count: number): Promise<DevNode[]> {
+    const program = this.#options.program ?? process.argv[1] ?? '';
+    this.#children = startChildren({ count, directory: this.#directory, program }, (name, line) => {
+      if (!this.#stopping) this.#err(`${name}: ${line}`);
+    });
+    const nodes = await Promise.all(
+      this.#children.map(async (child) => ({ child, ready: await child.ready })),
+    );
+    for (const child of this.#children) {
+      void child.exit.then((how) => {
+        if (!this.#stopping) this.#err(`${child.name} (pid ${child.pid}) ended: ${how}`);
+      });
+    }
+    await this.#agree(nodes);
+    if (this.#stopping) return nodes;
+    for (const line of await groupTable(nodes)) this.#out(line);
+    const page = nodes[0]?.ready.http ?? null;
+    this.#out('');
+    if (page !== null) this.#out(`status page: http://${page}/`);
+    this.#out(`state: ${this.#directory}${this.#options.keep ? '' : ' (removed at the end)'}`);
+    this.#out('events follow; Ctrl-C ends the group');
+    return nodes;
+  }
+
+  /** Waits until every node lists every node and all digests are the same, and says how far that is. */
+  async #agree(nodes: readonly DevNode[]): Promise<void> {
+    const sinceMs = performance.now();
+    let joined = false;
+    let told = '';
+    while (!this.#stopping) {
+      const { complete, digests, digest, agreed } = await askAgreement(nodes);
+      const tookMs = performance.now() - sinceMs;
+      if (agreed) {
+        this.#out(`${nodes.length} nodes list ${nodes.length} and agree on digest ${digest}`);
+        return;
+      }
+      const progress = `${complete} of ${nodes.length} nodes list all ${nodes.length}, digests: ${digests}`;
+      if (progress !== told) this.#out(progress);
+      told = progress;
+      if (!joined && tookMs > JOIN_AFTER_MS) {
+        joined = true;
+        this.#err('multicast on loopback does not get through on this machine; joining by address');
+        await joinByAddress(nodes);
+      }
+      if (tookMs > AGREE_TIMEOUT_MS) {
+        this.#err(`no agreement after ${AGREE_TIMEOUT_MS / 1000} s; going on, see the status page`);
+        return;
+      }
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+  }
+
+  /** Streams the events of the first node that lives, from `index` on; of the next one when that ends. */
+  #follow(nodes: readonly DevNode[], index: number): void {
+    const node = nodes[index];
+    if (node === undefined || this.#stopping) return;
+    const { socket } = node.ready;
+    const next = (): void => this.#follow(nodes, index + 1);
+    if (node.child.ended !== null) {
+      next();
+      return;
+    }
+    memberNames(socket).then(
+      (names) => {
+        this.#names = names;
+      },
+      () => {},
+    );
+    this.#unfollow = followEvents(socket, (event) => this.#print(event as EventView), next);
+  }
+
+  #print(event: EventView): void {
+    if (event.type === 'member-join') this.#names.set(event.subject, event.name);
+    this.#out(eventLine(event, (id) => this.#names.get(id) ?? id));
+  }
+
+  async #allEnded(): Promise<'all-ended'> {
+    await Promise.all(this.#children.map((child) => child.exit));
+    if (!this.#stopping) this.#err('every node has ended');
+    return 'all-ended';
+  }
+
+  async #stopChildren(): Promise<void> {
+    for (const child of this.#children) child.kill('SIGTERM');
+    const timer = setTimeout(() => {
+      for (const child of this.#children) {
+        if (child.ended === null) this.#err(`${child.name} does not end: killed`);
+        child.kill('SIGKILL');
+      }
+    }, STOP_TIMEOUT_MS);
+    await Promise.all(this.#children.map((child) => child.exit));
+    clearTimeout(timer);
+  }
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** `03:24:45.123  range-priority    node-2  0x00000000-0x3fffffff:4  by node-1` */
+export function eventLine(event: EventView, nameOf: (id: string) => string): string {
+  const parts = [event.time.slice(11, 23), event.type.padEnd(16), event.name];
+  const { range, member } = event;
+  if (range !== undefined) {
+    const priority = range.priority === null ? '' : `:${range.priority}`;
+    parts.push(`${hex(range.start)}-${hex(range.end)}${priority}`);
+  }
+  if (member !== undefined) parts.push(`${member.address} incarnation ${member.incarnation}`);
+  if (event.origin !== null && event.origin !== event.subject) parts.push(`by ${nameOf(event.origin)}`);
+  return parts.join('  ');
+}

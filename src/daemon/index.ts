@@ -1,0 +1,25 @@
+/**
+ * daemon: the composition root. The only room that knows all the others: it puts the node on the driver, the HTTP edge
+ * beside it, and both under the rules of a Unix service. Three programs come out of one composition (`Agent`):
+ *
+ * - `runAgent`: `shoal agent`. Log, state directory, sockets, HTTP, signals, the `ready` line, systemd.
+ * - `runDev`: `shoal dev`. Several agent processes on loopback, one table, one stream of events, nothing left behind.
+ * - `library.ts`: the agent inside a Node.js program (`import { createAgent } from 'shoal'`), built on its own.
+ *
+ * What it does not do: parse flags (`cli`), decide settings (`config`), or anything about membership (`node`).
+ *
+ * In: an AgentConfig. Out: an exit code. Called by `cli`.
+ *
+ * Invariants. `ready` is logged once, after everything that was asked for serves. SIGTERM and SIGINT announce `left`,
+ * release nothing and end the process within 2 s whatever hangs; nothing that was acknowledged is lost thereby, because
+ * it is in the journal. A second signal ends it at once. The library installs no signal handler and never exits.
+ * An agent with an IPC channel ends with its parent, so that `kill -9` of `shoal dev` leaves no process.
+ *
+ * Exit codes: 0 stopped; 1 could not start (a taken port, the state directory) or a mistake in the program; 2 a setting
+ * is wrong; 130 and 143 a second signal.
+ *
+ * Tests: service.test.ts, dev.test.ts, library.test.ts here; the rest is end to end, in test/e2e.
+ */
+export { type DevOptions, runDev } from './dev.ts';
+export { type RunOptions, runAgent } from './run.ts';
+export { VERSION } from './version.ts';
