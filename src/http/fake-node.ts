@@ -226,9 +226,13 @@ export class RawClient {
 }
 
 /** Polls until true, or fails. */
-export async function until(condition: () => boolean, what: string, deadlineMs = 5000): Promise<void> {
+export async function until(
+  condition: () => boolean | Promise<boolean>,
+  what: string,
+  deadlineMs = 10_000,
+): Promise<void> {
   const end = Date.now() + deadlineMs;
-  while (!condition()) {
+  while (!(await condition())) {
     if (Date.now() > end) throw new Error(`still not so after ${deadlineMs} ms: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }

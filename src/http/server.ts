@@ -141,7 +141,7 @@ class Edge implements HttpServer {
       void this.#handler.handle(req, res, guard);
     });
     server.on('clientError', (error: NodeJS.ErrnoException, socket) =>
-      this.#refuse(error.code, socket as Socket),
+      this.#refuse(error.code ?? '', socket as Socket),
     );
     server.on('drop', () => this.#counters.rejected('too-many-connections'));
     // After 'listening', an error of the listener itself (out of descriptors) must not end the process.
@@ -153,12 +153,13 @@ class Edge implements HttpServer {
   }
 
   /** Bytes that are not HTTP, or too many, or too late: answered when nothing has been, and cut off. */
-  #refuse(cause: string | undefined, socket: Socket): void {
-    const [code, message] = CLIENT_ERRORS.get(cause ?? '') ?? ['bad-http', 'this is not an HTTP request'];
-    this.#counters.rejected(cause === 'ECONNRESET' || cause === 'EPIPE' ? 'connection-lost' : code);
+  #refuse(cause: string, socket: Socket): void {
+    const lost = LOST.has(cause);
+    const [code, message] = CLIENT_ERRORS.get(cause) ?? ['bad-http', 'this is not an HTTP request'];
+    this.#counters.rejected(lost ? 'connection-lost' : code);
     const response = this.#responses.get(socket);
     const underWay = response?.headersSent && !response.writableFinished;
-    if (!socket.writable || underWay || cause === 'ECONNRESET' || cause === 'EPIPE') {
+    if (!socket.writable || underWay || lost) {
       socket.destroy();
       return;
     }
@@ -172,6 +173,9 @@ class Edge implements HttpServer {
     );
   }
 }
+
+/** The client went away in the middle of something. */
+const LOST: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'HPE_INVALID_EOF_STATE']);
 
 const CLIENT_ERRORS = new Map<string, readonly [string, string]>([
   ['HPE_HEADER_OVERFLOW', ['headers-too-large', 'the address and headers are larger than 16 KB: send less']],
