@@ -13,7 +13,7 @@
  * equal registrations and liveness give equal owners everywhere, in whatever order they became known.
  * Bounds: see ownership.ts. Ownership is never exclusive: it is an order, taken from what this node has heard.
  *
- * Tests: keys.test.ts, range.test.ts, ownership.test.ts (against a naive model), cost.test.ts.
+ * Tests: keys.test.ts, range.test.ts, ownership.test.ts (against a naive model), cost.test.ts, cells.test.ts (the tree).
  */
 export { rendezvousWeight } from './cover.ts';
 export { crc16, hashTag, positionOf, SLOT_COUNT, slotAt, slotOf, slotRange } from './keys.ts';

@@ -174,6 +174,34 @@ describe('the ownership view', () => {
     expect(old.segments()).toEqual(full);
   });
 
+  it('counts its segments right when a released range leaves its cell to the leaf before', () => {
+    const view = new OwnershipView();
+    for (const n of [1, 2, 3]) view.setLive(nodeId(n), true);
+    for (const n of [1, 2]) view.setRegistration(nodeId(n), 0, KEY_SPACE_END, 1);
+    const step = 2 ** 22;
+    const set = (i: number, priority: number): void =>
+      view.setRegistration(nodeId(3), i * step + 100, (i + 1) * step + 50, priority);
+    for (let i = 0; i < 1023; i++) set(i, 1);
+    // Every fourth crosses a tile border, where the tie of the other two may turn out differently.
+    for (let i = 3; i < 1023; i += 4) {
+      set(i, 0);
+      expect(view.snapshot().segmentCount).toBe(view.snapshot().segments().length);
+      set(i, 1);
+      expect(view.snapshot().segmentCount).toBe(view.snapshot().segments().length);
+    }
+  });
+
+  it('lets equal segments share what a wide registration made of them', () => {
+    const view = new OwnershipView();
+    for (const n of [1, 2, 3]) view.setLive(nodeId(n), true);
+    view.setRegistration(nodeId(2), 0, KEY_SPACE_END, 2);
+    for (let i = 0; i < 200; i++) view.setRegistration(nodeId(3), i * 1000, i * 1000 + 500, 1);
+    view.setRegistration(nodeId(1), 0, KEY_SPACE_END, 3);
+    const snapshot = view.snapshot();
+    expect(snapshot.ownersAt(700)).toHaveLength(2);
+    expect(snapshot.ownersAt(150_700)).toBe(snapshot.ownersAt(700));
+  });
+
   it('leaves old snapshots as they were', () => {
     fc.assert(
       fc.property(fc.array(op, { minLength: 1, maxLength: 40 }), (ops) => {

@@ -21,7 +21,7 @@
  * Departure: liveness is not looked up when ordering but applied as taking in and out of registrations; that is what
  * lets snapshots compute orders late and still never change.
  *
- * Test: ownership.test.ts compares with a naive model on random sequences; cost.test.ts counts cells touched.
+ * Test: ownership.test.ts compares with a naive model (naive.testkit.ts); cost.test.ts counts work; cells.test.ts.
  */
 import type { NodeId } from '../base/index.ts';
 import { Cells } from './cells.ts';
