@@ -37,7 +37,7 @@ const STOP_TIMEOUT_MS = 5_000;
 /**
  * Runs a local group until SIGINT, SIGTERM or SIGHUP, and leaves no process and, without `keep`, no file behind.
  * Resolves with the exit code.
- * @throws ShoalError `bad-nodes`, `bad-directory`, `child-failed`.
+ * @throws ShoalError `bad-nodes`, `directory-unusable`, `child-failed`.
  */
 export async function runDev(options: DevOptions = {}): Promise<number> {
   const count = options.nodes ?? 5;
@@ -55,7 +55,11 @@ function openDirectory(keep: string | null): string {
     return realpathSync(keep);
   } catch (error) {
     const place = keep ?? tmpdir();
-    throw new ShoalError('bad-directory', `${place}: ${(error as Error).message}; give --keep DIR`, 'keep');
+    throw new ShoalError(
+      'directory-unusable',
+      `${place}: ${(error as Error).message}; give --keep DIR`,
+      'keep',
+    );
   }
 }
 

@@ -6,7 +6,7 @@ import { processServiceNotifier, type ServiceNotifier } from './service.ts';
 import { VERSION } from './version.ts';
 
 export interface RunOptions {
-  /** Decides the settings again, for SIGHUP; throws a ShoalError when they are wrong. Default: nothing can be reloaded. */
+  /** Decides the settings again, for SIGHUP; throws a ShoalError when they are wrong. Without it nothing is reloaded. */
   readonly reload?: () => AgentConfig;
 }
 
