@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { copyOf, steps, World } from '../../test/unit/crdt/history.ts';
 import { type NodeId, parseNodeId } from '../base/index.ts';
 import { AworMap, type Delta, MAX_COUNTER } from '../crdt/index.ts';
-import { deltaFromWire, deltaToWire, stateFromWire, stateToWire } from './delta.ts';
+import { deltaFromWire, deltaToWire, inOrder, stateFromWire, stateToWire } from './delta.ts';
 
 const ids = fc
   .bigInt({ min: 0n, max: 2n ** 64n - 1n })
@@ -35,12 +35,12 @@ const entries = fc
     return { node, start: Math.min(...ends), end: Math.max(...ends), live, removed };
   });
 
-/** Entries grouped by node, as the codec leaves them. */
+/** Entries grouped by node and context in order, as the codec leaves them. */
 function grouped(delta: Delta): Delta {
   const nodes: NodeId[] = [...new Set(delta.entries.map((e) => e.node))];
   return {
     entries: nodes.flatMap((node) => delta.entries.filter((e) => e.node === node)),
-    context: delta.context,
+    context: inOrder(delta.context),
   };
 }
 

@@ -1,6 +1,13 @@
 import { LIMITS, type NodeId } from '../base/index.ts';
-import { AworMap, type Delta, type DeltaEntry, type LiveDot, type Span } from '../crdt/index.ts';
-import { amountCode, MAX_AMOUNT_CODE, Packer, Unpacker } from './packing.ts';
+import {
+  AworMap,
+  type Delta,
+  type DeltaEntry,
+  type LiveDot,
+  REMOVED_SPAN_COUNTERS,
+  type Span,
+} from '../crdt/index.ts';
+import { Ascending, amountCode, MAX_AMOUNT_CODE, Packer, Unpacker } from './packing.ts';
 
 /** Fewest bytes of an entry: start, end, counts, one dot. Of a dot: actor, distance, amount. Of a span: the first two. */
 const ENTRY_BYTES = 11;
@@ -13,8 +20,8 @@ const SPAN_BYTES = 2;
  */
 export function deltaToWire(delta: Delta): Uint8Array {
   const packer = new Packer(64 + 20 * delta.entries.length + 8 * delta.context.length);
-  packDelta(packer, delta);
-  for (const span of delta.context) packer.span(span.actor, span.lo, span.hi);
+  packEntries(packer, delta);
+  for (const span of inOrder(delta.context)) packer.span(span.actor, span.lo, span.hi);
   return packer.finish();
 }
 
@@ -24,12 +31,13 @@ export function deltaFromWire(value: unknown): Delta | null {
   const reader = new Unpacker(value);
   const entries = unpackEntries(reader);
   const context: Span[] = [];
-  while (!reader.bad && !reader.done) context.push(unpackSpan(reader));
+  const ascending = new Ascending(reader);
+  while (!reader.bad && !reader.done) context.push(ascending.check(unpackSpan(reader)));
   return reader.bad ? null : { entries, context };
 }
 
 /** The entries of a delta, without its context. */
-export function packDelta(packer: Packer, delta: Delta): void {
+export function packEntries(packer: Packer, delta: Delta): void {
   const groups = new Map<NodeId, DeltaEntry[]>();
   for (const entry of delta.entries) {
     const group = groups.get(entry.node);
@@ -57,6 +65,20 @@ function packEntry(packer: Packer, entry: DeltaEntry): void {
   for (const span of removed) packer.span(span.actor, span.lo, span.hi);
 }
 
+/** The same dots as spans that ascend and do not overlap, per actor. */
+export function inOrder(spans: readonly Span[]): readonly Span[] {
+  if (spans.length < 2) return spans;
+  const sorted = [...spans].sort((a, b) => (a.actor < b.actor ? -1 : a.actor > b.actor ? 1 : a.lo - b.lo));
+  const out: Span[] = [];
+  for (const span of sorted) {
+    const last = out[out.length - 1];
+    if (last !== undefined && last.actor === span.actor && span.lo <= last.hi + 1)
+      out[out.length - 1] = { actor: last.actor, lo: last.lo, hi: Math.max(last.hi, span.hi) };
+    else out.push(span);
+  }
+  return out;
+}
+
 export function unpackEntries(reader: Unpacker): DeltaEntry[] {
   const entries: DeltaEntry[] = [];
   const groups = reader.count(2 + ENTRY_BYTES);
@@ -78,7 +100,11 @@ function unpackEntry(reader: Unpacker, node: NodeId): DeltaEntry {
   const live: LiveDot[] = [];
   for (let i = 0; i < liveCount && !reader.bad; i++) live.push(unpackDot(reader));
   const removed: Span[] = [];
-  for (let i = 0; i < removedCount && !reader.bad; i++) removed.push(unpackSpan(reader));
+  for (let i = 0; i < removedCount && !reader.bad; i++) {
+    const span = unpackSpan(reader);
+    if (span.hi - span.lo >= REMOVED_SPAN_COUNTERS) reader.bad = true;
+    removed.push(span);
+  }
   return { node, start, end, live, removed };
 }
 

@@ -1,5 +1,5 @@
 import { LIMITS, type NodeId, nodeIdFromBytes, nodeIdToBytes } from '../base/index.ts';
-import { MAX_COUNTER } from '../crdt/index.ts';
+import { MAX_COUNTER, type Span } from '../crdt/index.ts';
 
 /**
  * Packed bytes inside a msgpack message: node ids once, in a table in front; numbers as LEB128; the counters of one
@@ -217,6 +217,26 @@ export class Unpacker {
     this.bad = true;
     this.#at = this.#bytes.length;
     return 0;
+  }
+}
+
+/** Refuses spans that overlap or go back, per actor: they would have the same dots walked again and again. */
+export class Ascending {
+  readonly #reader: Unpacker;
+  readonly #tops = new Map<string, number>();
+
+  constructor(reader: Unpacker) {
+    this.#reader = reader;
+  }
+
+  restart(): void {
+    this.#tops.clear();
+  }
+
+  check(span: Span): Span {
+    if (span.lo <= (this.#tops.get(span.actor) ?? 0)) this.#reader.bad = true;
+    this.#tops.set(span.actor, span.hi);
+    return span;
   }
 }
 

@@ -1,0 +1,116 @@
+import { jitter, type NodeId, type Rng } from '../base/index.ts';
+import { type Member, type MemberList, STATE } from '../members/index.ts';
+
+/** Pauses between rounds, milliseconds. After a change or a difference the first; it grows while all is equal. */
+const PAUSE = { firstMs: 1000, growth: 1.6, perMemberMs: 400, minMaxMs: 3000, maxMs: 30_000 } as const;
+/** A digest is sent this often in one round when no answer comes. */
+const ATTEMPTS = 3;
+/** A member heard within this time is believed to be there. */
+const FRESH_MS = 15_000;
+/** One round in so many goes to any member at all, silent ones too: that is how partitions heal. */
+const ANY_MEMBER_EVERY = 4;
+
+export interface AntiEntropyOutputs {
+  digest(to: NodeId, nonce: number, nowMs: number): void;
+}
+
+interface Round {
+  readonly peer: NodeId;
+  readonly nonce: number;
+  attempt: number;
+  sentMs: number;
+  dueMs: number;
+}
+
+/**
+ * When to compare digests with whom: at a jittered pause, with one random member. The pause backs off while states are
+ * equal (an idle group whispers) and starts again from a second on any change.
+ */
+export class AntiEntropy {
+  readonly counters = { rounds: 0, equal: 0, differed: 0, unanswered: 0 };
+  readonly #members: MemberList;
+  readonly #rng: Rng;
+  readonly #out: AntiEntropyOutputs;
+  #pauseMs: number = PAUSE.firstMs;
+  #nextMs = Infinity;
+  #round: Round | null = null;
+
+  constructor(members: MemberList, rng: Rng, out: AntiEntropyOutputs) {
+    this.#members = members;
+    this.#rng = rng;
+    this.#out = out;
+  }
+
+  start(nowMs: number): void {
+    this.#nextMs = nowMs + jitter(this.#rng, 50, 0.8);
+  }
+
+  /** The state changed, here or in what a peer reported: compare soon, and often for a while. */
+  changed(nowMs: number): void {
+    this.#pauseMs = PAUSE.firstMs;
+    this.#nextMs = Math.min(this.#nextMs, nowMs + jitter(this.#rng, this.#pauseMs));
+  }
+
+  /** The longest pause: bounded so that small groups, too, meet across a healed partition within seconds. */
+  maxPauseMs(): number {
+    return Math.min(PAUSE.maxMs, Math.max(PAUSE.minMaxMs, this.#members.liveCount * PAUSE.perMemberMs));
+  }
+
+  /** The answer to a round's digest. Returns the round trip, or -1 when it is not a clean sample. */
+  answered(from: NodeId, nonce: number, equal: boolean, nowMs: number): number {
+    const round = this.#round;
+    if (round === null || round.peer !== from || round.nonce !== nonce) return -1;
+    this.#round = null;
+    if (equal) {
+      this.counters.equal++;
+      this.#pauseMs = Math.min(this.maxPauseMs(), this.#pauseMs * PAUSE.growth);
+    } else {
+      this.counters.differed++;
+      this.#pauseMs = PAUSE.firstMs;
+    }
+    this.#nextMs = nowMs + jitter(this.#rng, this.#pauseMs);
+    return round.attempt === 1 ? nowMs - round.sentMs : -1;
+  }
+
+  nextMs(): number {
+    return this.#round === null ? this.#nextMs : Math.min(this.#round.dueMs, this.#nextMs);
+  }
+
+  wake(nowMs: number): void {
+    const round = this.#round;
+    if (round !== null && nowMs >= round.dueMs) {
+      if (round.attempt < ATTEMPTS) {
+        this.#ask(round, nowMs);
+        return;
+      }
+      this.#round = null;
+      this.counters.unanswered++;
+      this.#nextMs = nowMs + jitter(this.#rng, this.#pauseMs);
+    }
+    if (this.#round === null && nowMs >= this.#nextMs) this.#begin(nowMs);
+  }
+
+  #begin(nowMs: number): void {
+    this.#nextMs = Infinity;
+    this.counters.rounds++;
+    const any = this.#rng.below(ANY_MEMBER_EVERY) === 0;
+    const fresh = (m: Member): boolean => m.record.state <= STATE.suspect && nowMs - m.heardMs < FRESH_MS;
+    const known = (m: Member): boolean => m.record.state !== STATE.left;
+    const peer = (any ? null : this.#members.pick(this.#rng, fresh)) ?? this.#members.pick(this.#rng, known);
+    if (peer === null) {
+      this.#pauseMs = Math.min(PAUSE.maxMs, this.#pauseMs * PAUSE.growth);
+      this.#nextMs = nowMs + jitter(this.#rng, this.#pauseMs);
+      return;
+    }
+    this.#round = { peer: peer.record.id, nonce: this.#rng.u32(), attempt: 0, sentMs: nowMs, dueMs: 0 };
+    this.#ask(this.#round, nowMs);
+  }
+
+  #ask(round: Round, nowMs: number): void {
+    round.attempt++;
+    round.sentMs = nowMs;
+    const rto = this.#members.get(round.peer)?.rtt.timeoutMs() ?? 500;
+    round.dueMs = nowMs + rto * round.attempt;
+    this.#out.digest(round.peer, round.nonce, nowMs);
+  }
+}

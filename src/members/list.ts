@@ -1,0 +1,218 @@
+import { LIMITS, type NodeId, type Rng, SetHash } from '../base/index.ts';
+import {
+  hashText,
+  joinRecords,
+  lastingHash,
+  type MemberRecord,
+  type MemberState,
+  STATE,
+  standingHash,
+} from './record.ts';
+import { RoundTrip } from './rtt.ts';
+import { View } from './view.ts';
+
+/** One member as this node sees it: the shared record, and what only this node knows of it. */
+export interface Member {
+  record: MemberRecord;
+  /** When anything was last heard from it; -Infinity when nothing ever was by this process. */
+  heardMs: number;
+  readonly rtt: RoundTrip;
+  /** The digest it last reported (16 hex digits), or null. */
+  digest: string | null;
+  digestMs: number;
+}
+
+/** What a merge did. */
+export type MergeResult =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'full' }
+  | { readonly kind: 'new'; readonly member: Member }
+  | { readonly kind: 'changed'; readonly member: Member; readonly before: MemberRecord };
+
+const NONE: MergeResult = { kind: 'none' };
+const FULL: MergeResult = { kind: 'full' };
+
+const isLive = (state: MemberState): boolean => state === STATE.alive || state === STATE.suspect;
+
+/** Every member this node knows of, itself included, with digests of the whole kept up to date in O(1) per change. */
+export class MemberList {
+  readonly self: NodeId;
+  readonly #members = new Map<NodeId, Member>();
+  readonly #lasting = new SetHash();
+  readonly #standing = new SetHash();
+  readonly #viewHash = new SetHash();
+  readonly #names = new Map<string, number>();
+  #live = 0;
+  #view: View | null = null;
+  /** Earlier views, youngest first: a message under way when the membership changes still finds the one it names. */
+  #recentViews: View[] = [];
+
+  constructor(self: MemberRecord) {
+    this.self = self.id;
+    this.merge(self);
+  }
+
+  get size(): number {
+    return this.#members.size;
+  }
+
+  /** Alive and suspect members, this node's among them. */
+  get liveCount(): number {
+    return this.#live;
+  }
+
+  get(id: NodeId): Member | undefined {
+    return this.#members.get(id);
+  }
+
+  me(): Member {
+    return this.#members.get(this.self) as Member;
+  }
+
+  all(): IterableIterator<Member> {
+    return this.#members.values();
+  }
+
+  isLive(id: NodeId): boolean {
+    const member = this.#members.get(id);
+    return member !== undefined && isLive(member.record.state);
+  }
+
+  /** Joins a record into the list. The caller has checked its fields. */
+  merge(record: MemberRecord): MergeResult {
+    const member = this.#members.get(record.id);
+    if (member === undefined) {
+      if (this.#members.size >= LIMITS.members) return FULL;
+      const fresh: Member = {
+        record,
+        heardMs: -Infinity,
+        rtt: new RoundTrip(),
+        digest: null,
+        digestMs: -Infinity,
+      };
+      this.#members.set(record.id, fresh);
+      this.#account(record, 1);
+      return { kind: 'new', member: fresh };
+    }
+    const before = member.record;
+    const joined = joinRecords(before, record);
+    if (joined === before) return NONE;
+    const was = standingHash(before);
+    const is = standingHash(joined);
+    if (was.hi === is.hi && was.lo === is.lo) return NONE;
+    this.#account(before, -1);
+    member.record = joined;
+    this.#account(joined, 1);
+    return { kind: 'changed', member, before };
+  }
+
+  #account(record: MemberRecord, sign: 1 | -1): void {
+    const verb = sign === 1 ? 'add' : 'remove';
+    const lasting = lastingHash(record);
+    const standing = standingHash(record);
+    this.#lasting[verb](lasting.hi, lasting.lo);
+    this.#standing[verb](standing.hi, standing.lo);
+    if (record.state !== STATE.left) {
+      const holders = (this.#names.get(record.name) ?? 0) + sign;
+      if (holders === 0) this.#names.delete(record.name);
+      else this.#names.set(record.name, holders);
+    }
+    if (!isLive(record.state)) return;
+    const seat = hashText(record.id + record.reach);
+    this.#viewHash[verb](seat.hi, seat.lo);
+    this.#live += sign;
+    this.#view = null;
+  }
+
+  /** Sum over the lasting parts: part of the digest people see. */
+  lastingDigest(): { hi: number; lo: number } {
+    return this.#lasting;
+  }
+
+  /** Sum over all that a join compares: equal on two nodes when neither has anything to tell the other. */
+  standingDigest(): { hi: number; lo: number } {
+    return this.#standing;
+  }
+
+  /** 32 bits of the hash of one member's record, for summaries. */
+  standingOf(member: Member): number {
+    return standingHash(member.record).lo;
+  }
+
+  sameRecord(a: MemberRecord, b: MemberRecord): boolean {
+    const x = standingHash(a);
+    const y = standingHash(b);
+    return x.hi === y.hi && x.lo === y.lo;
+  }
+
+  /** 48 bits of the sum over live (id, reach). */
+  get viewDigest(): number {
+    return (this.#viewHash.hi & 0xffff) * 4294967296 + this.#viewHash.lo;
+  }
+
+  view(): View {
+    if (this.#view === null) {
+      const live: { id: NodeId; reach: NodeId }[] = [];
+      for (const { record } of this.#members.values()) {
+        if (isLive(record.state)) live.push({ id: record.id, reach: record.reach });
+      }
+      this.#view = new View(this.viewDigest, live);
+      this.#recentViews = [
+        this.#view,
+        ...this.#recentViews.filter((v) => v.digest !== this.viewDigest),
+      ].slice(0, 4);
+    }
+    return this.#view;
+  }
+
+  /** The present view or a recent one with this digest. */
+  viewByDigest(digest: number): View | null {
+    if (digest === this.viewDigest) return this.view();
+    return this.#recentViews.find((v) => v.digest === digest) ?? null;
+  }
+
+  /** Names held by more than one member that did not leave, sorted. */
+  nameConflicts(): string[] {
+    const out: string[] = [];
+    for (const [name, holders] of this.#names) if (holders > 1) out.push(name);
+    return out.sort();
+  }
+
+  /** Members called so, by id or by name, those that left last. */
+  find(idOrName: string): Member[] {
+    const byId = this.#members.get(idOrName as NodeId);
+    if (byId !== undefined) return [byId];
+    const found: Member[] = [];
+    for (const member of this.#members.values()) if (member.record.name === idOrName) found.push(member);
+    return found.sort(
+      (a, b) => Number(a.record.state === STATE.left) - Number(b.record.state === STATE.left),
+    );
+  }
+
+  /**
+   * A random member other than this node that passes `wanted`, or null. Draws a few at random first, so that it
+   * costs O(1) where most members will do, and falls back to looking at all.
+   */
+  pick(rng: Rng, wanted: (member: Member) => boolean): Member | null {
+    const ids = this.view().ids;
+    for (let i = 0; i < 8 && ids.length > 1; i++) {
+      const member = this.#members.get(ids[rng.below(ids.length)] as NodeId) as Member;
+      if (member.record.id !== this.self && wanted(member)) return member;
+    }
+    const fit: Member[] = [];
+    for (const member of this.#members.values()) {
+      if (member.record.id !== this.self && wanted(member)) fit.push(member);
+    }
+    if (fit.length === 0) return null;
+    fit.sort((a, b) => (a.record.id < b.record.id ? -1 : 1));
+    return fit[rng.below(fit.length)] as Member;
+  }
+
+  counts(): { alive: number; suspect: number; down: number; left: number } {
+    const counts = [0, 0, 0, 0];
+    for (const { record } of this.#members.values())
+      counts[record.state] = (counts[record.state] as number) + 1;
+    const [alive = 0, suspect = 0, down = 0, left = 0] = counts;
+    return { alive, suspect, down, left };
+  }
+}

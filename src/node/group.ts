@@ -1,0 +1,114 @@
+import type { NodeId } from '../base/index.ts';
+import { LIMITS, nodeIdToBytes } from '../base/index.ts';
+import type { Delta } from '../crdt/index.ts';
+import type { MemberRecord } from '../members/index.ts';
+import {
+  asNodeId,
+  decodeValue,
+  deltaFromWire,
+  deltaToWire,
+  encodeValue,
+  isList,
+  recordsFromWire,
+  recordToWire,
+} from '../wire/index.ts';
+
+/** Payload bytes one group aims at: leaves room in a datagram for the envelope and a tree or list header. */
+const GROUP_BYTES = 1000;
+/** Changes made within this time of the last flush travel together. */
+export const GROUP_WINDOW_MS = 5;
+
+/** A delta group: what one broadcast carries. */
+export interface Group {
+  readonly origin: NodeId;
+  readonly deltas: readonly Delta[];
+  readonly records: readonly MemberRecord[];
+}
+
+export function encodeGroup(
+  origin: NodeId,
+  deltas: readonly Uint8Array[],
+  records: readonly unknown[],
+): Uint8Array {
+  return encodeValue([nodeIdToBytes(origin), deltas, records]);
+}
+
+export function decodeGroup(payload: Uint8Array): Group | null {
+  const value = decodeValue(payload);
+  if (!isList(value) || !isList(value[1])) return null;
+  const origin = asNodeId(value[0]);
+  const records = recordsFromWire(value[2]);
+  if (origin === null || records === null) return null;
+  const deltas: Delta[] = [];
+  for (const part of value[1]) {
+    const delta = deltaFromWire(part);
+    if (delta === null) return null;
+    deltas.push(delta);
+  }
+  return { origin, deltas, records };
+}
+
+/** Changes made here that wait to be broadcast, bounded; cut into groups that fit a datagram. */
+export class Outbox {
+  readonly counters = { groups: 0, dropped: 0 };
+  readonly #self: NodeId;
+  #deltas: Uint8Array[] = [];
+  readonly #records = new Map<NodeId, MemberRecord>();
+  #flushedMs = -Infinity;
+  #dueMs = Infinity;
+
+  constructor(self: NodeId) {
+    this.#self = self;
+  }
+
+  get waiting(): number {
+    return this.#deltas.length + this.#records.size;
+  }
+
+  addDelta(delta: Delta, nowMs: number): void {
+    if (this.#deltas.length >= LIMITS.pendingDeltas) this.counters.dropped++;
+    else this.#deltas.push(deltaToWire(delta));
+    this.#schedule(nowMs);
+  }
+
+  addRecord(record: MemberRecord, nowMs: number): void {
+    this.#records.set(record.id, record);
+    this.#schedule(nowMs);
+  }
+
+  nextMs(): number {
+    return this.#dueMs;
+  }
+
+  /** The first change after a pause goes at once; those that follow closely wait for the end of the window. */
+  #schedule(nowMs: number): void {
+    if (this.#dueMs === Infinity) this.#dueMs = Math.max(nowMs, this.#flushedMs + GROUP_WINDOW_MS);
+  }
+
+  /** Payloads to broadcast now. */
+  flush(nowMs: number): Uint8Array[] {
+    if (nowMs < this.#dueMs) return [];
+    this.#flushedMs = nowMs;
+    const payloads: Uint8Array[] = [];
+    const records = [...this.#records.values()].map(recordToWire);
+    this.#records.clear();
+    let at = 0;
+    while ((at < this.#deltas.length || records.length > 0) && payloads.length < LIMITS.groupsPerFlush) {
+      const deltas: Uint8Array[] = [];
+      const some = records.splice(0, 4);
+      let bytes = some.length * 150;
+      while (at < this.#deltas.length) {
+        const delta = this.#deltas[at] as Uint8Array;
+        if (deltas.length > 0 && bytes + delta.length + 2 > GROUP_BYTES) break;
+        bytes += delta.length + 2;
+        deltas.push(delta);
+        at++;
+      }
+      payloads.push(encodeGroup(this.#self, deltas, some));
+    }
+    this.counters.groups += payloads.length;
+    this.#deltas = at === this.#deltas.length ? [] : this.#deltas.slice(at);
+    this.#dueMs = this.#deltas.length > 0 ? nowMs + GROUP_WINDOW_MS : Infinity;
+    return payloads;
+  }
+}

@@ -1,0 +1,71 @@
+import type { Delta } from '../crdt/index.ts';
+import type { MemberRecord } from '../members/index.ts';
+import {
+  decodeValue,
+  deltaFromWire,
+  deltaToWire,
+  encodeValue,
+  isList,
+  recordFromWire,
+  recordToWire,
+  stateToWire,
+} from '../wire/index.ts';
+import type { GroupState } from './state.ts';
+
+/** Kinds of journal records; append only. */
+const ENTRY = { delta: 1, members: 2 } as const;
+/** First element of a snapshot. */
+const SNAPSHOT_VERSION = 1;
+
+export function deltaEntry(delta: Delta): Uint8Array {
+  return encodeValue([ENTRY.delta, deltaToWire(delta)]);
+}
+
+export function membersEntry(records: readonly MemberRecord[]): Uint8Array {
+  return encodeValue([ENTRY.members, records.map(recordToWire)]);
+}
+
+/** Map and members, whole. All members known, not only live ones: a group switched off as a whole finds itself again. */
+export function snapshotOf(state: GroupState): Uint8Array {
+  const records: unknown[] = [];
+  for (const member of state.members.all()) records.push(recordToWire(member.record));
+  return encodeValue([SNAPSHOT_VERSION, stateToWire(state.map), records]);
+}
+
+/** What a snapshot or a record holds. */
+export interface Restored {
+  readonly deltas: Delta[];
+  readonly records: MemberRecord[];
+  /** Parts that could not be read, left out. */
+  malformed: number;
+}
+
+export function readSnapshot(bytes: Uint8Array, into: Restored): void {
+  const value = decodeValue(bytes);
+  if (!isList(value) || value[0] !== SNAPSHOT_VERSION || !isList(value[1]) || !isList(value[2])) {
+    into.malformed++;
+    return;
+  }
+  for (const part of value[1]) readDelta(part, into);
+  for (const part of value[2]) readRecord(part, into);
+}
+
+export function readEntry(bytes: Uint8Array, into: Restored): void {
+  const value = decodeValue(bytes);
+  if (isList(value) && value[0] === ENTRY.delta) readDelta(value[1], into);
+  else if (isList(value) && value[0] === ENTRY.members && isList(value[1])) {
+    for (const part of value[1]) readRecord(part, into);
+  } else into.malformed++;
+}
+
+function readDelta(part: unknown, into: Restored): void {
+  const delta = deltaFromWire(part);
+  if (delta === null) into.malformed++;
+  else into.deltas.push(delta);
+}
+
+function readRecord(part: unknown, into: Restored): void {
+  const record = recordFromWire(part);
+  if (record === null) into.malformed++;
+  else into.records.push(record);
+}

@@ -1,0 +1,804 @@
+import { type Address, LIMITS, type NodeId, nodeIdFromBytes, type Rng, ShoalError } from '../base/index.ts';
+import { beginReconcile, type Delta, respondReconcile } from '../crdt/index.ts';
+import { AntiEntropy, Broadcaster, type BroadcastSettings, Reach } from '../gossip/index.ts';
+import { type Member, type MemberRecord, STATE } from '../members/index.ts';
+import {
+  type BeaconMessage,
+  Codec,
+  type Decoded,
+  type DigestMessage,
+  DROP_REASONS,
+  type DropReason,
+  KIND,
+  type Message,
+  type MulticastMessage,
+  reconcileFromWire,
+  reconcileToWire,
+} from '../wire/index.ts';
+import { Counters } from './counters.ts';
+import { decodeGroup, type Group, Outbox } from './group.ts';
+import { deltaEntry, membersEntry, type Restored, readEntry, readSnapshot, snapshotOf } from './journal.ts';
+import { Link } from './link.ts';
+import type { Boot, Command, Inputs, NodeOptions, Outputs } from './machine.ts';
+import { Mutations, resolveNode } from './mutations.ts';
+import { Propagation } from './propagation.ts';
+import { type SessionEnd, Sessions } from './sessions.ts';
+import { GroupState, publicDigest, sameState } from './state.ts';
+import { Tasks } from './tasks.ts';
+
+/** A changed multicast set is published after this long without another change. */
+const LABEL_SETTLE_MS = 1500;
+/** Counters of ours that nobody has seen are declared void after this long without any peer. */
+const VOID_ALONE_MS = 3000;
+/** A node whose known peers are all silent calls itself ready after this long. */
+const READY_ALONE_MS = 10_000;
+/** Broadcasts not older than this are named in digests, and pushed to peers that did not have them. */
+const RECENT_MS = 15_000;
+const RECENT_IDS = 12;
+/** While the view is younger than this, beacons name whom they hear by id as well. */
+const VIEW_SETTLE_MS = 15_000;
+/** The journal is folded into a snapshot when it has outgrown this, and twice the last snapshot. */
+const JOURNAL_BYTES = 256 * 1024;
+/** Every so many beacons introduce their sender to strangers. */
+const INTRODUCE_EVERY = 4;
+/** Another process with this node's id is answered at most this often. */
+const REFUTE_PAUSE_MS = 2000;
+/** A leaving node waits at most this long for its farewell to be acknowledged. */
+const FAREWELL_MS = 800;
+
+/** What one send costs on a small board, milliseconds: weighed against the round trip to choose the tree's width. */
+const SETTINGS: BroadcastSettings = { width: null, sendMs: 0.05 };
+
+export interface NodeSettings {
+  readonly broadcast?: Partial<BroadcastSettings>;
+}
+
+/** The composed machine; see the room's header (index.ts). */
+export class NodeCore implements Inputs {
+  readonly options: NodeOptions;
+  readonly boot: Boot;
+  readonly state: GroupState;
+  readonly link: Link;
+  readonly multicast: Reach;
+  readonly broadcaster: Broadcaster;
+  readonly antiEntropy: AntiEntropy;
+  readonly sessions: Sessions;
+  readonly dots: Counters;
+  readonly mutations: Mutations;
+  readonly tasks: Tasks;
+  readonly outbox: Outbox;
+  readonly propagation = new Propagation();
+  readonly drops: Record<DropReason, number>;
+  readonly receivedMessages: number[] = [];
+  readonly counters = {
+    refutations: 0,
+    pushes: 0,
+    malformedState: 0,
+    malformedGroups: 0,
+    lifts: 0,
+    snapshots: 0,
+  };
+  protected readonly outputs: Outputs;
+  #startMs = 0;
+  /** Time of the last input, for views that take none. */
+  #nowMs = 0;
+  #journalBytes = 0;
+  #snapshotBytes = 0;
+  #beacons = 0;
+  #labelMs = Infinity;
+  #viewSinceMs = 0;
+  #viewDigest = -1;
+  #voidMs = Infinity;
+  #voided = false;
+  #syncedMs = Infinity;
+  #mismatches = 0;
+  #refuteMs = -Infinity;
+  #doubleMs = -Infinity;
+  #leaving: { token: number | null; deadlineMs: number } | null = null;
+  #left = false;
+
+  constructor(boot: Boot, options: NodeOptions, outputs: Outputs, rng: Rng, settings: NodeSettings = {}) {
+    this.boot = boot;
+    this.options = options;
+    this.outputs = outputs;
+    this.state = new GroupState(ownRecord(boot, options), (event) => outputs.event(event));
+    const { members, map } = this.state;
+    this.link = new Link(new Codec(options.cluster, boot.id), members, outputs);
+    this.multicast = new Reach(boot.id, rng, options.multicast);
+    this.outbox = new Outbox(boot.id);
+    this.dots = new Counters(boot.leaseFrom, boot.leaseTo, (upTo) => outputs.lease(upTo));
+    this.drops = Object.fromEntries(DROP_REASONS.map((reason) => [reason, 0])) as Record<DropReason, number>;
+    for (const kind of Object.values(KIND)) this.receivedMessages[kind] = 0;
+    this.antiEntropy = new AntiEntropy(members, rng, {
+      digest: (to, nonce, nowMs) => this.#sendDigest(KIND.digest, to, nonce, nowMs),
+    });
+    this.broadcaster = new Broadcaster(members, this.multicast, this.#broadcastOutputs(), rng, {
+      ...SETTINGS,
+      ...settings.broadcast,
+    });
+    this.mutations = new Mutations(this.state, this.dots, {
+      persist: (record, token) => {
+        this.#journalBytes += record.length;
+        outputs.persist(record, token);
+      },
+      note: (record) => this.#note(record),
+      answer: (token, answer) => outputs.answer(token, answer),
+      changed: (delta, nowMs) => {
+        this.outbox.addDelta(delta, nowMs);
+        this.antiEntropy.changed(nowMs);
+      },
+    });
+    const reconciler = {
+      begin: () => [reconcileToWire(beginReconcile(map, rng.u32()))],
+      respond: (step: unknown, from: NodeId) => this.#reconcile(step, from),
+    };
+    this.sessions = new Sessions(this.link, this.state, options.cluster, reconciler, {
+      mergeRecord: (record, from, nowMs) => this.#mergeRecord(record, from, nowMs),
+      digests: () => this.state.digests(),
+      heard: (id, nowMs) => this.#heard(id, nowMs),
+    });
+    this.tasks = new Tasks(this.state, rng, {
+      answer: (token, answer) => outputs.answer(token, answer),
+      askDigest: (id, nowMs) => this.#sendDigest(KIND.digest, id, rng.u32(), nowMs),
+      digest: () => publicDigest(this.state.digests()),
+      call: (address, done, nowMs) =>
+        this.sessions.call(
+          address,
+          null,
+          (end, endMs) => {
+            this.#sessionEnded(end, true, endMs);
+            done(end, endMs);
+          },
+          nowMs,
+        ),
+      log: (message, fields) => outputs.log('info', message, fields),
+    });
+    this.#restore();
+  }
+
+  // --- Inputs. ---
+
+  start(nowMs: number): void {
+    this.#startMs = nowMs;
+    this.#voidMs = nowMs + VOID_ALONE_MS;
+    this.#viewSinceMs = nowMs;
+    this.multicast.start(nowMs);
+    this.multicast.setGroupSize(this.state.members.liveCount);
+    this.antiEntropy.start(nowMs);
+    this.tasks.contact(this.options.join, nowMs);
+    // Those who know us learn that we are back; those who do not are told when we meet them.
+    if (this.state.members.size > 1) this.outbox.addRecord(this.#me(), nowMs);
+    for (const { start, end, priority } of this.options.ranges) {
+      if (this.state.map.priority({ node: this.boot.id, start, end }) > 0) continue;
+      this.mutations.run(null, { kind: 'register', start, end, priority }, nowMs);
+    }
+    this.state.announceOwners();
+    this.#work(nowMs);
+  }
+
+  datagram(bytes: Uint8Array, from: Address, viaMulticast: boolean, nowMs: number): void {
+    if (this.#left) return;
+    if (bytes.length > LIMITS.datagramBytes) {
+      this.drops['too-long']++;
+      return;
+    }
+    const decoded = this.#decode(this.link.codec.decode(bytes));
+    if (decoded === null) return;
+    const { sender, message } = decoded;
+    if (sender === this.boot.id) {
+      this.drops['own-echo']++;
+      return;
+    }
+    this.link.answering(sender, from);
+    this.#dispatch(sender, message, from, viaMulticast, nowMs);
+    this.link.hangUp();
+    this.#work(nowMs);
+  }
+
+  accepted(stream: number, _from: Address, nowMs: number): void {
+    this.sessions.accepted(stream, nowMs);
+  }
+
+  opened(_stream: number, _nowMs: number): void {}
+
+  frame(stream: number, bytes: Uint8Array, nowMs: number): void {
+    if (this.#left) return;
+    const decoded = this.#decode(this.link.codec.decode(bytes, isGreeting(bytes)));
+    if (decoded === null) return;
+    const { sender, message } = decoded;
+    if (!this.sessions.received(stream, sender, message, nowMs)) {
+      if (sender === this.boot.id) this.drops['own-echo']++;
+      else this.#dispatch(sender, message, null, false, nowMs);
+    }
+    this.#work(nowMs);
+  }
+
+  closed(stream: number, reason: string, nowMs: number): void {
+    this.sessions.closed(stream, reason, nowMs);
+    this.#work(nowMs);
+  }
+
+  persisted(token: number, error: { code: string; message: string } | null, nowMs: number): void {
+    this.mutations.persisted(token, error, nowMs);
+    this.#work(nowMs);
+  }
+
+  leased(upTo: number, error: { code: string; message: string } | null, nowMs: number): void {
+    if (error === null) this.dots.leased(upTo);
+    this.mutations.leased(error, nowMs);
+    this.#work(nowMs);
+  }
+
+  command(token: number, command: Command, nowMs: number): void {
+    try {
+      this.#command(token, command, nowMs);
+    } catch (error) {
+      if (!(error instanceof ShoalError)) throw error;
+      const field = error.field === undefined ? {} : { field: error.field };
+      this.outputs.answer(token, { error: { code: error.code, message: error.message, ...field } });
+    }
+    this.#work(nowMs);
+  }
+
+  wake(nowMs: number): void {
+    this.#work(nowMs);
+  }
+
+  nextWakeMs(): number {
+    if (this.#left) return Infinity;
+    return Math.min(
+      this.outbox.nextMs(),
+      this.broadcaster.nextMs(),
+      this.multicast.nextMs(),
+      this.antiEntropy.nextMs(),
+      this.sessions.nextMs(),
+      this.tasks.nextMs(),
+      this.#labelMs,
+      this.#voidMs,
+      this.#leaving?.deadlineMs ?? Infinity,
+    );
+  }
+
+  // --- What views are made of. ---
+
+  get hasLeft(): boolean {
+    return this.#left;
+  }
+
+  /** Null when ready, else why not. */
+  waitingFor(): string | null {
+    if (this.#leaving !== null || this.#left) return 'leaving';
+    if (this.#syncedMs !== Infinity) return null;
+    const contacts = this.tasks.contacting;
+    if (contacts.length > 0) return `no contact has answered yet: ${contacts.join(', ')}`;
+    if (this.state.members.liveCount > 1 && this.#nowMs - this.#startMs < READY_ALONE_MS)
+      return 'comparing state with a member';
+    return null;
+  }
+
+  /** Another live process was seen with this node's id within the last minute. */
+  doubled(): boolean {
+    return this.#nowMs - this.#doubleMs < 60_000;
+  }
+
+  snapshotBytes(): Uint8Array {
+    return snapshotOf(this.state);
+  }
+
+  // --- Work that is due after any input. ---
+
+  #work(nowMs: number): void {
+    this.#nowMs = nowMs;
+    this.broadcaster.wake(nowMs);
+    if (this.options.multicast) {
+      this.multicast.wake(nowMs, {
+        beacon: (seq) => this.#beacon(seq, nowMs),
+        askRepair: (to, seqs) => this.link.send(to, { kind: KIND.askRepair, seqs }),
+      });
+    }
+    if (nowMs >= this.#labelMs) this.#publishLabel(nowMs);
+    if (nowMs >= this.#voidMs) this.#voidUnused(nowMs);
+    if (this.#leaving === null) {
+      this.antiEntropy.wake(nowMs);
+      this.tasks.wake(nowMs);
+    }
+    this.sessions.wake(nowMs);
+    for (const payload of this.outbox.flush(nowMs)) this.broadcaster.originate(payload, nowMs);
+    if (this.#leaving !== null) this.#farewell(nowMs);
+    this.state.announceOwners();
+    if (
+      this.#journalBytes > JOURNAL_BYTES &&
+      this.#journalBytes > 2 * this.#snapshotBytes &&
+      this.mutations.idle
+    ) {
+      this.#snapshot();
+    }
+  }
+
+  #decode(decoded: Decoded): { sender: NodeId; message: Message } | null {
+    if ('drop' in decoded) {
+      this.drops[decoded.drop]++;
+      return null;
+    }
+    this.receivedMessages[decoded.message.kind] = (this.receivedMessages[decoded.message.kind] as number) + 1;
+    return decoded;
+  }
+
+  /** `from` is null for what came on a stream. */
+  #dispatch(sender: NodeId, m: Message, from: Address | null, viaMulticast: boolean, nowMs: number): void {
+    if (viaMulticast !== (m.kind === KIND.beacon || m.kind === KIND.multicast)) {
+      this.drops['wrong-place']++;
+      return;
+    }
+    if (this.state.members.get(sender) === undefined && !this.#introduced(sender, m, nowMs)) {
+      this.drops['unknown-sender']++;
+      if (from !== null) this.sessions.callStranger(from, nowMs);
+      return;
+    }
+    this.#heard(sender, nowMs);
+    switch (m.kind) {
+      case KIND.tree:
+        this.broadcaster.treeReceived(sender, m, m.payload, nowMs);
+        break;
+      case KIND.list:
+        this.broadcaster.listReceived(sender, m.id, m.ids, m.ageMs, m.payload, nowMs);
+        break;
+      case KIND.ack:
+        this.#confirm(sender, m.hears, nowMs);
+        this.#sample(sender, this.broadcaster.ackReceived(sender, m.id, m.needList, nowMs));
+        break;
+      case KIND.multicast:
+        this.#multicastCame(sender, m, nowMs);
+        break;
+      case KIND.beacon:
+        this.#beaconCame(sender, m, nowMs);
+        break;
+      case KIND.askRepair:
+        for (const part of this.multicast.history(m.seqs, nowMs))
+          this.link.send(sender, { kind: KIND.repair, ...part });
+        break;
+      case KIND.repair:
+        if (m.seq > 0) this.multicast.repaired(sender, m.seq);
+        this.broadcaster.multicastReceived(sender, m.id, m.ageMs, m.payload, nowMs);
+        break;
+      case KIND.digest:
+        this.#sendDigest(KIND.digestReply, sender, m.nonce, nowMs);
+        this.#digestCame(sender, m, nowMs);
+        break;
+      case KIND.digestReply:
+        this.#digestReplied(sender, m, nowMs);
+        break;
+      default:
+        this.drops['wrong-place']++;
+    }
+  }
+
+  /** Lets a stranger in whose message carries its own record. */
+  #introduced(sender: NodeId, m: Message, nowMs: number): boolean {
+    if (m.kind === KIND.beacon) {
+      const who = m.introduction;
+      if (who === null || who.cluster !== this.options.cluster || who.record.id !== sender) return false;
+      this.#mergeRecord(who.record, sender, nowMs);
+    } else if (
+      m.kind === KIND.tree ||
+      m.kind === KIND.list ||
+      m.kind === KIND.multicast ||
+      m.kind === KIND.repair
+    ) {
+      const record = decodeGroup(m.payload)?.records.find((r) => r.id === sender);
+      if (record === undefined) return false;
+      this.#mergeRecord(record, sender, nowMs);
+    }
+    return this.state.members.get(sender) !== undefined;
+  }
+
+  #heard(id: NodeId, nowMs: number): void {
+    const member = this.state.members.get(id);
+    if (member !== undefined) member.heardMs = nowMs;
+  }
+
+  #sample(id: NodeId, rttMs: number): void {
+    if (rttMs >= 0) this.state.members.get(id)?.rtt.sample(rttMs);
+  }
+
+  // --- Changes. ---
+
+  #deliver(payload: Uint8Array, from: NodeId, ageMs: number, nowMs: number): void {
+    const group = decodeGroup(payload);
+    if (group === null) {
+      this.counters.malformedGroups++;
+      return;
+    }
+    const rtt = this.state.members.get(from)?.rtt.srttMs ?? -1;
+    this.propagation.add(ageMs + Math.max(0, rtt) / 2);
+    this.#applyGroup(group, nowMs);
+  }
+
+  #applyGroup(group: Group, nowMs: number): void {
+    for (const record of group.records) this.#mergeRecord(record, group.origin, nowMs);
+    let changed = false;
+    for (const delta of group.deltas) {
+      if (!this.state.join(delta, group.origin).inflated) continue;
+      changed = true;
+      this.#note(deltaEntry(delta));
+    }
+    if (!changed) return;
+    this.antiEntropy.changed(nowMs);
+    this.#liftCounters();
+  }
+
+  #reconcile(value: unknown, from: NodeId): unknown[] | null {
+    const step = reconcileFromWire(value);
+    if (step === null) {
+      this.drops.malformed++;
+      return null;
+    }
+    const { reply, changes, inflated } = respondReconcile(this.state.map, step);
+    this.state.follow({ changes }, from);
+    // What came by reconciliation is written with the next snapshot or asked for again: it is elsewhere already.
+    if (inflated && step.kind === 'parts') this.#note(deltaEntry(step.delta));
+    if (inflated) this.#liftCounters();
+    return (reply ?? []).map(reconcileToWire);
+  }
+
+  /** Peers know dots of ours that we do not: an older state directory was put back. Never use those counters again. */
+  #liftCounters(): void {
+    if (!this.dots.lift(this.state.map.topOf(this.boot.id))) return;
+    this.counters.lifts++;
+    const next = this.dots.next;
+    this.outputs.log(
+      'warn',
+      'peers know later changes of this node than its state directory: resumed above them',
+      { next },
+    );
+  }
+
+  #mergeRecord(record: MemberRecord, from: NodeId, nowMs: number): void {
+    if (record.id === this.boot.id) {
+      this.#defend(record, nowMs);
+      return;
+    }
+    const result = this.state.merge(record, from);
+    if (result.kind !== 'new' && result.kind !== 'changed') return;
+    this.#membersChanged(result.member.record, result.kind === 'new', nowMs);
+  }
+
+  #membersChanged(record: MemberRecord, isNew: boolean, nowMs: number): void {
+    this.#note(membersEntry([record]));
+    this.multicast.setGroupSize(this.state.members.liveCount);
+    if (record.state > STATE.suspect) this.multicast.forget(record.id);
+    else if (isNew && record.id !== this.boot.id) this.multicast.refresh(nowMs);
+    if (this.state.members.viewDigest !== this.#viewDigest) {
+      this.#viewDigest = this.state.members.viewDigest;
+      this.#viewSinceMs = nowMs;
+    }
+    this.antiEntropy.changed(nowMs);
+  }
+
+  /** Somebody says of us what we do not: take it back by a higher incarnation (refute). */
+  #defend(record: MemberRecord, nowMs: number): void {
+    const me = this.#me();
+    const older = record.incarnation < me.incarnation;
+    const ours = record.incarnation === me.incarnation && record.bootNonce === me.bootNonce;
+    if (record.incarnation === me.incarnation && record.bootNonce !== me.bootNonce) this.#doubleMs = nowMs;
+    if (older || (ours && record.state <= me.state)) return;
+    if (this.#leaving !== null || this.#left || nowMs - this.#refuteMs < REFUTE_PAUSE_MS) return;
+    this.#refuteMs = nowMs;
+    this.counters.refutations++;
+    this.#raise(
+      { ...me, incarnation: Math.max(record.incarnation, me.incarnation) + 1, state: STATE.alive },
+      nowMs,
+    );
+  }
+
+  /** Publishes a new record of this node. */
+  #raise(record: MemberRecord, nowMs: number): void {
+    const result = this.state.merge(record, this.boot.id);
+    if (result.kind === 'changed') this.#membersChanged(record, false, nowMs);
+    this.outbox.addRecord(record, nowMs);
+  }
+
+  #me(): MemberRecord {
+    return this.state.members.me().record;
+  }
+
+  // --- Multicast. ---
+
+  #beacon(seq: number, nowMs: number): void {
+    const view = this.state.members.view();
+    const heard = new Uint8Array(Math.ceil(view.ids.length / 8));
+    const heardIds: NodeId[] = [];
+    for (const id of this.multicast.hears(nowMs)) {
+      const index = view.indexOf(id);
+      if (index < 0) continue;
+      heard[index >> 3] = (heard[index >> 3] as number) | (1 << (index & 7));
+      if (nowMs - this.#viewSinceMs < VIEW_SETTLE_MS && heardIds.length < 64) heardIds.push(id);
+    }
+    const introduce = this.#beacons < INTRODUCE_EVERY || this.#beacons % INTRODUCE_EVERY === 0;
+    this.#beacons++;
+    const message: BeaconMessage = {
+      kind: KIND.beacon,
+      bootNonce: this.boot.bootNonce,
+      seq,
+      view: view.digest,
+      heard,
+      heardIds,
+      digests: this.state.digests(),
+      introduction: introduce ? { cluster: this.options.cluster, record: this.#me() } : null,
+    };
+    if (!this.link.multicast(message)) this.link.multicast({ ...message, heardIds: [], introduction: null });
+    this.#watchLabel(nowMs);
+  }
+
+  #beaconCame(sender: NodeId, m: BeaconMessage, nowMs: number): void {
+    if (m.introduction !== null && m.introduction.record.id === sender) {
+      this.#mergeRecord(m.introduction.record, sender, nowMs);
+    }
+    if (this.multicast.heardMulticast(sender, m.bootNonce, m.seq, false, nowMs)) this.#watchLabel(nowMs);
+    const index = this.state.members.viewByDigest(m.view)?.indexOf(this.boot.id) ?? -1;
+    if (index >= 0) this.#confirm(sender, (((m.heard[index >> 3] ?? 0) >> (index & 7)) & 1) === 1, nowMs);
+    else if (m.heardIds.includes(this.boot.id)) this.#confirm(sender, true, nowMs);
+    this.#reported(sender, m.digests, nowMs);
+    if (!sameState(m.digests, this.state.digests())) this.antiEntropy.changed(nowMs);
+    else if (this.#syncedMs === Infinity) this.#synced(nowMs);
+  }
+
+  #multicastCame(sender: NodeId, m: MulticastMessage, nowMs: number): void {
+    if (this.multicast.heardMulticast(sender, m.bootNonce, m.seq, true, nowMs)) this.#watchLabel(nowMs);
+    this.broadcaster.multicastReceived(sender, m.id, m.ageMs, m.payload, nowMs);
+  }
+
+  /** A peer said whether it hears our multicast. */
+  #confirm(id: NodeId, hears: boolean, nowMs: number): void {
+    if (this.options.multicast && this.multicast.confirm(id, hears, nowMs)) this.#watchLabel(nowMs);
+  }
+
+  #watchLabel(nowMs: number): void {
+    if (this.multicast.label(nowMs) === this.#me().reach) this.#labelMs = Infinity;
+    else if (this.#labelMs === Infinity) this.#labelMs = nowMs + LABEL_SETTLE_MS;
+  }
+
+  #publishLabel(nowMs: number): void {
+    this.#labelMs = Infinity;
+    const me = this.#me();
+    const reach = this.multicast.label(nowMs);
+    if (reach === me.reach || this.#leaving !== null) return;
+    this.#raise({ ...me, reach, reachVersion: me.reachVersion + 1 }, nowMs);
+  }
+
+  // --- Anti-entropy. ---
+
+  #sendDigest(kind: DigestMessage['kind'], to: NodeId, nonce: number, nowMs: number): void {
+    const recent = this.broadcaster.seen.recent(nowMs, RECENT_MS, RECENT_IDS);
+    const hears = this.multicast.weHear(to, nowMs);
+    this.link.send(to, { kind, nonce, digests: this.state.digests(), hears, recent });
+  }
+
+  #reported(id: NodeId, digests: DigestMessage['digests'], nowMs: number): void {
+    const member = this.state.members.get(id) as Member;
+    member.digest = publicDigest(digests);
+    member.digestMs = nowMs;
+  }
+
+  /** Returns how many broadcasts were pushed to the sender because it had not seen them. */
+  #digestCame(sender: NodeId, m: DigestMessage, nowMs: number): number {
+    this.#reported(sender, m.digests, nowMs);
+    this.#confirm(sender, m.hears, nowMs);
+    this.tasks.digestCame(nowMs);
+    if (sameState(m.digests, this.state.digests())) {
+      this.#mismatches = 0;
+      if (this.#syncedMs === Infinity) this.#synced(nowMs);
+      return 0;
+    }
+    this.antiEntropy.changed(nowMs);
+    const seen = this.broadcaster.seen;
+    let pushed = 0;
+    for (const id of seen.recent(nowMs, RECENT_MS, RECENT_IDS)) {
+      const payload = seen.payload(id);
+      if (m.recent.includes(id) || payload === null || payload.length > LIMITS.datagramBytes - 64) continue;
+      pushed++;
+      this.counters.pushes++;
+      this.link.send(sender, { kind: KIND.repair, seq: 0, id, ageMs: seen.ageMs(id, nowMs), payload });
+    }
+    return pushed;
+  }
+
+  #digestReplied(sender: NodeId, m: DigestMessage, nowMs: number): void {
+    const equal = sameState(m.digests, this.state.digests());
+    this.#sample(sender, this.antiEntropy.answered(sender, m.nonce, equal, nowMs));
+    const pushed = this.#digestCame(sender, m, nowMs);
+    if (equal) return;
+    // Pushes on either side may have mended it: states are reconciled when that was not all.
+    const pushing = pushed > 0 || m.recent.some((id) => !this.broadcaster.seen.has(id));
+    if (pushing && this.#mismatches++ < 1 && this.#syncedMs !== Infinity) return;
+    this.#mismatches = 0;
+    const address = this.link.addressOf(sender);
+    if (address === null || this.sessions.callingTo(sender) || this.#leaving !== null) return;
+    const peer = { id: sender, digests: m.digests };
+    this.sessions.call(address, peer, (end, endMs) => this.#sessionEnded(end, false, endMs), nowMs);
+  }
+
+  #sessionEnded(end: SessionEnd, introduced: boolean, nowMs: number): void {
+    if (!end.ok) return;
+    const first = this.#syncedMs === Infinity;
+    if (first) this.#synced(nowMs);
+    // Those the peer told us of do not know us yet.
+    if (first || introduced) this.outbox.addRecord(this.#me(), nowMs);
+    this.antiEntropy.changed(nowMs);
+  }
+
+  #synced(nowMs: number): void {
+    this.#syncedMs = nowMs;
+    this.#voidUnused(nowMs);
+  }
+
+  /** Tells all that counters leased before a crash and never used will never be, so that contexts stay whole. */
+  #voidUnused(nowMs: number): void {
+    this.#voidMs = Infinity;
+    if (this.#voided || this.boot.leaseFrom <= 1) return;
+    this.#voided = true;
+    const delta: Delta = this.state.map.voidCounters(this.boot.id, 1, this.boot.leaseFrom - 1);
+    if (delta.context.length === 0) return;
+    this.#note(deltaEntry(delta));
+    this.outbox.addDelta(delta, nowMs);
+    this.antiEntropy.changed(nowMs);
+  }
+
+  // --- Commands. ---
+
+  #command(token: number, command: Command, nowMs: number): void {
+    if (this.#leaving !== null || this.#left)
+      throw new ShoalError('leaving', 'this node is leaving: use another');
+    switch (command.kind) {
+      case 'register':
+      case 'adjust':
+      case 'release':
+        this.mutations.run(token, command, nowMs);
+        break;
+      case 'join':
+        this.tasks.join(token, command.addresses, nowMs);
+        break;
+      case 'converged':
+        this.tasks.converged(token, command.waitMs, nowMs);
+        break;
+      case 'force-leave':
+        this.#forceLeave(command.node, nowMs);
+        this.outputs.answer(token, { ok: null });
+        break;
+      case 'leave':
+        if (command.release) this.mutations.releaseOwn(nowMs);
+        this.#leaving = { token, deadlineMs: nowMs + FAREWELL_MS };
+        this.#raise({ ...this.#me(), state: STATE.left }, nowMs);
+        break;
+    }
+  }
+
+  #forceLeave(text: string, nowMs: number): void {
+    const id = resolveNode(this.state, text);
+    const member = this.state.members.get(id);
+    if (id === this.boot.id)
+      throw new ShoalError('member-is-self', "this is the node itself: use 'shoal leave'", 'node');
+    if (member === undefined)
+      throw new ShoalError('unknown-node', `no member has the id ${id}: see 'shoal members'`, 'node');
+    if (member.record.state === STATE.left) return;
+    const record: MemberRecord = { ...member.record, state: STATE.left };
+    this.#mergeRecord(record, this.boot.id, nowMs);
+    this.outbox.addRecord(record, nowMs);
+  }
+
+  /** Leaves for good once all that was to be said is acknowledged, or time is up. */
+  #farewell(nowMs: number): void {
+    const leaving = this.#leaving;
+    if (leaving === null) return;
+    const said = this.outbox.waiting === 0 && this.broadcaster.pendingHops === 0 && this.mutations.idle;
+    if (!said && nowMs < leaving.deadlineMs) return;
+    this.#leaving = null;
+    this.#left = true;
+    if (leaving.token !== null) this.outputs.answer(leaving.token, { ok: null });
+  }
+
+  // --- Disk. ---
+
+  #note(record: Uint8Array): void {
+    this.#journalBytes += record.length;
+    this.outputs.note(record);
+  }
+
+  #snapshot(): void {
+    const bytes = snapshotOf(this.state);
+    this.counters.snapshots++;
+    this.#journalBytes = 0;
+    this.#snapshotBytes = bytes.length;
+    this.outputs.snapshot(bytes);
+  }
+
+  #restore(): void {
+    const { boot, state } = this;
+    const restored: Restored = { deltas: [], records: [], malformed: 0 };
+    if (boot.snapshot !== null) {
+      this.#snapshotBytes = boot.snapshot.length;
+      readSnapshot(boot.snapshot, restored);
+    }
+    for (const record of boot.journal) {
+      this.#journalBytes += record.length;
+      readEntry(record, restored);
+    }
+    for (const delta of restored.deltas) {
+      const { changes } = state.map.join(delta);
+      for (const { node, start, end, after } of changes)
+        state.ownership.setRegistration(node, start, end, after);
+    }
+    for (const record of restored.records) {
+      if (record.id === boot.id) continue;
+      state.members.merge(record);
+      state.ownership.setLive(record.id, state.members.isLive(record.id));
+    }
+    this.#viewDigest = state.members.viewDigest;
+    this.counters.malformedState = restored.malformed;
+    if (restored.malformed > 0) {
+      this.outputs.log('warn', 'parts of the saved state could not be read and were left out', {
+        parts: restored.malformed,
+      });
+    }
+    this.dots.lift(state.map.topOf(boot.id));
+  }
+
+  #broadcastOutputs() {
+    return {
+      tree: (
+        to: NodeId,
+        part: { id: number; view: number; from: number; length: number; ageMs: number },
+        payload: Uint8Array,
+      ) => this.link.send(to, { kind: KIND.tree, ...part, payload }),
+      list: (to: NodeId, id: number, ids: readonly NodeId[], ageMs: number, payload: Uint8Array) =>
+        this.link.send(to, { kind: KIND.list, id, ids, ageMs, payload }),
+      ack: (to: NodeId, id: number, needList: boolean) =>
+        this.link.send(to, { kind: KIND.ack, id, needList, hears: this.#hearsNow(to) }),
+      multicast: (id: number, ageMs: number, payload: Uint8Array, nowMs: number) => {
+        const seq = this.multicast.sending(id, ageMs, payload, nowMs);
+        this.link.multicast({
+          kind: KIND.multicast,
+          bootNonce: this.boot.bootNonce,
+          seq,
+          id,
+          ageMs,
+          payload,
+        });
+      },
+      deliver: (payload: Uint8Array, from: NodeId, ageMs: number, nowMs: number) =>
+        this.#deliver(payload, from, ageMs, nowMs),
+    };
+  }
+
+  #hearsNow(id: NodeId): boolean {
+    const heardMs = this.state.members.get(id)?.heardMs ?? -Infinity;
+    return this.multicast.weHear(id, heardMs);
+  }
+}
+
+function ownRecord(boot: Boot, options: NodeOptions): MemberRecord {
+  return {
+    id: boot.id,
+    incarnation: boot.incarnation,
+    state: STATE.alive,
+    reachVersion: 0,
+    reach: boot.id,
+    name: options.name,
+    addresses: [options.advertise],
+    resp: options.resp,
+    tags: options.tags,
+    capacity: options.capacity,
+    version: options.version,
+    bootNonce: boot.bootNonce,
+  };
+}
+
+/** Hello and reject frames are read whatever their cluster, so that a wrong name gets an answer that says so. */
+function isGreeting(bytes: Uint8Array): boolean {
+  const kind = bytes[14];
+  return (
+    bytes.length > 14 &&
+    nodeIdFromBytes(bytes, 5).length === 16 &&
+    (kind === KIND.hello || kind === KIND.reject)
+  );
+}

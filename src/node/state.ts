@@ -1,0 +1,138 @@
+import { hex64, LIMITS, mix32, type NodeId } from '../base/index.ts';
+import { AworMap, type Delta, type JoinResult } from '../crdt/index.ts';
+import { MemberList, type MemberRecord, type MergeResult, STATE, STATE_NAMES } from '../members/index.ts';
+import { OwnershipView } from '../ranges/index.ts';
+import type { Digests } from '../wire/index.ts';
+import type { NodeEvent } from './machine.ts';
+
+/**
+ * All that is replicated (the map and the member records), the ownership view that follows from both, and the events
+ * that tell of each change. The one place where either changes.
+ */
+export class GroupState {
+  readonly map = new AworMap();
+  readonly members: MemberList;
+  readonly ownership = new OwnershipView();
+  readonly counters = { joinsRefused: 0, membersRefused: 0, sweeps: 0 };
+  readonly #emit: (event: NodeEvent) => void;
+
+  constructor(self: MemberRecord, emit: (event: NodeEvent) => void) {
+    this.members = new MemberList(self);
+    this.#emit = emit;
+    this.ownership.setLive(self.id, self.state <= STATE.suspect);
+  }
+
+  /** Joins a delta that came from elsewhere, and sweeps what it brought to zero or below. */
+  join(delta: Delta, origin: NodeId | null): JoinResult {
+    const result = this.map.join(delta);
+    if (result.refused !== null) {
+      this.counters.joinsRefused++;
+      return result;
+    }
+    this.follow(result, origin);
+    for (const entry of delta.entries) {
+      if (this.map.needsSweep(entry) && this.map.sweep(entry) !== null) this.counters.sweeps++;
+    }
+    return result;
+  }
+
+  /** Brings view and watchers up to changes made to the map. */
+  follow(result: Pick<JoinResult, 'changes'>, origin: NodeId | null): void {
+    for (const { node, start, end, before, after } of result.changes) {
+      this.ownership.setRegistration(node, start, end, after);
+      const type = before === 0 ? 'range-registered' : after === 0 ? 'range-released' : 'range-priority';
+      const range = { start, end, priority: after === 0 ? null : after };
+      this.#emit({ type, subject: node, name: this.nameOf(node), origin, range });
+    }
+  }
+
+  /** Joins a member record and tells what that did. */
+  merge(record: MemberRecord, origin: NodeId | null): MergeResult {
+    const result = this.members.merge(record);
+    if (result.kind === 'full') this.counters.membersRefused++;
+    if (result.kind !== 'new' && result.kind !== 'changed') return result;
+    const now = result.member.record;
+    this.ownership.setLive(now.id, now.state <= STATE.suspect);
+    const before = result.kind === 'new' ? null : result.before;
+    const type = eventOf(before, now);
+    if (type !== null) {
+      const member = {
+        status: STATE_NAMES[now.state],
+        address: now.addresses[0] as MemberRecord['addresses'][number],
+        incarnation: now.incarnation,
+      };
+      this.#emit({ type, subject: now.id, name: now.name, origin, member });
+    }
+    return result;
+  }
+
+  /** One event for all positions whose owners changed since the last call. */
+  announceOwners(): void {
+    const span = this.ownership.takeChanged();
+    if (span === null) return;
+    const self = this.members.self;
+    const range = { start: span.start, end: span.end, priority: null };
+    this.#emit({ type: 'owners-changed', subject: self, name: this.nameOf(self), origin: null, range });
+  }
+
+  nameOf(id: NodeId): string {
+    return this.members.get(id)?.record.name ?? id;
+  }
+
+  digests(): Digests {
+    const [mapHi, mapLo] = this.map.digestWords();
+    const standing = this.members.standingDigest();
+    const lasting = this.members.lastingDigest();
+    return {
+      mapHi,
+      mapLo,
+      standingHi: standing.hi,
+      standingLo: standing.lo,
+      lastingHi: lasting.hi,
+      lastingLo: lasting.lo,
+    };
+  }
+
+  get full(): boolean {
+    return this.map.entryCount >= LIMITS.registrations;
+  }
+}
+
+function eventOf(before: MemberRecord | null, now: MemberRecord): NodeEvent['type'] | null {
+  const wasIn = before !== null && before.state !== STATE.left;
+  if (now.state === STATE.left) return wasIn ? 'member-leave' : null;
+  if (!wasIn) return 'member-join';
+  if (before.state !== now.state) {
+    if (now.state === STATE.down) return 'member-down';
+    if (now.state === STATE.suspect) return 'member-suspect';
+    return before.state === STATE.down ? 'member-join' : 'member-update';
+  }
+  // A changed reach alone is the machinery's own affair.
+  return before.incarnation !== now.incarnation ? 'member-update' : null;
+}
+
+/** The digest people see, of this node or of a peer: map and lasting part of the members. */
+export function publicDigest(d: Digests): string {
+  return hex64(
+    mix32(d.mapHi ^ mix32(d.lastingHi ^ 0x9e3779b9)),
+    mix32(d.mapLo ^ mix32(d.lastingLo ^ 0x85ebca6b)),
+  );
+}
+
+/** Neither has anything to tell the other. */
+export function sameState(a: Digests, b: Digests): boolean {
+  return (
+    a.mapHi === b.mapHi &&
+    a.mapLo === b.mapLo &&
+    a.standingHi === b.standingHi &&
+    a.standingLo === b.standingLo
+  );
+}
+
+export function sameMap(a: Digests, b: Digests): boolean {
+  return a.mapHi === b.mapHi && a.mapLo === b.mapLo;
+}
+
+export function sameMembers(a: Digests, b: Digests): boolean {
+  return a.standingHi === b.standingHi && a.standingLo === b.standingLo;
+}

@@ -1,0 +1,199 @@
+import { type NodeId, type Rng, ShoalError } from '../base/index.ts';
+import { type Member, STATE, STATE_NAMES } from '../members/index.ts';
+import { checkPosition, type Owner, positionOf, slotAt } from '../ranges/index.ts';
+import type {
+  CoverageView,
+  MemberView,
+  MetricFamily,
+  OwnerView,
+  PositionView,
+  RangeView,
+  SegmentView,
+} from './contract.ts';
+import type { Boot, Machine, NodeOptions, Outputs } from './machine.ts';
+import { gauge, metricsOf } from './metrics.ts';
+import { resolveNode } from './mutations.ts';
+import { NodeCore, type NodeSettings } from './node.ts';
+import { publicDigest } from './state.ts';
+
+export function createNode(
+  boot: Boot,
+  options: NodeOptions,
+  outputs: Outputs,
+  rng: Rng,
+  settings: NodeSettings = {},
+): Machine {
+  return new Node(boot, options, outputs, rng, settings);
+}
+
+/** The machine with its windows: what can be read from it at any moment. */
+export class Node extends NodeCore implements Machine {
+  get id(): NodeId {
+    return this.boot.id;
+  }
+
+  get incarnation(): number {
+    return this.state.members.me().record.incarnation;
+  }
+
+  digest(): string {
+    return publicDigest(this.state.digests());
+  }
+
+  memberCounts(): { alive: number; suspect: number; down: number; left: number } {
+    return this.state.members.counts();
+  }
+
+  rangeCounts(): { registrations: number; segments: number; unownedPositions: number } {
+    const snapshot = this.state.ownership.snapshot();
+    return {
+      registrations: this.state.map.size,
+      segments: snapshot.segmentCount,
+      unownedPositions: snapshot.unownedPositions,
+    };
+  }
+
+  healthScore(): number {
+    return 0;
+  }
+
+  reach(nowMs: number): { hears: NodeId[]; heardBy: NodeId[] } {
+    return { hears: this.multicast.hears(nowMs), heardBy: this.multicast.heardBy(nowMs) };
+  }
+
+  warnings(): string[] {
+    const out: string[] = [];
+    const { members } = this.state;
+    if (this.options.insecure) {
+      out.push(
+        'traffic is not sealed (--insecure): anybody on the network can read and change the group; for test beds only',
+      );
+    }
+    for (const name of members.nameConflicts()) {
+      out.push(`more than one member is called '${name}': give each its own --name`);
+    }
+    if (this.doubled())
+      out.push('another process runs with this node id (a cloned state directory?): stop one of them');
+    const disk = this.mutations.diskError;
+    if (disk !== null) out.push(`the state directory cannot be written, changes are refused: ${disk}`);
+    const contacts = this.tasks.contacting;
+    if (contacts.length > 0) out.push(`no contact has answered yet: ${contacts.join(', ')}`);
+    const { unownedPositions } = this.state.ownership.snapshot();
+    if (unownedPositions > 0) {
+      out.push(
+        `${unownedPositions} of 4294967296 positions have no live owner: see 'shoal coverage', then register them`,
+      );
+    }
+    return out;
+  }
+
+  members(nowMs: number): MemberView[] {
+    const views: MemberView[] = [];
+    for (const member of this.state.members.all()) views.push(this.#memberView(member, nowMs));
+    return views.sort((a, b) => (a.name === b.name ? (a.id < b.id ? -1 : 1) : a.name < b.name ? -1 : 1));
+  }
+
+  ranges(node?: string): RangeView[] {
+    const { map } = this.state;
+    const entries = node === undefined ? map.entries() : map.entriesOf(resolveNode(this.state, node));
+    const views: RangeView[] = [];
+    for (const { node: id, start, end, priority } of entries) {
+      views.push({ node: id, name: this.state.nameOf(id), start, end, priority });
+    }
+    return views.sort((a, b) => a.start - b.start || a.end - b.end || (a.node < b.node ? -1 : 1));
+  }
+
+  segments(): readonly SegmentView[] {
+    const segments = this.state.ownership.snapshot().segments();
+    return segments.map(({ start, end, owners }) => ({ start, end, owners: this.#owners(owners) }));
+  }
+
+  ownersAt(position: number): PositionView {
+    const at = checkPosition(position);
+    const owners = this.#owners(this.state.ownership.snapshot().ownersAt(at));
+    return { position: at, slot: slotAt(at), owners };
+  }
+
+  ownersOfKey(key: string): PositionView {
+    return this.ownersAt(positionOf(key));
+  }
+
+  coverage(copies: number): CoverageView {
+    if (!Number.isInteger(copies) || copies < 1 || copies > 8192) {
+      throw new ShoalError(
+        'bad-amount',
+        `copies must be a whole number from 1 to 8192, not ${copies}`,
+        'copies',
+      );
+    }
+    const { missingPositions, gaps } = this.state.ownership.snapshot().coverage(copies);
+    return { covered: missingPositions === 0, copies, missingPositions, gaps };
+  }
+
+  ready(): { ready: boolean; reason: string } {
+    const reason = this.waitingFor();
+    return { ready: reason === null, reason: reason ?? 'ready' };
+  }
+
+  metrics(nowMs: number): MetricFamily[] {
+    const counts = this.memberCounts();
+    const ranges = this.rangeCounts();
+    const reach = this.reach(nowMs);
+    return [
+      gauge('shoal_members', 'Members known, by status.', 'status', counts),
+      gauge('shoal_registrations', 'Registrations in the map.', null, { '': ranges.registrations }),
+      gauge('shoal_segments', 'Segments of the ownership view.', null, { '': ranges.segments }),
+      gauge('shoal_unowned_positions', 'Positions without a live owner.', null, {
+        '': ranges.unownedPositions,
+      }),
+      gauge(
+        'shoal_multicast_peers',
+        'Members heard by multicast, and members that hear this node.',
+        'direction',
+        {
+          hears: reach.hears.length,
+          heard_by: reach.heardBy.length,
+        },
+      ),
+      gauge('shoal_ready', '1 when joined and in sync.', null, { '': this.ready().ready ? 1 : 0 }),
+      gauge('shoal_counter_next', 'The next dot counter of this node.', null, { '': this.dots.next }),
+      ...metricsOf(this),
+    ];
+  }
+
+  propagationMs(): readonly number[] {
+    return this.propagation.recent();
+  }
+
+  left(): boolean {
+    return this.hasLeft;
+  }
+
+  nextCounter(): number {
+    return this.dots.next;
+  }
+
+  #memberView({ record, heardMs, rtt, digest }: Member, nowMs: number): MemberView {
+    const self = record.id === this.boot.id;
+    return {
+      id: record.id,
+      name: record.name,
+      address: record.addresses[0] as MemberView['address'],
+      status: STATE_NAMES[record.state],
+      incarnation: record.incarnation,
+      tags: record.tags,
+      resp: record.resp,
+      capacity: record.capacity,
+      lastSeenMs: self ? 0 : heardMs === -Infinity ? null : Math.round(nowMs - heardMs),
+      rttMs: rtt.srttMs < 0 ? null : Math.round(rtt.srttMs * 1000) / 1000,
+      self,
+      version: record.version,
+      digest: self ? this.digest() : digest,
+      multicastSet: this.options.multicast && record.state <= STATE.suspect ? record.reach : null,
+    };
+  }
+
+  #owners(owners: readonly Owner[]): OwnerView[] {
+    return owners.map(({ node, priority }) => ({ node, name: this.state.nameOf(node), priority }));
+  }
+}
