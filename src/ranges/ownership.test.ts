@@ -178,6 +178,8 @@ describe('the ownership view', () => {
     const view = new OwnershipView();
     for (const n of [1, 2, 3]) view.setLive(nodeId(n), true);
     for (const n of [1, 2]) view.setRegistration(nodeId(n), 0, KEY_SPACE_END, 1);
+    // Leaves are cut every 32 cells; with this one in front they begin with a range that crosses a tile border.
+    view.setRegistration(nodeId(3), 0, 20, 1);
     const step = 2 ** 22;
     const set = (i: number, priority: number): void =>
       view.setRegistration(nodeId(3), i * step + 100, (i + 1) * step + 50, priority);
