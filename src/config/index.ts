@@ -33,6 +33,14 @@ export {
   isLoopback,
   resolveConfig,
 } from './resolve.ts';
-export { flagOf, SETTING_NAMES, type Setting, type SettingName, settingOf, variableOf } from './settings.ts';
+export {
+  flagOf,
+  isSettingName,
+  SETTING_NAMES,
+  type Setting,
+  type SettingName,
+  settingOf,
+  variableOf,
+} from './settings.ts';
 export type { FlagValues } from './sources.ts';
 export { closest } from './suggest.ts';

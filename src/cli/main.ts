@@ -1,0 +1,39 @@
+/** What bin/shoal runs: the real world around run(). */
+import { existsSync, readFileSync } from 'node:fs';
+import { homedir, hostname } from 'node:os';
+import type { CliIo } from './io.ts';
+import { run } from './run.ts';
+
+/** A reader that went away (`shoal ranges | head`) is no error. */
+function quitOnBrokenPipe(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+}
+
+const io: CliIo = {
+  stdout: (text) => void process.stdout.write(text),
+  stderr: (text) => void process.stderr.write(text),
+  env: process.env,
+  isTerminal: process.stdout.isTTY === true,
+  columns: process.stdout.columns ?? 100,
+  hostname: hostname(),
+  homedir: homedir(),
+  readFile: (path) => readFileSync(path, 'utf8'),
+  exists: existsSync,
+  interrupted: () => {
+    const controller = new AbortController();
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => controller.abort());
+    return controller.signal;
+  },
+  daemon: () => {
+    // A daemon has more to do at its end than to exit.
+    process.stdout.off('error', quitOnBrokenPipe);
+    return import('../daemon/index.ts');
+  },
+};
+
+process.stdout.on('error', quitOnBrokenPipe);
+run(process.argv.slice(2), io).then((exitCode) => {
+  // Pipes and files are written synchronously here, so nothing is lost by ending at once.
+  process.exit(exitCode);
+});

@@ -1,0 +1,111 @@
+import { Command } from 'commander';
+import type { CliIo } from './io.ts';
+import { Shell } from './shell.ts';
+import type { Verb } from './verb.ts';
+import { agent } from './verbs/agent.ts';
+import { converged } from './verbs/converged.ts';
+import { coverage } from './verbs/coverage.ts';
+import { decrease } from './verbs/decrease.ts';
+import { dev } from './verbs/dev.ts';
+import { forceLeave } from './verbs/force-leave.ts';
+import { increase } from './verbs/increase.ts';
+import { join } from './verbs/join.ts';
+import { leave } from './verbs/leave.ts';
+import { members } from './verbs/members.ts';
+import { monitor } from './verbs/monitor.ts';
+import { owners } from './verbs/owners.ts';
+import { ranges } from './verbs/ranges.ts';
+import { register } from './verbs/register.ts';
+import { release } from './verbs/release.ts';
+import { status } from './verbs/status.ts';
+import { version } from './verbs/version.ts';
+import { VERSION } from './version.ts';
+
+const GROUPS: readonly (readonly [heading: string, verbs: readonly Verb[]])[] = [
+  ['Run:', [agent, dev]],
+  ['Group:', [status, members, join, leave, forceLeave]],
+  ['Key space:', [register, release, increase, decrease, ranges, owners, coverage, converged]],
+  ['Other:', [monitor, version]],
+];
+
+export const VERBS: readonly Verb[] = GROUPS.flatMap(([, verbs]) => verbs);
+
+const EXIT_CODES = `
+Exit codes: 0 done, 1 the daemon said no or the answer is no, 2 bad usage, 3 no daemon there.
+'shoal VERB --help' has more, with examples.`;
+
+/** The whole command line. `done` gets the exit code of the verb that ran. */
+export function buildProgram(io: CliIo, done: (exitCode: number) => void): Command {
+  const program = new Command('shoal')
+    .description(
+      'Leaderless group membership: one replicated map of key ranges and priorities on every node.',
+    )
+    .exitOverride()
+    .enablePositionalOptions()
+    .configureHelp({ showGlobalOptions: false })
+    .configureOutput({
+      writeOut: io.stdout,
+      writeErr: io.stderr,
+      outputError: (text, write) => write(`${oneLine(text)}\n`),
+      getOutHelpWidth: () => io.columns,
+      getErrHelpWidth: () => io.columns,
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
+    .version(`shoal ${VERSION}`, '--version', 'print the version')
+    .helpOption('--help', 'show help')
+    .helpCommand('help [verb]', 'show help of a verb')
+    .addHelpText('after', EXIT_CODES);
+  addDaemonOptions(program);
+  for (const [heading, verbs] of GROUPS) {
+    program.commandsGroup(heading);
+    for (const verb of verbs) addVerb(program, verb, io, done);
+  }
+  return program;
+}
+
+function addVerb(program: Command, verb: Verb, io: CliIo, done: (exitCode: number) => void): void {
+  const command = program.command(verb.usage).summary(verb.summary).helpOption('--help', 'show this help');
+  command.description([`${upperFirst(verb.summary)}.`, verb.details].filter(Boolean).join('\n'));
+  if (verb.options !== undefined) verb.options(command);
+  if (verb.asksDaemon) addDaemonOptions(command);
+  else if (verb.usage === 'version') addJsonOption(command);
+  command.addHelpText('after', examplesText(verb));
+  command.action(async () => {
+    const options = { ...program.opts(), ...command.opts() };
+    done(await verb.run(new Shell(io, options), command.args, options));
+  });
+}
+
+/** The options that every verb that asks a daemon has; they may also stand in front of the verb. */
+function addDaemonOptions(command: Command): void {
+  command
+    .option('--socket <path>', 'admin socket of the daemon (SHOAL_SOCKET)')
+    .option('--url <url>', 'ask over TCP instead, like http://127.0.0.1:29980 (SHOAL_URL)')
+    .option('--token-file <file>', 'file with the bearer token for --url (SHOAL_TOKEN_FILE)')
+    .option('--timeout <seconds>', 'how long an answer may take; default 5 (SHOAL_TIMEOUT)');
+  addJsonOption(command);
+}
+
+function addJsonOption(command: Command): void {
+  command.option('--json', 'print JSON, for programs');
+}
+
+function examplesText(verb: Verb): string {
+  const width = Math.max(...verb.examples.map(([line]) => line.length));
+  const lines = verb.examples.map(([line, what]) => `  ${line.padEnd(width)}  ${what}`.trimEnd());
+  return `\nExamples:\n${lines.join('\n')}`;
+}
+
+function upperFirst(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** Commander's messages, which have a line of their own for a suggestion. */
+function oneLine(text: string): string {
+  const line = text
+    .replace(/^error: /, '')
+    .trim()
+    .replace(/\s*\n\s*/g, ' ');
+  return `shoal: ${line}${line.includes('Did you mean') ? '' : '; see shoal --help'}`;
+}
