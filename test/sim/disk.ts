@@ -35,7 +35,8 @@ export class SimDisk {
   #noteTimer = false;
   /** Raised by crash and wipe, so that syncs under way come to nothing. */
   #epoch = 0;
-  full = false;
+  #full = false;
+  wasFull = false;
 
   constructor(events: EventHeap, rng: Rng, syncMs: number) {
     this.#events = events;
@@ -60,12 +61,21 @@ export class SimDisk {
     };
   }
 
+  get full(): boolean {
+    return this.#full;
+  }
+
+  set full(full: boolean) {
+    this.#full = full;
+    if (full) this.wasFull = true;
+  }
+
   get journalRecords(): number {
     return this.#journal.length;
   }
 
   persist(record: Uint8Array, done: (error: DiskError) => void): void {
-    if (this.full) {
+    if (this.#full) {
       this.#later(done, FULL);
       return;
     }
@@ -74,13 +84,13 @@ export class SimDisk {
   }
 
   note(record: Uint8Array): void {
-    if (this.full) return;
+    if (this.#full) return;
     this.#waiting.push({ kind: 'record', bytes: record });
     this.#syncSoon();
   }
 
   lease(upTo: number, done: (error: DiskError) => void): void {
-    if (this.full) {
+    if (this.#full) {
       this.#later(done, FULL);
       return;
     }
@@ -89,7 +99,7 @@ export class SimDisk {
   }
 
   snapshot(bytes: Uint8Array): void {
-    if (this.full) return;
+    if (this.#full) return;
     this.#waiting.push({ kind: 'snapshot', bytes });
     this.#syncSoon();
   }
@@ -105,7 +115,7 @@ export class SimDisk {
   stop(nextCounter: number, snapshot: Uint8Array): void {
     this.#apply(this.#waiting.length);
     this.#abandon();
-    if (this.full) return;
+    if (this.#full) return;
     this.#snapshot = snapshot;
     this.#journal = [];
     this.#leaseTo = nextCounter;

@@ -73,6 +73,10 @@ export class SimHost {
     return this.ids.at(-1) ?? null;
   }
 
+  get stalled(): boolean {
+    return this.#stalledUntilMs > this.world.nowMs;
+  }
+
   get streamCount(): number {
     return this.#streams.size;
   }
@@ -154,7 +158,7 @@ export class SimHost {
   input(act: (machine: Machine, nowMs: number) => void): void {
     const machine = this.machine;
     if (machine === null) return;
-    if (this.#stalledUntilMs > this.world.nowMs) {
+    if (this.stalled) {
       const epoch = this.epoch;
       this.world.events.at(this.#stalledUntilMs, () => {
         if (epoch === this.epoch) this.input(act);
@@ -272,7 +276,10 @@ export class SimHost {
           found.stream.finish(found.side);
         }),
       persist: (record, token) =>
-        alive(() => disk.persist(record, (error) => this.input((m, now) => m.persisted(token, error, now)))),
+        alive(() => {
+          world.persisted(this, record);
+          disk.persist(record, (error) => this.input((m, now) => m.persisted(token, error, now)));
+        }),
       note: (record) => alive(() => disk.note(record)),
       lease: (upTo) =>
         alive(() => disk.lease(upTo, (error) => this.input((m, now) => m.leased(upTo, error, now)))),

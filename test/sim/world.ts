@@ -37,6 +37,8 @@ export interface Watcher {
   /** A frame that arrived on a stream. */
   carried?(from: SimHost, to: SimHost, frame: Uint8Array): void;
   started?(host: SimHost, boot: Boot): void;
+  /** A record given to `persist`, whether or not it reaches the disk. */
+  persisted?(host: SimHost, record: Uint8Array): void;
   happened?(host: SimHost, event: NodeEvent): void;
   answered?(host: SimHost, command: Command, answer: Answer): void;
 }
@@ -193,6 +195,10 @@ export class World {
 
   started(host: SimHost, boot: Boot): void {
     for (const watcher of this.watchers) watcher.started?.(host, boot);
+  }
+
+  persisted(host: SimHost, record: Uint8Array): void {
+    for (const watcher of this.watchers) watcher.persisted?.(host, record);
   }
 
   happened(host: SimHost, event: NodeEvent): void {

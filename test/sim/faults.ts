@@ -1,0 +1,212 @@
+import type { SeededRng } from '../../src/base/index.ts';
+import type { SimHost } from './host.ts';
+import type { LinkProfile } from './network.ts';
+import type { World } from './world.ts';
+
+export const FAULT_KINDS = [
+  'crash',
+  'power',
+  'wipe',
+  'stop',
+  'partition',
+  'cut',
+  'burst',
+  'mute',
+  'stall',
+  'disk-full',
+  'force-leave',
+] as const;
+export type FaultKind = (typeof FAULT_KINDS)[number];
+
+/** What the world tells whoever keeps the omniscient view, before a host loses something. */
+export interface FaultListener {
+  beforeCrash(host: SimHost): void;
+  beforeWipe(host: SimHost): void;
+  /** A host is told to leave, or is marked so by another. */
+  beforeLeave(host: SimHost): void;
+}
+
+/** A link drawn from the seed; half of the properties are off in any one run. */
+export function drawLink(rng: SeededRng): LinkProfile {
+  const on = () => rng.below(2) === 0;
+  return {
+    delayMs: 0.2 + (on() ? rng.unit() * 40 : 0),
+    jitterMs: on() ? rng.unit() * 30 : 0,
+    lossP: on() ? rng.unit() * 0.35 : 0,
+    duplicateP: on() ? rng.unit() * 0.2 : 0,
+    lateP: on() ? rng.unit() * 0.1 : 0,
+    lateMs: 3000 * rng.unit(),
+  };
+}
+
+/**
+ * Draws and applies faults. Each run has a random half of the kinds (swarm testing: a fault that is always there hides
+ * what only happens without it). `heal` ends them all.
+ */
+export class Faults {
+  readonly #world: World;
+  readonly #rng: SeededRng;
+  readonly #listener: FaultListener;
+  readonly kinds: readonly FaultKind[];
+  #healed = false;
+  /** Hosts that are meant to stay away. */
+  readonly gone = new Set<SimHost>();
+  /** How many of each happened. */
+  readonly counts = new Map<FaultKind, number>();
+
+  constructor(world: World, rng: SeededRng, listener: FaultListener, kinds?: readonly FaultKind[]) {
+    this.#world = world;
+    this.#rng = rng;
+    this.#listener = listener;
+    this.kinds = kinds ?? FAULT_KINDS.filter(() => rng.below(2) === 0);
+  }
+
+  /** Spreads `count` faults over [fromMs, toMs). */
+  schedule(count: number, fromMs: number, toMs: number): void {
+    if (this.kinds.length === 0) return;
+    for (let i = 0; i < count; i++) {
+      const kind = this.kinds[this.#rng.below(this.kinds.length)] as FaultKind;
+      const at = fromMs + this.#rng.unit() * (toMs - fromMs);
+      const lastsMs = 100 + this.#rng.unit() ** 2 * 10_000;
+      this.#world.events.at(at, () => this.#strike(kind, lastsMs));
+    }
+  }
+
+  /** Ends every fault: all wires whole, all disks writable, all hosts up that are not gone for good. */
+  heal(): void {
+    this.#healed = true;
+    const world = this.#world;
+    world.say('everything heals');
+    world.network.heal();
+    const link = world.network.link;
+    world.network.link = { ...link, lossP: Math.min(link.lossP, 0.1), lateP: 0, duplicateP: 0 };
+    for (const host of world.hosts) {
+      host.disk.full = false;
+      host.sendsMulticast = true;
+      host.hearsMulticast = true;
+      host.stall(0);
+      if (!this.gone.has(host)) host.start();
+    }
+  }
+
+  #strike(kind: FaultKind, lastsMs: number): void {
+    if (this.#healed) return;
+    const hosts = this.#world.hosts;
+    const host = hosts[this.#rng.below(hosts.length)] as SimHost;
+    this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
+    this.#world.say(`fault: ${kind} n${host.index} for ${lastsMs.toFixed(0)} ms`);
+    switch (kind) {
+      case 'crash':
+      case 'power':
+        this.#crash(host, kind === 'power', false, lastsMs);
+        break;
+      case 'wipe':
+        this.#crash(host, this.#rng.below(2) === 0, true, lastsMs);
+        break;
+      case 'stop':
+        this.#stop(host, lastsMs);
+        break;
+      case 'partition':
+        this.#partition(lastsMs);
+        break;
+      case 'cut':
+        this.#cut(host, lastsMs);
+        break;
+      case 'burst':
+        this.#world.network.hostLoss(host.index, 0.3 + 0.7 * this.#rng.unit());
+        this.#until(lastsMs, () => this.#world.network.hostLoss(host.index, 0));
+        break;
+      case 'mute':
+        this.#mute(host, lastsMs);
+        break;
+      case 'stall':
+        host.stall(this.#world.nowMs + lastsMs);
+        break;
+      case 'disk-full':
+        host.disk.full = true;
+        this.#until(lastsMs, () => {
+          host.disk.full = false;
+        });
+        break;
+      case 'force-leave':
+        this.#forceLeave(host);
+        break;
+    }
+  }
+
+  #crash(host: SimHost, power: boolean, wipe: boolean, lastsMs: number): void {
+    if (wipe) this.#listener.beforeWipe(host);
+    this.#listener.beforeCrash(host);
+    host.crash(power);
+    if (wipe) host.disk.wipe();
+    this.#comeBack(host, lastsMs);
+  }
+
+  #stop(host: SimHost, lastsMs: number): void {
+    if (!host.running) return;
+    const { epoch } = host;
+    this.#listener.beforeLeave(host);
+    host.command({ kind: 'leave', release: false });
+    // As the daemon does: it stops when the machine has left, after two seconds at the latest.
+    const byMs = this.#world.nowMs + 2000;
+    const look = () => {
+      const machine = host.machine;
+      if (machine === null || host.epoch !== epoch) return;
+      if (!machine.left() && this.#world.nowMs < byMs) {
+        this.#world.events.after(20, look);
+        return;
+      }
+      // On a full disk the notes are lost, and the last snapshot too.
+      if (host.disk.full) this.#listener.beforeCrash(host);
+      host.stopCleanly();
+      if (this.#rng.below(8) === 0 && this.#world.running().length > 2) this.gone.add(host);
+      else this.#comeBack(host, lastsMs);
+    };
+    this.#world.events.after(20, look);
+  }
+
+  #comeBack(host: SimHost, afterMs: number): void {
+    this.#until(afterMs, () => {
+      // A daemon whose state directory is full refuses to start.
+      if (host.disk.full) this.#comeBack(host, afterMs);
+      else if (!this.gone.has(host)) host.start();
+    });
+  }
+
+  #partition(lastsMs: number): void {
+    const sides = this.#world.hosts.map(() => this.#rng.below(2));
+    this.#world.network.partition(sides);
+    this.#until(lastsMs, () => this.#world.network.partition([]));
+  }
+
+  #cut(host: SimHost, lastsMs: number): void {
+    const other = this.#rng.below(this.#world.hosts.length);
+    this.#world.network.cut(host.index, other);
+    this.#until(lastsMs, () => this.#world.network.mend(host.index, other));
+  }
+
+  #mute(host: SimHost, lastsMs: number): void {
+    const how = this.#rng.below(3);
+    if (how !== 1) host.sendsMulticast = false;
+    if (how !== 0) host.hearsMulticast = false;
+    this.#until(lastsMs, () => {
+      host.sendsMulticast = true;
+      host.hearsMulticast = true;
+    });
+  }
+
+  #forceLeave(host: SimHost): void {
+    const others = this.#world.running().filter((other) => other !== host);
+    const id = host.id;
+    if (id === null || others.length === 0) return;
+    this.#listener.beforeLeave(host);
+    const by = others[this.#rng.below(others.length)] as SimHost;
+    by.command({ kind: 'force-leave', node: id });
+  }
+
+  #until(afterMs: number, act: () => void): void {
+    this.#world.events.after(afterMs, () => {
+      if (!this.#healed) act();
+    });
+  }
+}

@@ -1,0 +1,60 @@
+import { SeededRng } from '../../../src/base/index.ts';
+import type { NodeFactory } from '../../../src/node/machine.ts';
+import { drawLink, Faults } from '../faults.ts';
+import { type RunResult, result } from '../result.ts';
+import { Session } from '../session.ts';
+import { drawShape } from '../workload.ts';
+
+export interface FaultRun {
+  readonly seed: number;
+  readonly factory: NodeFactory;
+  /** Drawn from 2 to 7 when absent. */
+  readonly nodes?: number;
+  readonly seconds?: number;
+  readonly trace?: boolean;
+  readonly log?: (line: string) => void;
+}
+
+/** How long everything may take to agree after the last fault. */
+export const HEAL_WITHIN_MS = 20_000;
+
+/** Random everything: first a safety phase with faults and changes, then all heals and agreement is demanded in time. */
+export function faultRun(run: FaultRun): RunResult {
+  const rng = new SeededRng(run.seed ^ 0xfa17);
+  const nodes = run.nodes ?? 2 + rng.below(6);
+  const safetyMs = 1000 * (run.seconds ?? 4 + rng.below(16));
+  const session = new Session({ ...run, link: drawLink(rng), shape: drawShape(rng) });
+  const { world } = session;
+  const domains = rng.below(3);
+  const drifts = rng.below(2) === 0;
+  for (let i = 0; i < nodes; i++) {
+    const contacts = world.hosts.filter(() => rng.below(2) === 0).map((host) => host.address);
+    const first = world.hosts[0];
+    // Without multicast everybody needs somebody to start with; the first is found by the others.
+    if (first !== undefined && !contacts.includes(first.address)) contacts.push(first.address);
+    world.addHost({
+      domain: domains === 0 ? -1 : rng.below(domains + 1) - (rng.below(6) === 0 ? 1 : 0),
+      join: contacts,
+      clockRate: drifts ? 0.9 + 0.2 * rng.unit() : 1,
+      syncMs: rng.below(3) === 0 ? 20 * rng.unit() : 1,
+    });
+  }
+  const faults = new Faults(world, rng.fork(), session);
+  world.say(
+    `${nodes} nodes, ${safetyMs} ms, faults: ${faults.kinds.join(' ')}; link ${JSON.stringify(world.network.link)}`,
+  );
+  for (const host of world.hosts)
+    world.events.after(rng.below(3) === 0 ? safetyMs * rng.unit() : 500 * rng.unit(), () => host.start());
+  faults.schedule(rng.below(3 + nodes * 2), 500, safetyMs);
+  session.workload.schedule(rng.below(60), 100, safetyMs);
+  world.runUntil(safetyMs);
+  faults.heal();
+  const healedMs = session.failed ? 0 : session.converge(HEAL_WITHIN_MS, 'convergence', 250);
+  // What still flies must not change anything.
+  if (!session.failed) {
+    world.runUntil(world.nowMs + 500);
+    session.converge(3000);
+  }
+  session.checkEnd();
+  return result(run.seed, session, { nodes, healedMs, faults: Object.fromEntries(faults.counts), domains });
+}

@@ -1,0 +1,114 @@
+import { type Address, SeededRng } from '../../src/base/index.ts';
+import type { NodeFactory } from '../../src/node/machine.ts';
+import {
+  ANSWER_WITHIN_MS,
+  agree,
+  checkAgreement,
+  checkAnswered,
+  checkStreams,
+  disagreement,
+  MemberWatch,
+} from './checkers.ts';
+import { DotWatch } from './dots.ts';
+import type { FaultListener } from './faults.ts';
+import type { SimHost } from './host.ts';
+import { MapModel } from './model.ts';
+import type { LinkProfile } from './network.ts';
+import { Sightings } from './sightings.ts';
+import { Workload, type WorkloadShape } from './workload.ts';
+import { World } from './world.ts';
+
+export interface SessionOptions {
+  readonly seed: number;
+  readonly factory: NodeFactory;
+  readonly link?: Partial<LinkProfile>;
+  readonly shape?: WorkloadShape;
+  readonly trace?: boolean;
+  readonly log?: (line: string) => void;
+}
+
+const DEFAULT_SHAPE: WorkloadShape = { ranges: 3, foreignP: 0.3, weights: [2, 3, 2, 2] };
+
+/** One run: a world with all its checkers and a workload, and the steps that scenarios are made of. */
+export class Session implements FaultListener {
+  readonly world: World;
+  readonly model: MapModel;
+  readonly sightings: Sightings;
+  readonly members: MemberWatch;
+  readonly dots: DotWatch;
+  readonly workload: Workload;
+  /** For the scenario's own draws. */
+  readonly rng: SeededRng;
+
+  constructor(options: SessionOptions) {
+    this.world = new World(options);
+    this.rng = new SeededRng(options.seed ^ 0x5ce4a);
+    this.model = new MapModel(this.world);
+    this.sightings = new Sightings(this.world, this.model);
+    this.members = new MemberWatch(this.world);
+    this.dots = new DotWatch(this.world);
+    this.workload = new Workload(this.world, this.model, this.rng.fork(), options.shape ?? DEFAULT_SHAPE);
+    this.world.watchers.push(this.sightings, this.members, this.dots);
+  }
+
+  get failed(): boolean {
+    return this.world.violations.length > 0;
+  }
+
+  beforeCrash(host: SimHost): void {
+    this.model.beforeCrash(host);
+  }
+
+  beforeWipe(host: SimHost): void {
+    this.model.beforeWipe(host);
+  }
+
+  beforeLeave(host: SimHost): void {
+    this.members.leaving(host.id);
+  }
+
+  /** `count` hosts that know the first one; `domain` says which multicast domain each is in (-1: none). */
+  addHosts(count: number, domain: (index: number) => number): void {
+    for (let i = 0; i < count; i++) {
+      const contact = this.world.hosts[0]?.address;
+      const join: Address[] = contact === undefined ? [] : [contact];
+      this.world.addHost({ domain: domain(this.world.hosts.length), join });
+    }
+  }
+
+  /** Starts those that do not run, evenly over a span of time. */
+  startAll(spanMs: number): void {
+    const hosts = this.world.hosts.filter((host) => !host.running);
+    hosts.forEach((host, i) => {
+      this.world.events.after((spanMs * i) / hosts.length, () => host.start());
+    });
+    this.world.runUntil(this.world.nowMs + spanMs);
+  }
+
+  /** Runs until all agree; a violation when they do not within the time. Gives back how long it took. */
+  converge(withinMs: number, rule = 'convergence', stepMs = 100): number {
+    const from = this.world.nowMs;
+    const reached = this.world.runUntilTrue(() => agree(this.world), from + withinMs, stepMs);
+    if (!reached && !this.failed) {
+      this.world.violate(rule, `no agreement within ${withinMs} ms: ${disagreement(this.world)}`);
+    }
+    return this.world.nowMs - from;
+  }
+
+  /** Lets commands that still wait be answered. */
+  finishCommands(): void {
+    const idle = () => this.world.running().every((host) => host.waiting.size === 0);
+    this.world.runUntilTrue(idle, this.world.nowMs + ANSWER_WITHIN_MS + 1000, 100);
+  }
+
+  /** What must hold when all has come to rest. */
+  checkEnd(left: ReadonlySet<SimHost> = new Set()): void {
+    this.finishCommands();
+    if (this.failed) return;
+    checkAgreement(this.world, left);
+    checkAnswered(this.world);
+    checkStreams(this.world);
+    const host = this.world.running()[0];
+    if (host !== undefined) this.model.checkFinal(host);
+  }
+}
