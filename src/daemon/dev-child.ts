@@ -22,6 +22,8 @@ export interface DevChildOptions {
   readonly onComplaint: (line: string) => void;
 }
 
+/** pino's number for a warning. */
+const WARN_LEVEL = 40;
 const READY_TIMEOUT_MS = 30_000;
 
 /**
@@ -133,9 +135,7 @@ export class DevChild {
     }
     if (record === null || typeof record !== 'object') return null;
     if (record.msg === 'ready') return record as unknown as ReadyLine;
-    if (record.level === 'warn' || record.level === 'error' || record.level === 'fatal') {
-      this.#onComplaint(`${record.level}: ${String(record.msg)}`);
-    }
+    if (Number(record.level) >= WARN_LEVEL) this.#onComplaint(String(record.msg));
     return null;
   }
 }

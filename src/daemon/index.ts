@@ -21,5 +21,5 @@
  * Tests: service.test.ts, dev.test.ts, library.test.ts here; the rest is end to end, in test/e2e.
  */
 export { type DevOptions, runDev } from './dev.ts';
-export { type Reload, runAgent } from './run.ts';
+export { type Reload, type RunOptions, runAgent } from './run.ts';
 export { VERSION } from './version.ts';

@@ -8,6 +8,11 @@ import { VERSION } from './version.ts';
 /** Decides the settings again, for SIGHUP; throws a ShoalError when they are wrong. */
 export type Reload = () => AgentConfig;
 
+export interface RunOptions {
+  /** Without it nothing is reloaded. */
+  readonly reload?: Reload;
+}
+
 /** From the first signal to the end of the process; INTERFACE.md promises 2 s. */
 const STOP_DEADLINE_MS = 1_800;
 /** Exit codes above this one name the signal that forced the end, as a shell does. */
@@ -18,13 +23,13 @@ const SIGNAL_NUMBERS = { SIGINT: 2, SIGTERM: 15 } as const;
  * `shoal agent`: runs until a signal, a `leave`, or the end of a parent that holds an IPC channel; resolves with the
  * exit code. What it logs and tells the service manager is INTERFACE.md's.
  */
-export async function runAgent(config: AgentConfig, reload: Reload | null = null): Promise<number> {
+export async function runAgent(config: AgentConfig, options: RunOptions | Reload = {}): Promise<number> {
   const log = createLog({ level: config.logLevel as 'info', format: config.logFormat });
   const service = processServiceNotifier((error) =>
     log.warn({}, `systemd-notify failed: ${firstLine(error)}`),
   );
   onUncaught(log);
-  onHangup(config, reload, log, service);
+  onHangup(config, typeof options === 'function' ? options : options.reload, log, service);
   const stopAsked = askedToStop(log);
   let agent: Agent;
   try {
@@ -112,9 +117,14 @@ function onUncaught(log: Log): void {
 }
 
 /** SIGHUP: what can change while the agent runs does; what cannot is named. */
-function onHangup(started: AgentConfig, reload: Reload | null, log: Log, service: ServiceNotifier): void {
+function onHangup(
+  started: AgentConfig,
+  reload: Reload | undefined,
+  log: Log,
+  service: ServiceNotifier,
+): void {
   process.on('SIGHUP', () => {
-    if (reload === null) {
+    if (reload === undefined) {
       log.warn({}, 'reload: nothing can be reloaded');
       return;
     }
