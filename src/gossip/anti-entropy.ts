@@ -73,7 +73,7 @@ export class AntiEntropy {
   }
 
   nextMs(): number {
-    return this.#round === null ? this.#nextMs : Math.min(this.#round.dueMs, this.#nextMs);
+    return this.#round === null ? this.#nextMs : this.#round.dueMs;
   }
 
   wake(nowMs: number): void {

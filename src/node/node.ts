@@ -246,13 +246,14 @@ export class NodeCore implements Inputs {
 
   nextWakeMs(): number {
     if (this.#left) return Infinity;
+    const resting = this.#leaving !== null;
     return Math.min(
       this.outbox.nextMs(),
       this.broadcaster.nextMs(),
       this.multicast.nextMs(),
-      this.antiEntropy.nextMs(),
+      resting ? Infinity : this.antiEntropy.nextMs(),
       this.sessions.nextMs(),
-      this.tasks.nextMs(),
+      resting ? Infinity : this.tasks.nextMs(),
       this.#labelMs,
       this.#voidMs,
       this.#leaving?.deadlineMs ?? Infinity,
@@ -502,148 +503,6 @@ export class NodeCore implements Inputs {
     return this.state.members.me().record;
   }
 
-  // --- Multicast. ---
-
-  #beacon(seq: number, nowMs: number): void {
-    const view = this.state.members.view();
-    const heard = new Uint8Array(Math.ceil(view.ids.length / 8));
-    const heardIds: NodeId[] = [];
-    for (const id of this.multicast.hears(nowMs)) {
-      const index = view.indexOf(id);
-      if (index < 0) continue;
-      heard[index >> 3] = (heard[index >> 3] as number) | (1 << (index & 7));
-      if (nowMs - this.#viewSinceMs < VIEW_SETTLE_MS && heardIds.length < 64) heardIds.push(id);
-    }
-    const introduce = this.#beacons < INTRODUCE_EVERY || this.#beacons % INTRODUCE_EVERY === 0;
-    this.#beacons++;
-    const message: BeaconMessage = {
-      kind: KIND.beacon,
-      bootNonce: this.boot.bootNonce,
-      seq,
-      view: view.digest,
-      heard,
-      heardIds,
-      digests: this.state.digests(),
-      introduction: introduce ? { cluster: this.options.cluster, record: this.#me() } : null,
-    };
-    if (!this.link.multicast(message)) this.link.multicast({ ...message, heardIds: [], introduction: null });
-    this.#watchLabel(nowMs);
-  }
-
-  #beaconCame(sender: NodeId, m: BeaconMessage, nowMs: number): void {
-    if (m.introduction !== null && m.introduction.record.id === sender) {
-      this.#mergeRecord(m.introduction.record, sender, nowMs);
-    }
-    if (this.multicast.heardMulticast(sender, m.bootNonce, m.seq, false, nowMs)) this.#watchLabel(nowMs);
-    const index = this.state.members.viewByDigest(m.view)?.indexOf(this.boot.id) ?? -1;
-    if (index >= 0) this.#confirm(sender, (((m.heard[index >> 3] ?? 0) >> (index & 7)) & 1) === 1, nowMs);
-    else if (m.heardIds.includes(this.boot.id)) this.#confirm(sender, true, nowMs);
-    this.#reported(sender, m.digests, nowMs);
-    if (!sameState(m.digests, this.state.digests())) this.antiEntropy.changed(nowMs);
-    else if (this.#syncedMs === Infinity) this.#synced(nowMs);
-  }
-
-  #multicastCame(sender: NodeId, m: MulticastMessage, nowMs: number): void {
-    if (this.multicast.heardMulticast(sender, m.bootNonce, m.seq, true, nowMs)) this.#watchLabel(nowMs);
-    this.broadcaster.multicastReceived(sender, m.id, m.ageMs, m.payload, nowMs);
-  }
-
-  /** A peer said whether it hears our multicast. */
-  #confirm(id: NodeId, hears: boolean, nowMs: number): void {
-    if (this.options.multicast && this.multicast.confirm(id, hears, nowMs)) this.#watchLabel(nowMs);
-  }
-
-  #watchLabel(nowMs: number): void {
-    if (this.multicast.label(nowMs) === this.#me().reach) this.#labelMs = Infinity;
-    else if (this.#labelMs === Infinity) this.#labelMs = nowMs + LABEL_SETTLE_MS;
-  }
-
-  #publishLabel(nowMs: number): void {
-    this.#labelMs = Infinity;
-    const me = this.#me();
-    const reach = this.multicast.label(nowMs);
-    if (reach === me.reach || this.#leaving !== null) return;
-    this.#raise({ ...me, reach, reachVersion: me.reachVersion + 1 }, nowMs);
-  }
-
-  // --- Anti-entropy. ---
-
-  #sendDigest(kind: DigestMessage['kind'], to: NodeId, nonce: number, nowMs: number): void {
-    const recent = this.broadcaster.seen.recent(nowMs, RECENT_MS, RECENT_IDS);
-    const hears = this.multicast.weHear(to, nowMs);
-    this.link.send(to, { kind, nonce, digests: this.state.digests(), hears, recent });
-  }
-
-  #reported(id: NodeId, digests: DigestMessage['digests'], nowMs: number): void {
-    const member = this.state.members.get(id) as Member;
-    member.digest = publicDigest(digests);
-    member.digestMs = nowMs;
-  }
-
-  /** Returns how many broadcasts were pushed to the sender because it had not seen them. */
-  #digestCame(sender: NodeId, m: DigestMessage, nowMs: number): number {
-    this.#reported(sender, m.digests, nowMs);
-    this.#confirm(sender, m.hears, nowMs);
-    this.tasks.digestCame(nowMs);
-    if (sameState(m.digests, this.state.digests())) {
-      this.#mismatches = 0;
-      if (this.#syncedMs === Infinity) this.#synced(nowMs);
-      return 0;
-    }
-    this.antiEntropy.changed(nowMs);
-    const seen = this.broadcaster.seen;
-    let pushed = 0;
-    for (const id of seen.recent(nowMs, RECENT_MS, RECENT_IDS)) {
-      const payload = seen.payload(id);
-      if (m.recent.includes(id) || payload === null || payload.length > LIMITS.datagramBytes - 64) continue;
-      pushed++;
-      this.counters.pushes++;
-      this.link.send(sender, { kind: KIND.repair, seq: 0, id, ageMs: seen.ageMs(id, nowMs), payload });
-    }
-    return pushed;
-  }
-
-  #digestReplied(sender: NodeId, m: DigestMessage, nowMs: number): void {
-    const equal = sameState(m.digests, this.state.digests());
-    this.#sample(sender, this.antiEntropy.answered(sender, m.nonce, equal, nowMs));
-    const pushed = this.#digestCame(sender, m, nowMs);
-    if (equal) return;
-    // Pushes on either side may have mended it: states are reconciled when that was not all.
-    const pushing = pushed > 0 || m.recent.some((id) => !this.broadcaster.seen.has(id));
-    if (pushing && this.#mismatches++ < 1 && this.#syncedMs !== Infinity) return;
-    this.#mismatches = 0;
-    const address = this.link.addressOf(sender);
-    if (address === null || this.sessions.callingTo(sender) || this.#leaving !== null) return;
-    const peer = { id: sender, digests: m.digests };
-    this.sessions.call(address, peer, (end, endMs) => this.#sessionEnded(end, false, endMs), nowMs);
-  }
-
-  #sessionEnded(end: SessionEnd, introduced: boolean, nowMs: number): void {
-    if (!end.ok) return;
-    const first = this.#syncedMs === Infinity;
-    if (first) this.#synced(nowMs);
-    // Those the peer told us of do not know us yet.
-    if (first || introduced) this.outbox.addRecord(this.#me(), nowMs);
-    this.antiEntropy.changed(nowMs);
-  }
-
-  #synced(nowMs: number): void {
-    this.#syncedMs = nowMs;
-    this.#voidUnused(nowMs);
-  }
-
-  /** Tells all that counters leased before a crash and never used will never be, so that contexts stay whole. */
-  #voidUnused(nowMs: number): void {
-    this.#voidMs = Infinity;
-    if (this.#voided || this.boot.leaseFrom <= 1) return;
-    this.#voided = true;
-    const delta: Delta = this.state.map.voidCounters(this.boot.id, 1, this.boot.leaseFrom - 1);
-    if (delta.context.length === 0) return;
-    this.#note(deltaEntry(delta));
-    this.outbox.addDelta(delta, nowMs);
-    this.antiEntropy.changed(nowMs);
-  }
-
   // --- Commands. ---
 
   #command(token: number, command: Command, nowMs: number): void {
@@ -697,82 +556,33 @@ export class NodeCore implements Inputs {
     if (leaving.token !== null) this.outputs.answer(leaving.token, { ok: null });
   }
 
-  // --- Disk. ---
-
-  #note(record: Uint8Array): void {
-    this.#journalBytes += record.length;
-    this.outputs.note(record);
+  /** Tells all that counters leased before a crash and never used will never be, so that contexts stay whole. */
+  #voidUnused(nowMs: number): void {
+    this.#voidMs = Infinity;
+    if (this.#voided || this.boot.leaseFrom <= 1) return;
+    this.#voided = true;
+    const delta: Delta = this.state.map.voidCounters(this.boot.id, 1, this.boot.leaseFrom - 1);
+    if (delta.context.length === 0) return;
+    this.disk.noteDelta(delta);
+    this.#spread(delta, nowMs);
   }
 
-  #snapshot(): void {
-    const bytes = snapshotOf(this.state);
-    this.counters.snapshots++;
-    this.#journalBytes = 0;
-    this.#snapshotBytes = bytes.length;
-    this.outputs.snapshot(bytes);
+  #spread(delta: Delta, nowMs: number): void {
+    this.outbox.addDelta(delta, nowMs);
+    this.comparison.antiEntropy.changed(nowMs);
   }
 
-  #restore(): void {
-    const { boot, state } = this;
-    const restored: Restored = { deltas: [], records: [], malformed: 0 };
-    if (boot.snapshot !== null) {
-      this.#snapshotBytes = boot.snapshot.length;
-      readSnapshot(boot.snapshot, restored);
-    }
-    for (const record of boot.journal) {
-      this.#journalBytes += record.length;
-      readEntry(record, restored);
-    }
-    for (const delta of restored.deltas) {
-      const { changes } = state.map.join(delta);
-      for (const { node, start, end, after } of changes)
-        state.ownership.setRegistration(node, start, end, after);
-    }
-    for (const record of restored.records) {
-      if (record.id === boot.id) continue;
-      state.members.merge(record);
-      state.ownership.setLive(record.id, state.members.isLive(record.id));
-    }
-    this.#viewDigest = state.members.viewDigest;
-    this.counters.malformedState = restored.malformed;
-    if (restored.malformed > 0) {
-      this.outputs.log('warn', 'parts of the saved state could not be read and were left out', {
-        parts: restored.malformed,
-      });
-    }
-    this.dots.lift(state.map.topOf(boot.id));
-  }
-
-  #broadcastOutputs() {
+  #broadcastOutputs(): BroadcastOutputs {
     return {
-      tree: (
-        to: NodeId,
-        part: { id: number; view: number; from: number; length: number; ageMs: number },
-        payload: Uint8Array,
-      ) => this.link.send(to, { kind: KIND.tree, ...part, payload }),
-      list: (to: NodeId, id: number, ids: readonly NodeId[], ageMs: number, payload: Uint8Array) =>
-        this.link.send(to, { kind: KIND.list, id, ids, ageMs, payload }),
-      ack: (to: NodeId, id: number, needList: boolean) =>
-        this.link.send(to, { kind: KIND.ack, id, needList, hears: this.#hearsNow(to) }),
-      multicast: (id: number, ageMs: number, payload: Uint8Array, nowMs: number) => {
-        const seq = this.multicast.sending(id, ageMs, payload, nowMs);
-        this.link.multicast({
-          kind: KIND.multicast,
-          bootNonce: this.boot.bootNonce,
-          seq,
-          id,
-          ageMs,
-          payload,
-        });
+      tree: (to, part, payload) => this.link.send(to, { kind: KIND.tree, ...part, payload }),
+      list: (to, id, ids, ageMs, payload) => this.link.send(to, { kind: KIND.list, id, ids, ageMs, payload }),
+      ack: (to, id, needList) => {
+        const hears = this.multicast.weHear(to, this.#nowMs);
+        this.link.send(to, { kind: KIND.ack, id, needList, hears });
       },
-      deliver: (payload: Uint8Array, from: NodeId, ageMs: number, nowMs: number) =>
-        this.#deliver(payload, from, ageMs, nowMs),
+      multicast: (id, ageMs, payload, nowMs) => this.presence.multicast(id, ageMs, payload, nowMs),
+      deliver: (payload, from, ageMs, nowMs) => this.#deliver(payload, from, ageMs, nowMs),
     };
-  }
-
-  #hearsNow(id: NodeId): boolean {
-    const heardMs = this.state.members.get(id)?.heardMs ?? -Infinity;
-    return this.multicast.weHear(id, heardMs);
   }
 }
 
