@@ -46,7 +46,7 @@ export function buildProgram(io: CliIo, done: (exitCode: number) => void): Comma
     .configureOutput({
       writeOut: io.stdout,
       writeErr: io.stderr,
-      outputError: (text, write) => write(`${oneLine(text)}\n`),
+      outputError: (text, write) => write(oneLine(text, 'shoal')),
       getOutHelpWidth: () => io.columns,
       getErrHelpWidth: () => io.columns,
       getOutHasColors: () => false,
@@ -54,19 +54,20 @@ export function buildProgram(io: CliIo, done: (exitCode: number) => void): Comma
     })
     .version(`shoal ${VERSION}`, '--version', 'print the version')
     .helpOption('--help', 'show help')
-    .helpCommand('help [verb]', 'show help of a verb')
     .addHelpText('after', EXIT_CODES);
   addDaemonOptions(program);
   for (const [heading, verbs] of GROUPS) {
     program.commandsGroup(heading);
     for (const verb of verbs) addVerb(program, verb, io, done);
   }
+  program.helpCommand('help [verb]', 'show help of a verb');
   return program;
 }
 
 function addVerb(program: Command, verb: Verb, io: CliIo, done: (exitCode: number) => void): void {
   const command = program.command(verb.usage).summary(verb.summary).helpOption('--help', 'show this help');
   command.description([`${upperFirst(verb.summary)}.`, verb.details].filter(Boolean).join('\n'));
+  command.configureOutput({ outputError: (text, write) => write(oneLine(text, `shoal ${command.name()}`)) });
   if (verb.options !== undefined) verb.options(command);
   if (verb.asksDaemon) addDaemonOptions(command);
   else if (verb.usage === 'version') addJsonOption(command);
@@ -102,10 +103,10 @@ function upperFirst(text: string): string {
 }
 
 /** Commander's messages, which have a line of their own for a suggestion. */
-function oneLine(text: string): string {
+function oneLine(text: string, where: string): string {
   const line = text
     .replace(/^error: /, '')
     .trim()
     .replace(/\s*\n\s*/g, ' ');
-  return `shoal: ${line}${line.includes('Did you mean') ? '' : '; see shoal --help'}`;
+  return `shoal: ${line}${line.includes('Did you mean') ? '' : `; see ${where} --help`}\n`;
 }

@@ -5,7 +5,14 @@ import type { CliIo } from './io.ts';
 /** Where the daemon is asked. */
 export type Target =
   | { readonly kind: 'socket'; readonly path: string }
-  | { readonly kind: 'url'; readonly host: string; readonly port: number; readonly token: string | null };
+  | {
+      readonly kind: 'url';
+      readonly host: string;
+      readonly port: number;
+      readonly token: string | null;
+      /** The socket that was looked for first, and is not there. */
+      readonly missing?: string;
+    };
 
 export interface TargetFlags {
   readonly socket: string | undefined;
@@ -36,7 +43,9 @@ export function chooseTarget(flags: TargetFlags, io: CliIo, readOnly: boolean): 
   const own = defaultSocketPath(io);
   const found = [own, SYSTEM_SOCKET].find((candidate) => io.exists(candidate));
   if (found !== undefined) return { kind: 'socket', path: found };
-  return readOnly ? { kind: 'url', ...DEFAULT_HTTP, token: null } : { kind: 'socket', path: own };
+  return readOnly
+    ? { kind: 'url', ...DEFAULT_HTTP, token: null, missing: own }
+    : { kind: 'socket', path: own };
 }
 
 function urlTarget(text: string, tokenFile: string | undefined, io: CliIo): Target {
@@ -74,5 +83,6 @@ function readToken(file: string | undefined, io: CliIo): string | null {
 
 export function describeTarget(target: Target): string {
   if (target.kind === 'socket') return target.path;
-  return `http://${target.host.includes(':') ? `[${target.host}]` : target.host}:${target.port}`;
+  const url = `http://${target.host.includes(':') ? `[${target.host}]` : target.host}:${target.port}`;
+  return target.missing === undefined ? url : `${target.missing} or ${url}`;
 }

@@ -1,7 +1,9 @@
 /** The candidate nearest to what was written, when it is near enough to be meant. */
 export function closest(written: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined;
-  let bestDistance = Math.max(1, Math.floor(Math.min(written.length, 40) * 0.4)) + 1;
+  // Two swapped letters are two edits.
+  let bestDistance =
+    (written.length < 4 ? 1 : Math.max(2, Math.floor(Math.min(written.length, 40) * 0.4))) + 1;
   for (const candidate of candidates) {
     const distance = editDistance(written.slice(0, 40), candidate);
     if (distance < bestDistance) {
