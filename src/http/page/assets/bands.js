@@ -16,7 +16,7 @@ const FIRST_ROW = 56;
 const ROW = 26;
 const SPACE = 3;
 const AXIS = 24;
-const BIN_PX = 2;
+const BIN_PX = 3;
 export const MOST_ROWS = 6;
 
 export class Bands {
@@ -181,24 +181,28 @@ export class Bands {
     const { segments, colours, order } = this.#scene;
     const bins = Math.max(1, Math.floor(this.#plotWidth / BIN_PX));
     const width = this.#plotWidth / bins;
+    // On whole pixels of the device: antialiased seams would mix colours that nobody has.
+    const scale = window.devicePixelRatio || 1;
+    const snap = (/** @type {number} */ at) => Math.round(at * scale) / scale;
     /** @param {[string, number]} a @param {[string, number]} b */
     const byOrder = (a, b) => (order.get(a[0]) ?? 0) - (order.get(b[0]) ?? 0);
     for (let rank = 0; rank < this.rows; rank++) {
       const { y, height } = this.#row(rank);
       const shares = binned(segments, rank, this.from, this.to, bins);
       for (let b = 0; b < bins; b++) {
-        const x = GUTTER + b * width;
-        let bottom = y + height;
+        const x = snap(GUTTER + b * width);
+        const wide = snap(GUTTER + (b + 1) * width) - x;
+        let filled = 0;
         for (const [node, share] of [...(shares[b] ?? [])].sort(byOrder)) {
-          const part = share * height;
+          const low = snap(y + height * (1 - filled));
+          filled += share;
+          const top = snap(y + height * (1 - filled));
           context.fillStyle = colours.get(node) ?? '#888888';
-          // Half a pixel of overlap hides the seams that antialiasing leaves.
-          context.fillRect(x, bottom - part, width + 0.5, part + 0.5);
-          bottom -= part;
+          context.fillRect(x, top, wide, low - top);
         }
-        if (rank === 0 && bottom - y > 0.01 * height) {
+        if (rank === 0 && filled < 0.99) {
           context.fillStyle = gap;
-          context.fillRect(x, y, width + 0.5, Math.max(2, bottom - y));
+          context.fillRect(x, y, wide, Math.max(2, snap(height * (1 - filled))));
         }
       }
     }

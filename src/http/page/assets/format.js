@@ -85,7 +85,7 @@ export function slots(start, end) {
   const last = end >>> 18;
   const whole = (start & 0x3ffff) === 0 && (end & 0x3ffff) === 0x3ffff;
   const name = first === last ? `slot ${first}` : `slots ${first}–${last}`;
-  return whole ? name : first === last ? `part of ${name}` : `${name} (ends in part)`;
+  return whole ? name : `part of ${name}`;
 }
 
 /**

@@ -18,7 +18,7 @@ const rows = new Map();
 /** @param {MembersData} data */
 export function showMembers(data) {
   const { members } = data;
-  const live = members.filter((m) => m.status === 'alive' || m.status === 'suspect');
+  const live = members.filter(isLive);
   const differing = live.filter((m) => agreement(m, data.status) === 'differs').length;
   const unknown = live.filter((m) => agreement(m, data.status) === 'unknown').length;
   setText(
@@ -95,8 +95,13 @@ function cellTexts(member, { status, first }) {
     hears: status?.multicast.hears.includes(member.id) ?? false,
     heardBy: status?.multicast.heardBy.includes(member.id) ?? false,
     multicast: status?.multicast.enabled ?? false,
-    agrees: member.self ? 'self' : agreement(member, status),
+    agrees: member.self || !isLive(member) ? '' : agreement(member, status),
   };
+}
+
+/** @param {Member} member */
+function isLive({ status }) {
+  return status === 'alive' || status === 'suspect';
 }
 
 /** @param {number} ms */
@@ -160,7 +165,7 @@ function fill(row, member, cells, colour) {
  * @param {ReturnType<typeof cellTexts>} cells
  */
 function reach(member, cells) {
-  if (member.self) return [el('span', { class: 'muted' }, cells.multicast ? '' : 'off')];
+  if (member.self || !cells.multicast || !isLive(member)) return [];
   const text =
     cells.hears && cells.heardBy
       ? 'both ways'
@@ -179,7 +184,7 @@ function reach(member, cells) {
  * @param {string} state
  */
 function agrees(member, state) {
-  if (state === 'self') return el('span', { class: 'muted' }, '');
+  if (state === '') return null;
   const text = state === 'agrees' ? 'yes' : state === 'differs' ? 'differs' : 'unknown';
   return el(
     'span',

@@ -4,7 +4,7 @@ import { count, duration, millis, percent, plural } from './format.js';
 import { KEY_SPACE } from './keyspace.js';
 
 /** @typedef {import('../../../node/contract.ts').StatusView} Status */
-/** @typedef {{ text: string, note?: string, mono?: boolean, tone?: 'good' | 'warn' | 'bad' }} Fact */
+/** @typedef {{ text: string, note?: string, mono?: boolean, noteTone?: 'warn' | 'bad', tone?: 'good' | 'warn' | 'bad' }} Fact */
 
 /** @param {Status} status */
 export function showStatus(status) {
@@ -12,6 +12,9 @@ export function showStatus(status) {
   document.title = `${node.name} · shoal`;
   setText(byId('node-name'), node.name);
   setText(byId('cluster-name'), status.cluster);
+  const { gossip, http, resp } = node.addresses;
+  const parts = [`id ${node.id}`, `gossip ${gossip}`, `http ${http ?? 'off'}`, `resp ${resp ?? 'off'}`];
+  setText(byId('node-line'), [...parts, `shoal ${node.version}`].join(' · '));
   showFacts(facts(status));
 }
 
@@ -31,9 +34,9 @@ function facts(status) {
     Members: {
       text: `${members.alive} alive`,
       note: missing.join(', ') || 'none missing',
-      ...(members.down > 0 ? { tone: 'bad' } : members.suspect > 0 ? { tone: 'warn' } : {}),
+      ...(members.down > 0 ? { noteTone: 'bad' } : members.suspect > 0 ? { noteTone: 'warn' } : {}),
     },
-    Digest: { text: status.digest, mono: true, note: 'equal on nodes that agree' },
+    Digest: { text: status.digest, mono: true, note: 'same where nodes agree' },
     Unowned: {
       text: percent(ranges.unownedPositions / KEY_SPACE),
       note:
@@ -52,9 +55,11 @@ function facts(status) {
       note: `timers late by ${millis(health.eventLoopLagMs)}`,
       ...(slow ? { tone: 'warn' } : {}),
     },
-    Traffic: { text: status.encrypted ? 'sealed' : 'not sealed', note: `gossip ${node.addresses.gossip}` },
-    Uptime: { text: duration(node.uptimeSeconds), note: `shoal ${node.version}, start ${node.incarnation}` },
-    'Node id': { text: node.id, mono: true, note: `http ${node.addresses.http ?? 'off'}` },
+    Traffic: {
+      text: status.encrypted ? 'sealed' : 'not sealed',
+      note: status.encrypted ? 'with the key in use' : 'no key is set',
+    },
+    Uptime: { text: duration(node.uptimeSeconds), note: `incarnation ${node.incarnation}` },
   };
 }
 
@@ -78,6 +83,7 @@ function showFacts(wanted) {
     if (value === undefined || note === undefined) continue;
     value.classList.toggle('mono', fact.mono === true);
     setText(value, fact.text);
+    note.className = `note ${fact.noteTone ?? 'muted'}`;
     setText(note, fact.note ?? '');
   }
 }

@@ -63,8 +63,9 @@ function showKeyspace() {
     gaps: summary.gaps,
     maxOwners: summary.maxOwners,
   });
-  const owning = new Set(data.ranges.map((range) => /** @type {string} */ (range.node)));
-  for (const id of summary.first.keys()) owning.add(id);
+  const owning = new Set(
+    data.segments.flatMap(({ owners }) => owners.map((owner) => /** @type {string} */ (owner.node))),
+  );
   showLegend(
     byName.filter(([id]) => owning.has(id)).map(([id, name]) => ({ id, name })),
     colours,
@@ -87,6 +88,8 @@ const show = {
   },
   members(/** @type {{ members: Member[] }} */ { members }) {
     data.members = members;
+    // The history comes with the stream; its events name nodes by what is known here.
+    if (!stream.wanted && document.visibilityState !== 'hidden') stream.open();
     showKeyspace();
     showMemberTable();
     showRanges(data.ranges, colours);
@@ -127,7 +130,6 @@ function showLink(state, problem) {
       : problem;
   setText(banner, text);
   banner.hidden = text === '';
-  if (state === 'lost') showReady({ ready: false, reason: 'the node does not answer' });
   if (state === 'live' && was === 'lost') stream.open();
 }
 
@@ -156,7 +158,7 @@ function onVisibility() {
     stream.pause();
   } else {
     feed.resume();
-    stream.open();
+    if (data.members.length > 0) stream.open();
   }
 }
 

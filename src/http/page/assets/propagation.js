@@ -77,7 +77,7 @@ function create(target, data) {
       height: HEIGHT,
       legend: { show: false },
       cursor: { show: false },
-      padding: [8, 4, 0, 0],
+      padding: [8, 4, 8, 0],
       scales: {
         x: { time: false },
         y: {

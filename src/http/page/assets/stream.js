@@ -28,6 +28,11 @@ export class Stream {
     this.#onState = onState;
   }
 
+  /** Whether it is open, or will be again by itself. */
+  get wanted() {
+    return this.#open !== null;
+  }
+
   /** Opens the stream, or opens it anew. */
   async open() {
     this.#drop();
