@@ -134,6 +134,11 @@ export class MemberList {
     return this.#standing;
   }
 
+  /** The lasting digest as 16 hex digits. */
+  digestText(): string {
+    return this.#lasting.hex();
+  }
+
   /** 32 bits of the hash of one member's record, for summaries. */
   standingOf(member: Member): number {
     return standingHash(member.record).lo;

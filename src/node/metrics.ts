@@ -31,7 +31,7 @@ const byKind = (values: readonly number[]): Values =>
 
 /** The machinery's own figures: what was sent, received, dropped, retried and repaired. */
 export function metricsOf(node: NodeCore): MetricFamily[] {
-  const { link, broadcaster, multicast, antiEntropy, sessions, outbox, mutations, propagation } = node;
+  const { link, broadcaster, multicast, comparison, disk, sessions, outbox, mutations, propagation } = node;
   return [
     counter('shoal_messages_sent_total', 'Messages sent, by kind.', 'kind', byKind(link.sentMessages)),
     counter(
@@ -60,7 +60,12 @@ export function metricsOf(node: NodeCore): MetricFamily[] {
       broadcaster.counters,
     ),
     counter('shoal_multicast_total', 'Multicast gaps noticed and repairs.', 'what', multicast.counters),
-    counter('shoal_anti_entropy_total', 'Digest rounds and their outcome.', 'what', antiEntropy.counters),
+    counter(
+      'shoal_anti_entropy_total',
+      'Digest rounds and their outcome.',
+      'what',
+      comparison.antiEntropy.counters,
+    ),
     counter('shoal_sessions_total', 'Stream sessions, by outcome.', 'what', sessions.counters),
     counter(
       'shoal_outbox_total',
@@ -75,12 +80,11 @@ export function metricsOf(node: NodeCore): MetricFamily[] {
       'what',
       node.state.counters,
     ),
-    counter(
-      'shoal_node_total',
-      'Refutations, pushes, lifts, snapshots, malformed parts.',
-      'what',
-      node.counters,
-    ),
+    counter('shoal_node_total', 'Refutations, pushes, lifts, snapshots, malformed parts.', 'what', {
+      ...node.counters,
+      ...comparison.counters,
+      ...disk.counters,
+    }),
     gauge('shoal_pending', 'What waits: tree hops, changes for the next group, sessions.', 'what', {
       hops: broadcaster.pendingHops,
       changes: outbox.waiting,

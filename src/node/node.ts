@@ -1,46 +1,36 @@
-import { type Address, LIMITS, type NodeId, nodeIdFromBytes, type Rng, ShoalError } from '../base/index.ts';
+import { type Address, LIMITS, type NodeId, type Rng, ShoalError } from '../base/index.ts';
 import { beginReconcile, type Delta, respondReconcile } from '../crdt/index.ts';
-import { AntiEntropy, Broadcaster, type BroadcastSettings, Reach } from '../gossip/index.ts';
-import { type Member, type MemberRecord, STATE } from '../members/index.ts';
+import { Broadcaster, type BroadcastOutputs, type BroadcastSettings, Reach } from '../gossip/index.ts';
+import { type MemberRecord, STATE } from '../members/index.ts';
 import {
-  type BeaconMessage,
   Codec,
   type Decoded,
-  type DigestMessage,
   DROP_REASONS,
   type DropReason,
+  isGreeting,
   KIND,
   type Message,
-  type MulticastMessage,
   reconcileFromWire,
   reconcileToWire,
 } from '../wire/index.ts';
+import { Comparison } from './comparison.ts';
 import { Counters } from './counters.ts';
+import { Disk } from './disk.ts';
 import { decodeGroup, type Group, Outbox } from './group.ts';
-import { deltaEntry, membersEntry, type Restored, readEntry, readSnapshot, snapshotOf } from './journal.ts';
+import { snapshotOf } from './journal.ts';
 import { Link } from './link.ts';
 import type { Boot, Command, Inputs, NodeOptions, Outputs } from './machine.ts';
 import { Mutations, resolveNode } from './mutations.ts';
+import { Presence } from './presence.ts';
 import { Propagation } from './propagation.ts';
-import { type SessionEnd, Sessions } from './sessions.ts';
-import { GroupState, publicDigest, sameState } from './state.ts';
+import { Sessions } from './sessions.ts';
+import { GroupState, publicDigest } from './state.ts';
 import { Tasks } from './tasks.ts';
 
-/** A changed multicast set is published after this long without another change. */
-const LABEL_SETTLE_MS = 1500;
 /** Counters of ours that nobody has seen are declared void after this long without any peer. */
 const VOID_ALONE_MS = 3000;
 /** A node whose known peers are all silent calls itself ready after this long. */
 const READY_ALONE_MS = 10_000;
-/** Broadcasts not older than this are named in digests, and pushed to peers that did not have them. */
-const RECENT_MS = 15_000;
-const RECENT_IDS = 12;
-/** While the view is younger than this, beacons name whom they hear by id as well. */
-const VIEW_SETTLE_MS = 15_000;
-/** The journal is folded into a snapshot when it has outgrown this, and twice the last snapshot. */
-const JOURNAL_BYTES = 256 * 1024;
-/** Every so many beacons introduce their sender to strangers. */
-const INTRODUCE_EVERY = 4;
 /** Another process with this node's id is answered at most this often. */
 const REFUTE_PAUSE_MS = 2000;
 /** A leaving node waits at most this long for its farewell to be acknowledged. */
@@ -59,9 +49,11 @@ export class NodeCore implements Inputs {
   readonly boot: Boot;
   readonly state: GroupState;
   readonly link: Link;
+  readonly disk: Disk;
   readonly multicast: Reach;
+  readonly presence: Presence;
   readonly broadcaster: Broadcaster;
-  readonly antiEntropy: AntiEntropy;
+  readonly comparison: Comparison;
   readonly sessions: Sessions;
   readonly dots: Counters;
   readonly mutations: Mutations;
@@ -70,28 +62,13 @@ export class NodeCore implements Inputs {
   readonly propagation = new Propagation();
   readonly drops: Record<DropReason, number>;
   readonly receivedMessages: number[] = [];
-  readonly counters = {
-    refutations: 0,
-    pushes: 0,
-    malformedState: 0,
-    malformedGroups: 0,
-    lifts: 0,
-    snapshots: 0,
-  };
+  readonly counters = { refutations: 0, malformedGroups: 0, lifts: 0 };
   protected readonly outputs: Outputs;
   #startMs = 0;
   /** Time of the last input, for views that take none. */
   #nowMs = 0;
-  #journalBytes = 0;
-  #snapshotBytes = 0;
-  #beacons = 0;
-  #labelMs = Infinity;
-  #viewSinceMs = 0;
-  #viewDigest = -1;
   #voidMs = Infinity;
   #voided = false;
-  #syncedMs = Infinity;
-  #mismatches = 0;
   #refuteMs = -Infinity;
   #doubleMs = -Infinity;
   #leaving: { token: number | null; deadlineMs: number } | null = null;
@@ -101,59 +78,34 @@ export class NodeCore implements Inputs {
     this.boot = boot;
     this.options = options;
     this.outputs = outputs;
-    this.state = new GroupState(ownRecord(boot, options), (event) => outputs.event(event));
-    const { members, map } = this.state;
-    this.link = new Link(new Codec(options.cluster, boot.id), members, outputs);
-    this.multicast = new Reach(boot.id, rng, options.multicast);
-    this.outbox = new Outbox(boot.id);
-    this.dots = new Counters(boot.leaseFrom, boot.leaseTo, (upTo) => outputs.lease(upTo));
     this.drops = Object.fromEntries(DROP_REASONS.map((reason) => [reason, 0])) as Record<DropReason, number>;
     for (const kind of Object.values(KIND)) this.receivedMessages[kind] = 0;
-    this.antiEntropy = new AntiEntropy(members, rng, {
-      digest: (to, nonce, nowMs) => this.#sendDigest(KIND.digest, to, nonce, nowMs),
-    });
-    this.broadcaster = new Broadcaster(members, this.multicast, this.#broadcastOutputs(), rng, {
-      ...SETTINGS,
-      ...settings.broadcast,
-    });
+    this.state = new GroupState(ownRecord(boot, options), (event) => outputs.event(event));
+    this.disk = new Disk(outputs);
+    this.link = new Link(new Codec(options.cluster, boot.id), this.state.members, outputs);
+    this.outbox = new Outbox(boot.id);
+    this.dots = new Counters(boot.leaseFrom, boot.leaseTo, (upTo) => outputs.lease(upTo));
+    this.multicast = new Reach(boot.id, rng, options.multicast);
+    this.presence = this.#makePresence();
+    const broadcast = { ...SETTINGS, ...settings.broadcast };
+    this.broadcaster = new Broadcaster(
+      this.state.members,
+      this.multicast,
+      this.#broadcastOutputs(),
+      rng,
+      broadcast,
+    );
+    this.sessions = this.#makeSessions(rng);
+    this.comparison = this.#makeComparison(rng);
     this.mutations = new Mutations(this.state, this.dots, {
-      persist: (record, token) => {
-        this.#journalBytes += record.length;
-        outputs.persist(record, token);
-      },
-      note: (record) => this.#note(record),
+      persist: (record, token) => this.disk.persist(record, token),
+      note: (record) => this.disk.note(record),
       answer: (token, answer) => outputs.answer(token, answer),
-      changed: (delta, nowMs) => {
-        this.outbox.addDelta(delta, nowMs);
-        this.antiEntropy.changed(nowMs);
-      },
+      changed: (delta, nowMs) => this.#spread(delta, nowMs),
     });
-    const reconciler = {
-      begin: () => [reconcileToWire(beginReconcile(map, rng.u32()))],
-      respond: (step: unknown, from: NodeId) => this.#reconcile(step, from),
-    };
-    this.sessions = new Sessions(this.link, this.state, options.cluster, reconciler, {
-      mergeRecord: (record, from, nowMs) => this.#mergeRecord(record, from, nowMs),
-      digests: () => this.state.digests(),
-      heard: (id, nowMs) => this.#heard(id, nowMs),
-    });
-    this.tasks = new Tasks(this.state, rng, {
-      answer: (token, answer) => outputs.answer(token, answer),
-      askDigest: (id, nowMs) => this.#sendDigest(KIND.digest, id, rng.u32(), nowMs),
-      digest: () => publicDigest(this.state.digests()),
-      call: (address, done, nowMs) =>
-        this.sessions.call(
-          address,
-          null,
-          (end, endMs) => {
-            this.#sessionEnded(end, true, endMs);
-            done(end, endMs);
-          },
-          nowMs,
-        ),
-      log: (message, fields) => outputs.log('info', message, fields),
-    });
-    this.#restore();
+    this.tasks = this.#makeTasks(rng);
+    this.disk.restore(boot, this.state);
+    this.dots.lift(this.state.map.topOf(boot.id));
   }
 
   // --- Inputs. ---
@@ -161,10 +113,9 @@ export class NodeCore implements Inputs {
   start(nowMs: number): void {
     this.#startMs = nowMs;
     this.#voidMs = nowMs + VOID_ALONE_MS;
-    this.#viewSinceMs = nowMs;
     this.multicast.start(nowMs);
-    this.multicast.setGroupSize(this.state.members.liveCount);
-    this.antiEntropy.start(nowMs);
+    this.presence.memberChanged(this.#me(), false, true, nowMs);
+    this.comparison.antiEntropy.start(nowMs);
     this.tasks.contact(this.options.join, nowMs);
     // Those who know us learn that we are back; those who do not are told when we meet them.
     if (this.state.members.size > 1) this.outbox.addRecord(this.#me(), nowMs);
@@ -250,11 +201,10 @@ export class NodeCore implements Inputs {
     return Math.min(
       this.outbox.nextMs(),
       this.broadcaster.nextMs(),
-      this.multicast.nextMs(),
-      resting ? Infinity : this.antiEntropy.nextMs(),
+      resting ? Infinity : this.presence.nextMs(),
+      resting ? Infinity : this.comparison.antiEntropy.nextMs(),
       this.sessions.nextMs(),
       resting ? Infinity : this.tasks.nextMs(),
-      this.#labelMs,
       this.#voidMs,
       this.#leaving?.deadlineMs ?? Infinity,
     );
@@ -269,7 +219,7 @@ export class NodeCore implements Inputs {
   /** Null when ready, else why not. */
   waitingFor(): string | null {
     if (this.#leaving !== null || this.#left) return 'leaving';
-    if (this.#syncedMs !== Infinity) return null;
+    if (this.comparison.synced) return null;
     const contacts = this.tasks.contacting;
     if (contacts.length > 0) return `no contact has answered yet: ${contacts.join(', ')}`;
     if (this.state.members.liveCount > 1 && this.#nowMs - this.#startMs < READY_ALONE_MS)
@@ -291,29 +241,17 @@ export class NodeCore implements Inputs {
   #work(nowMs: number): void {
     this.#nowMs = nowMs;
     this.broadcaster.wake(nowMs);
-    if (this.options.multicast) {
-      this.multicast.wake(nowMs, {
-        beacon: (seq) => this.#beacon(seq, nowMs),
-        askRepair: (to, seqs) => this.link.send(to, { kind: KIND.askRepair, seqs }),
-      });
-    }
-    if (nowMs >= this.#labelMs) this.#publishLabel(nowMs);
     if (nowMs >= this.#voidMs) this.#voidUnused(nowMs);
     if (this.#leaving === null) {
-      this.antiEntropy.wake(nowMs);
+      this.presence.wake(nowMs);
+      this.comparison.antiEntropy.wake(nowMs);
       this.tasks.wake(nowMs);
     }
     this.sessions.wake(nowMs);
     for (const payload of this.outbox.flush(nowMs)) this.broadcaster.originate(payload, nowMs);
     if (this.#leaving !== null) this.#farewell(nowMs);
     this.state.announceOwners();
-    if (
-      this.#journalBytes > JOURNAL_BYTES &&
-      this.#journalBytes > 2 * this.#snapshotBytes &&
-      this.mutations.idle
-    ) {
-      this.#snapshot();
-    }
+    if (this.mutations.idle) this.disk.snapshotIfDue(this.state);
   }
 
   #decode(decoded: Decoded): { sender: NodeId; message: Message } | null {
@@ -345,14 +283,15 @@ export class NodeCore implements Inputs {
         this.broadcaster.listReceived(sender, m.id, m.ids, m.ageMs, m.payload, nowMs);
         break;
       case KIND.ack:
-        this.#confirm(sender, m.hears, nowMs);
+        this.presence.confirmed(sender, m.hears, nowMs);
         this.#sample(sender, this.broadcaster.ackReceived(sender, m.id, m.needList, nowMs));
         break;
       case KIND.multicast:
-        this.#multicastCame(sender, m, nowMs);
+        this.presence.payloadCame(sender, m, nowMs);
+        this.broadcaster.multicastReceived(sender, m.id, m.ageMs, m.payload, nowMs);
         break;
       case KIND.beacon:
-        this.#beaconCame(sender, m, nowMs);
+        this.presence.beaconCame(sender, m, nowMs);
         break;
       case KIND.askRepair:
         for (const part of this.multicast.history(m.seqs, nowMs))
@@ -363,11 +302,12 @@ export class NodeCore implements Inputs {
         this.broadcaster.multicastReceived(sender, m.id, m.ageMs, m.payload, nowMs);
         break;
       case KIND.digest:
-        this.#sendDigest(KIND.digestReply, sender, m.nonce, nowMs);
-        this.#digestCame(sender, m, nowMs);
+        this.presence.confirmed(sender, m.hears, nowMs);
+        this.comparison.asked(sender, m, nowMs);
         break;
       case KIND.digestReply:
-        this.#digestReplied(sender, m, nowMs);
+        this.presence.confirmed(sender, m.hears, nowMs);
+        this.comparison.replied(sender, m, nowMs);
         break;
       default:
         this.drops['wrong-place']++;
@@ -421,10 +361,10 @@ export class NodeCore implements Inputs {
     for (const delta of group.deltas) {
       if (!this.state.join(delta, group.origin).inflated) continue;
       changed = true;
-      this.#note(deltaEntry(delta));
+      this.disk.noteDelta(delta);
     }
     if (!changed) return;
-    this.antiEntropy.changed(nowMs);
+    this.comparison.antiEntropy.changed(nowMs);
     this.#liftCounters();
   }
 
@@ -437,7 +377,7 @@ export class NodeCore implements Inputs {
     const { reply, changes, inflated } = respondReconcile(this.state.map, step);
     this.state.follow({ changes }, from);
     // What came by reconciliation is written with the next snapshot or asked for again: it is elsewhere already.
-    if (inflated && step.kind === 'parts') this.#note(deltaEntry(step.delta));
+    if (inflated && step.kind === 'parts') this.disk.noteDelta(step.delta);
     if (inflated) this.#liftCounters();
     return (reply ?? []).map(reconcileToWire);
   }
@@ -465,15 +405,9 @@ export class NodeCore implements Inputs {
   }
 
   #membersChanged(record: MemberRecord, isNew: boolean, nowMs: number): void {
-    this.#note(membersEntry([record]));
-    this.multicast.setGroupSize(this.state.members.liveCount);
-    if (record.state > STATE.suspect) this.multicast.forget(record.id);
-    else if (isNew && record.id !== this.boot.id) this.multicast.refresh(nowMs);
-    if (this.state.members.viewDigest !== this.#viewDigest) {
-      this.#viewDigest = this.state.members.viewDigest;
-      this.#viewSinceMs = nowMs;
-    }
-    this.antiEntropy.changed(nowMs);
+    this.disk.noteMember(record);
+    this.presence.memberChanged(record, isNew, record.state <= STATE.suspect, nowMs);
+    this.comparison.antiEntropy.changed(nowMs);
   }
 
   /** Somebody says of us what we do not: take it back by a higher incarnation (refute). */
@@ -572,6 +506,56 @@ export class NodeCore implements Inputs {
     this.comparison.antiEntropy.changed(nowMs);
   }
 
+  // --- Parts and their wiring. ---
+
+  #makePresence(): Presence {
+    return new Presence(this.options, this.boot.bootNonce, this.state, this.multicast, this.link, {
+      mergeRecord: (record, from, nowMs) => this.#mergeRecord(record, from, nowMs),
+      raise: (record, nowMs) => this.#raise(record, nowMs),
+      reported: (id, digests, nowMs) => this.comparison.reported(id, digests, nowMs),
+    });
+  }
+
+  #makeSessions(rng: Rng): Sessions {
+    const reconciler = {
+      begin: () => [reconcileToWire(beginReconcile(this.state.map, rng.u32()))],
+      respond: (step: unknown, from: NodeId) => this.#reconcile(step, from),
+    };
+    return new Sessions(this.link, this.state, this.options.cluster, reconciler, {
+      mergeRecord: (record, from, nowMs) => this.#mergeRecord(record, from, nowMs),
+      digests: () => this.state.digests(),
+      heard: (id, nowMs) => this.#heard(id, nowMs),
+    });
+  }
+
+  #makeComparison(rng: Rng): Comparison {
+    const { state, link, multicast: reach, broadcaster, sessions } = this;
+    return new Comparison({ state, link, reach, broadcaster, sessions }, rng, {
+      synced: (nowMs) => this.#voidUnused(nowMs),
+      introduce: (nowMs) => this.outbox.addRecord(this.#me(), nowMs),
+      digestCame: (nowMs) => this.tasks.digestCame(nowMs),
+    });
+  }
+
+  #makeTasks(rng: Rng): Tasks {
+    return new Tasks(this.state, rng, {
+      answer: (token, answer) => this.outputs.answer(token, answer),
+      askDigest: (id, nowMs) => this.comparison.send(KIND.digest, id, rng.u32(), nowMs),
+      digest: () => publicDigest(this.state.digests()),
+      call: (address, done, nowMs) =>
+        this.sessions.call(
+          address,
+          null,
+          (end, endMs) => {
+            this.comparison.sessionEnded(end, true, endMs);
+            done(end, endMs);
+          },
+          nowMs,
+        ),
+      log: (message, fields) => this.outputs.log('info', message, fields),
+    });
+  }
+
   #broadcastOutputs(): BroadcastOutputs {
     return {
       tree: (to, part, payload) => this.link.send(to, { kind: KIND.tree, ...part, payload }),
@@ -601,14 +585,4 @@ function ownRecord(boot: Boot, options: NodeOptions): MemberRecord {
     version: options.version,
     bootNonce: boot.bootNonce,
   };
-}
-
-/** Hello and reject frames are read whatever their cluster, so that a wrong name gets an answer that says so. */
-function isGreeting(bytes: Uint8Array): boolean {
-  const kind = bytes[14];
-  return (
-    bytes.length > 14 &&
-    nodeIdFromBytes(bytes, 5).length === 16 &&
-    (kind === KIND.hello || kind === KIND.reject)
-  );
 }

@@ -1,4 +1,4 @@
-import { hex64, LIMITS, mix32, type NodeId } from '../base/index.ts';
+import { hex64, mix32, type NodeId } from '../base/index.ts';
 import { AworMap, type Delta, type JoinResult } from '../crdt/index.ts';
 import { MemberList, type MemberRecord, type MergeResult, STATE, STATE_NAMES } from '../members/index.ts';
 import { OwnershipView } from '../ranges/index.ts';
@@ -34,6 +34,18 @@ export class GroupState {
       if (this.map.needsSweep(entry) && this.map.sweep(entry) !== null) this.counters.sweeps++;
     }
     return result;
+  }
+
+  /** A delta from the state directory: nobody is told. */
+  restoreDelta(delta: Delta): void {
+    for (const { node, start, end, after } of this.map.join(delta).changes) {
+      this.ownership.setRegistration(node, start, end, after);
+    }
+  }
+
+  restoreMember(record: MemberRecord): void {
+    this.members.merge(record);
+    this.ownership.setLive(record.id, this.members.isLive(record.id));
   }
 
   /** Brings view and watchers up to changes made to the map. */
@@ -91,10 +103,6 @@ export class GroupState {
       lastingHi: lasting.hi,
       lastingLo: lasting.lo,
     };
-  }
-
-  get full(): boolean {
-    return this.map.entryCount >= LIMITS.registrations;
   }
 }
 

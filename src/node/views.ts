@@ -28,6 +28,9 @@ export function createNode(
 
 /** The machine with its windows: what can be read from it at any moment. */
 export class Node extends NodeCore implements Machine {
+  /** The segment table with names, while neither owners nor names change. */
+  #segments: { version: number; members: string; views: SegmentView[] } | null = null;
+
   get id(): NodeId {
     return this.boot.id;
   }
@@ -104,8 +107,15 @@ export class Node extends NodeCore implements Machine {
   }
 
   segments(): readonly SegmentView[] {
-    const segments = this.state.ownership.snapshot().segments();
-    return segments.map(({ start, end, owners }) => ({ start, end, owners: this.#owners(owners) }));
+    const snapshot = this.state.ownership.snapshot();
+    const named = this.#segments;
+    if (named?.version === snapshot.version && named.members === this.state.members.digestText())
+      return named.views;
+    const views = snapshot
+      .segments()
+      .map(({ start, end, owners }) => ({ start, end, owners: this.#owners(owners) }));
+    this.#segments = { version: snapshot.version, members: this.state.members.digestText(), views };
+    return views;
   }
 
   ownersAt(position: number): PositionView {

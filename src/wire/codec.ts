@@ -86,6 +86,12 @@ export class Codec {
   }
 }
 
+/** True for hello and reject, which are read whatever their cluster, so that a wrong name gets an answer that says so. */
+export function isGreeting(bytes: Uint8Array): boolean {
+  const kind = bytes[ENVELOPE_BYTES + 1];
+  return kind === KIND.hello || kind === KIND.reject;
+}
+
 /** Tenths of a millisecond, at most a day. */
 const ageToWire = (ms: number): number => Math.min(864_000_000, Math.max(0, Math.round(ms * 10)));
 const isAge = (value: unknown): value is number => isCount(value, 864_000_000);

@@ -13,7 +13,15 @@
  * payload, is at most 40 bytes. Tests: codec.test.ts, delta.test.ts, and the fuzzers.
  */
 export { asNodeId, isBytes, isCount, isList, isText } from './check.ts';
-export { Codec, clusterTag, type Decoded, decodeValue, ENVELOPE_BYTES, encodeValue } from './codec.ts';
+export {
+  Codec,
+  clusterTag,
+  type Decoded,
+  decodeValue,
+  ENVELOPE_BYTES,
+  encodeValue,
+  isGreeting,
+} from './codec.ts';
 export { deltaFromWire, deltaToWire, stateFromWire, stateToWire } from './delta.ts';
 export {
   type AckMessage,
