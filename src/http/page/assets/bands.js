@@ -117,6 +117,11 @@ export class Bands {
       : { y: top + FIRST_ROW + SPACE + (rank - 1) * (ROW + SPACE), height: ROW };
   }
 
+  get #bottom() {
+    const last = this.#row(this.rows - 1);
+    return last.y + last.height;
+  }
+
   /** @param {{ track: string, muted: string }} theme */
   #drawTracks(theme) {
     const context = this.#context;
@@ -144,9 +149,8 @@ export class Bands {
         const end = this.xOf(run.to);
         if (run.node === null) {
           if (rank > 0) continue;
-          const last = this.#row(this.rows - 1);
           context.fillStyle = gap;
-          context.fillRect(x, y, Math.max(1, end - x), last.y + last.height - y);
+          context.fillRect(x, y, Math.max(1, end - x), this.#bottom - y);
           continue;
         }
         // A hairline between neighbours, where there is room for one.
@@ -188,6 +192,7 @@ export class Bands {
     const byOrder = (a, b) => (order.get(a[0]) ?? 0) - (order.get(b[0]) ?? 0);
     for (let rank = 0; rank < this.rows; rank++) {
       const { y, height } = this.#row(rank);
+      const bottom = this.#bottom;
       const shares = binned(segments, rank, this.from, this.to, bins);
       for (let b = 0; b < bins; b++) {
         const x = snap(GUTTER + b * width);
@@ -201,8 +206,9 @@ export class Bands {
           context.fillRect(x, top, wide, low - top);
         }
         if (rank === 0 && filled < 0.99) {
+          const all = filled < 0.01;
           context.fillStyle = gap;
-          context.fillRect(x, y, wide, Math.max(2, snap(height * (1 - filled))));
+          context.fillRect(x, y, wide, all ? bottom - y : Math.max(2, snap(height * (1 - filled))));
         }
       }
     }
@@ -222,8 +228,7 @@ export class Bands {
   /** @param {{ muted: string, line: string }} theme */
   #drawAxis(theme) {
     const context = this.#context;
-    const last = this.#row(this.rows - 1);
-    const y = last.y + last.height + 4;
+    const y = this.#bottom + 4;
     const step = tickStep(this.to - this.from, Math.max(2, Math.floor(this.#plotWidth / 96)));
     context.font = '11px ui-monospace, monospace';
     context.textBaseline = 'top';

@@ -15,17 +15,19 @@ function hash(id) {
   return (h ^ (h >>> 15)) >>> 0;
 }
 
+/** Who has what, for as long as the page is open: a newcomer never changes the colour of another. @type {Map<string, string>} */
+const colours = new Map();
+const taken = new Set();
+
 /**
- * The hash names a hue; where two ids name the same one, the larger id takes the next free hue, and the next tier once
- * ten are taken. Above thirty nodes colours repeat.
+ * The hash names a hue; an id whose hue is taken gets the next free one, and the next tier once ten are taken. Above
+ * thirty nodes colours repeat.
  * @param {Iterable<string>} ids
- * @returns {Map<string, string>}
+ * @returns {Map<string, string>} for these ids and all before
  */
 export function assignColours(ids) {
-  /** @type {Map<string, string>} */
-  const colours = new Map();
-  const taken = new Set();
-  for (const id of [...new Set(ids)].sort()) {
+  for (const id of [...ids].sort()) {
+    if (colours.has(id)) continue;
     if (taken.size === TIER_SIZE * TIERS.length) taken.clear();
     const tier = Math.floor(taken.size / TIER_SIZE);
     let hue = hash(id) % TIER_SIZE;

@@ -170,7 +170,13 @@ export class Cursor {
     line.hidden = at === null || at < bands.from || at >= bands.to;
     if (at === null || segment === undefined) {
       detail.replaceChildren(
-        el('span', { class: 'muted' }, 'Point at the bands for a segment and its owners; drag to zoom in.'),
+        el(
+          'span',
+          { class: 'muted' },
+          matchMedia('(hover: none)').matches
+            ? 'Tap the bands for a segment and its owners.'
+            : 'Point at the bands for a segment and its owners; drag to zoom in.',
+        ),
       );
       canvas.setAttribute('aria-valuetext', 'no segment chosen');
       return;

@@ -2,12 +2,12 @@
 
 /** @typedef {import('../../../node/contract.ts').SegmentView} Segment */
 /** @typedef {{ start: number, end: number }} Gap */
-/** @typedef {{ first: Map<string, number>, depth: number[], gaps: Gap[], maxOwners: number, minOwners: number }} Summary */
+/** @typedef {{ first: Map<string, number>, names: Map<string, string>, depth: number[], gaps: Gap[], maxOwners: number, minOwners: number }} Summary */
 
 export const KEY_SPACE = 2 ** 32;
 
 /**
- * `first`: positions per node where it is the first owner. `depth[n]`: positions with exactly n owners.
+ * `first`: positions per node where it is the first owner. `names`: of all owners. `depth[n]`: positions with exactly n owners.
  * Gaps that touch are one.
  * @param {readonly Segment[]} segments
  * @returns {Summary}
@@ -15,6 +15,8 @@ export const KEY_SPACE = 2 ** 32;
 export function summarize(segments) {
   /** @type {Map<string, number>} */
   const first = new Map();
+  /** @type {Map<string, string>} */
+  const names = new Map();
   /** @type {number[]} */
   const depth = [];
   /** @type {Gap[]} */
@@ -30,11 +32,12 @@ export function summarize(segments) {
       if (last !== undefined && last.end + 1 === start) last.end = end;
       else gaps.push({ start, end });
     }
+    for (const { node, name } of owners) names.set(node, name);
     depth[owners.length] = (depth[owners.length] ?? 0) + size;
     minOwners = Math.min(minOwners, owners.length);
     maxOwners = Math.max(maxOwners, owners.length);
   }
-  return { first, depth, gaps, maxOwners, minOwners: segments.length === 0 ? 0 : minOwners };
+  return { first, names, depth, gaps, maxOwners, minOwners: segments.length === 0 ? 0 : minOwners };
 }
 
 /**

@@ -4,10 +4,14 @@ import { count, duration, millis, percent, plural } from './format.js';
 import { KEY_SPACE } from './keyspace.js';
 
 /** @typedef {import('../../../node/contract.ts').StatusView} Status */
+/** @typedef {import('../../../node/contract.ts').MemberView} Member */
 /** @typedef {{ text: string, note?: string, mono?: boolean, noteTone?: 'warn' | 'bad', tone?: 'good' | 'warn' | 'bad' }} Fact */
 
-/** @param {Status} status */
-export function showStatus(status) {
+/**
+ * @param {Status} status
+ * @param {readonly Member[]} known
+ */
+export function showStatus(status, known) {
   const { node } = status;
   document.title = `${node.name} · shoal`;
   setText(byId('node-name'), node.name);
@@ -15,7 +19,7 @@ export function showStatus(status) {
   const { gossip, http, resp } = node.addresses;
   const parts = [`id ${node.id}`, `gossip ${gossip}`, `http ${http ?? 'off'}`, `resp ${resp ?? 'off'}`];
   setText(byId('node-line'), [...parts, `shoal ${node.version}`].join(' · '));
-  showFacts(facts(status));
+  showFacts({ ...facts(status), Digest: agreement(status, known) });
 }
 
 /**
@@ -36,7 +40,7 @@ function facts(status) {
       note: missing.join(', ') || 'none missing',
       ...(members.down > 0 ? { noteTone: 'bad' } : members.suspect > 0 ? { noteTone: 'warn' } : {}),
     },
-    Digest: { text: status.digest, mono: true, note: 'same where nodes agree' },
+    Digest: { text: status.digest },
     Unowned: {
       text: percent(ranges.unownedPositions / KEY_SPACE),
       note:
@@ -61,6 +65,19 @@ function facts(status) {
     },
     Uptime: { text: duration(node.uptimeSeconds), note: `incarnation ${node.incarnation}` },
   };
+}
+
+/**
+ * @param {Status} status
+ * @param {readonly Member[]} known
+ * @returns {Fact}
+ */
+function agreement({ digest }, known) {
+  const others = known.filter((m) => !m.self && (m.status === 'alive' || m.status === 'suspect'));
+  const agreeing = others.filter((m) => m.digest === digest).length;
+  const differing = others.filter((m) => m.digest !== null && m.digest !== digest).length;
+  const note = others.length === 0 ? 'no other live member' : `${agreeing} of ${others.length} others agree`;
+  return { text: digest, mono: true, note, ...(differing > 0 ? { noteTone: 'warn' } : {}) };
 }
 
 /** @param {Record<string, Fact>} wanted */

@@ -42,16 +42,35 @@ const cursor = new Cursor(bands, {
   detail: byId('detail'),
 });
 
+/** What to draw anew. Answers come in bursts; each part is drawn once a frame at most. @type {Set<'status' | 'keyspace' | 'members' | 'ranges'>} */
+const stale = new Set();
+
+/** @param {...('status' | 'keyspace' | 'members' | 'ranges')} parts */
+function redraw(...parts) {
+  if (stale.size === 0) requestAnimationFrame(draw);
+  for (const part of parts) stale.add(part);
+}
+
+function draw() {
+  const parts = new Set(stale);
+  stale.clear();
+  if (parts.has('keyspace')) drawKeyspace();
+  if (parts.has('status') && data.status !== null) showStatus(data.status, data.members);
+  if (parts.has('members'))
+    showMembers({ members: data.members, status: data.status, first: summary.first, colours });
+  if (parts.has('ranges')) showRanges(data.ranges, colours);
+}
+
 /** Owners that the member list does not name (yet) get a colour and a place too. */
 function knownNodes() {
-  const names = new Map(data.members.map((member) => [/** @type {string} */ (member.id), member.name]));
-  for (const range of data.ranges) if (!names.has(range.node)) names.set(range.node, range.name);
-  for (const { owners } of data.segments)
-    for (const owner of owners) if (!names.has(owner.node)) names.set(owner.node, owner.name);
+  /** @type {Map<string, string>} */
+  const names = new Map(data.members.map((member) => [member.id, member.name]));
+  for (const { node, name } of data.ranges) if (!names.has(node)) names.set(node, name);
+  for (const [id, name] of summary.names) if (!names.has(id)) names.set(id, name);
   return names;
 }
 
-function showKeyspace() {
+function drawKeyspace() {
   const names = knownNodes();
   colours = assignColours(names.keys());
   const byName = [...names].sort((a, b) => (a[1] < b[1] ? -1 : a[1] > b[1] ? 1 : a[0] < b[0] ? -1 : 1));
@@ -63,47 +82,40 @@ function showKeyspace() {
     gaps: summary.gaps,
     maxOwners: summary.maxOwners,
   });
-  const owning = new Set(
-    data.segments.flatMap(({ owners }) => owners.map((owner) => /** @type {string} */ (owner.node))),
-  );
-  showLegend(
-    byName.filter(([id]) => owning.has(id)).map(([id, name]) => ({ id, name })),
-    colours,
-  );
+  const owners = byName.filter(([id]) => summary.names.has(id)).map(([id, name]) => ({ id, name }));
+  showLegend(owners, colours);
   showCoverage(summary, data.segments.length, bands.rows);
   cursor.refresh(colours);
 }
 
-function showMemberTable() {
-  showMembers({ members: data.members, status: data.status, first: summary.first, colours });
+/** @param {readonly Member[]} members */
+function namesOf(members) {
+  return JSON.stringify(members.map(({ id, name }) => [id, name]));
 }
 
 /** @type {Record<import('./feed.js').Topic, (answer: never) => void>} */
-const show = {
+const receive = {
   status(/** @type {Status} */ status) {
     data.status = status;
-    showStatus(status);
     showWarnings(status.warnings);
-    showMemberTable();
+    redraw('status', 'members');
   },
   members(/** @type {{ members: Member[] }} */ { members }) {
+    if (namesOf(members) !== namesOf(data.members)) redraw('keyspace', 'ranges');
     data.members = members;
+    redraw('status', 'members');
     // The history comes with the stream; its events name nodes by what is known here.
     if (!stream.wanted && document.visibilityState !== 'hidden') stream.open();
-    showKeyspace();
-    showMemberTable();
-    showRanges(data.ranges, colours);
   },
   owners(/** @type {{ segments: Segment[] }} */ { segments }) {
     data.segments = segments;
     summary = summarize(segments);
-    showKeyspace();
-    showMemberTable();
+    redraw('keyspace', 'members');
   },
   ranges(/** @type {{ ranges: Range[] }} */ { ranges }) {
     data.ranges = ranges;
-    showKeyspace();
-    showRanges(ranges, colours);
+    if (ranges.some(({ node }) => !colours.has(node))) redraw('keyspace');
+    redraw('ranges');
   },
   propagation(/** @type {{ ms: number[] }} */ { ms }) {
     showPropagation(ms);
@@ -133,7 +145,7 @@ function showLink(state, problem) {
   if (state === 'live' && was === 'lost') stream.open();
 }
 
-const feed = new Feed((topic, answer) => show[topic](/** @type {never} */ (answer)), showLink);
+const feed = new Feed((topic, answer) => receive[topic](/** @type {never} */ (answer)), showLink);
 
 const stream = new Stream(
   (events) => {
