@@ -159,8 +159,13 @@ export class Faults {
       // On a full disk the notes are lost, and the last snapshot too.
       if (host.disk.full) this.#listener.beforeCrash(host);
       host.stopCleanly();
-      if (this.#rng.below(8) === 0 && this.#world.running().length > 2) this.gone.add(host);
-      else this.#comeBack(host, lastsMs);
+      const forGood = this.#rng.below(8) === 0 && this.#world.running().length > 2;
+      if (this.#healed) host.start();
+      else if (forGood) {
+        // What it had not spread is out of the group's reach from now on.
+        this.#listener.beforeWipe(host);
+        this.gone.add(host);
+      } else this.#comeBack(host, lastsMs);
     };
     this.#world.events.after(20, look);
   }

@@ -54,6 +54,8 @@ export class SimHost {
   #nextToken = 1;
   #wakesThisSecond = 0;
   #wakeSecond = -1;
+  /** Inputs that came during a stall. */
+  #held: ((machine: Machine, nowMs: number) => void)[] = [];
   readonly #streams = new Map<number, { stream: SimStream; side: 0 | 1 }>();
 
   constructor(world: World, index: number, address: Address, spec: HostSpec) {
@@ -145,6 +147,15 @@ export class SimHost {
   /** Nothing runs on this host until then; what arrives waits. */
   stall(untilMs: number): void {
     this.#stalledUntilMs = untilMs;
+    this.world.events.at(untilMs, () => this.#resume());
+  }
+
+  #resume(): void {
+    while (!this.stalled) {
+      const act = this.#held.shift();
+      if (act === undefined) return;
+      this.input(act);
+    }
   }
 
   command(command: Command, done?: (answer: Answer) => void): number {
@@ -159,10 +170,7 @@ export class SimHost {
     const machine = this.machine;
     if (machine === null) return;
     if (this.stalled) {
-      const epoch = this.epoch;
-      this.world.events.at(this.#stalledUntilMs, () => {
-        if (epoch === this.epoch) this.input(act);
-      });
+      this.#held.push(act);
       return;
     }
     try {
@@ -188,6 +196,7 @@ export class SimHost {
   #end(power: boolean): void {
     this.epoch++;
     this.machine = null;
+    this.#held = [];
     this.off = power;
     const streams = [...this.#streams.values()];
     this.#streams.clear();

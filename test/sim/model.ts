@@ -46,6 +46,8 @@ interface EntryModel {
   usedHigh: number;
   /** Commands under way that were not applied at once. */
   late: number;
+  /** A change was refused after it was made, and taken back by changes of the node's own: amounts tell no more. */
+  muddled: boolean;
 }
 
 /** Which tokens a priority shows: P - N with N < 2^12 and P a multiple of 2^12, so both can be read off. */
@@ -66,7 +68,8 @@ export function shown(priority: number): number {
  * - nothing is there that was refused or never asked.
  * Undecidable cases count as "maybe": commands without an answer, smaller registers hidden under a larger one
  * (the larger base counts, so nobody sees whether the smaller is still there), and all decreases (a decrease that arrives
- * before what it decreases is, alone, at zero or below, and may be cleaned up).
+ * before what it decreases is, alone, at zero or below, and may be cleaned up). An entry with a change that a full disk
+ * refused is left out: the node takes such a change back by changes of its own.
  */
 export class MapModel {
   readonly #world: World;
@@ -100,7 +103,7 @@ export class MapModel {
       // Applied at some later moment: nobody knows what it had observed by then.
       if (removes && !prompt) for (const t of entry.tokens) if (t !== token) t.maybeRemoved = true;
       if ('error' in answer) {
-        this.#onError(host, command, answer.error.code, before, token);
+        this.#onError(host, command, answer.error.code, before, token, entry);
         return;
       }
       this.acknowledged++;
@@ -154,7 +157,8 @@ export class MapModel {
 
   /** The bits of an entry's increments: once gone from a node they never come back there. */
   increments(key: string): number {
-    return this.#entries.get(key)?.increments ?? 0;
+    const entry = this.#entries.get(key);
+    return entry === undefined || entry.muddled ? 0 : entry.increments;
   }
 
   /** When the change behind a bit was issued, and by whom; undefined for a bit never issued. */
@@ -170,6 +174,7 @@ export class MapModel {
   /** Checks what every node shows at the end. */
   checkFinal(host: SimHost): void {
     for (const entry of this.#entries.values()) {
+      if (entry.muddled) continue;
       const priority = this.priority(host, entry.key);
       const seen = shown(priority);
       let known = 0;
@@ -232,7 +237,7 @@ export class MapModel {
     const text = entryText(key);
     let entry = this.#entries.get(text);
     if (entry === undefined) {
-      entry = { key, tokens: [], increments: 0, usedLow: 0, usedHigh: 0, late: 0 };
+      entry = { key, tokens: [], increments: 0, usedLow: 0, usedHigh: 0, late: 0, muddled: false };
       this.#entries.set(text, entry);
     }
     return entry;
@@ -270,8 +275,16 @@ export class MapModel {
     return token;
   }
 
-  #onError(host: SimHost, command: Command, code: string, before: number, token: Token | null): void {
+  #onError(
+    host: SimHost,
+    command: Command,
+    code: string,
+    before: number,
+    token: Token | null,
+    entry: EntryModel,
+  ): void {
     if (UNCERTAIN.has(code)) {
+      entry.muddled = true;
       if (code === 'disk-full' && !host.disk.wasFull) {
         this.#world.violate('answers', `${host.address}: disk-full though the disk is not`);
       }

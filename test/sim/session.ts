@@ -27,6 +27,8 @@ export interface SessionOptions {
   readonly log?: (line: string) => void;
 }
 
+/** Agreement that a last answer disturbed is there again within this. */
+const AGAIN_MS = 10_000;
 const DEFAULT_SHAPE: WorkloadShape = { ranges: 3, foreignP: 0.3, weights: [2, 3, 2, 2] };
 
 /** One run: a world with all its checkers and a workload, and the steps that scenarios are made of. */
@@ -104,6 +106,7 @@ export class Session implements FaultListener {
   /** What must hold when all has come to rest. */
   checkEnd(left: ReadonlySet<SimHost> = new Set()): void {
     this.finishCommands();
+    if (!this.failed) this.converge(AGAIN_MS);
     if (this.failed) return;
     checkAgreement(this.world, left);
     checkAnswered(this.world);

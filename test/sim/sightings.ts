@@ -44,10 +44,11 @@ export class Sightings implements Watcher {
     const fresh = now & ~sight.visible;
     const back = fresh & sight.gone & this.#model.increments(key);
     if (back !== 0) {
-      this.#world.violate(
-        'resurrected',
-        `${host.address} shows ${event.range.priority} for ${key}: an increment that was gone there is back`,
-      );
+      const message = `${host.address} shows ${event.range.priority} for ${key}: an increment that was gone there is back`;
+      // A node takes a refused change back before it answers: whether that was it is known a moment later.
+      this.#world.events.after(0, () => {
+        if ((back & this.#model.increments(key)) !== 0) this.#world.violate('resurrected', message);
+      });
     }
     sight.gone |= sight.visible & ~now;
     sight.visible = now;
