@@ -17,6 +17,8 @@ const ROW = 26;
 const SPACE = 3;
 const AXIS = 24;
 const BIN_PX = 3;
+/** Room for a label and a half: those at the edges are moved inwards. */
+const TICK_PX = 120;
 export const MOST_ROWS = 6;
 
 export class Bands {
@@ -229,7 +231,7 @@ export class Bands {
   #drawAxis(theme) {
     const context = this.#context;
     const y = this.#bottom + 4;
-    const step = tickStep(this.to - this.from, Math.max(2, Math.floor(this.#plotWidth / 96)));
+    const step = tickStep(this.to - this.from, Math.max(2, Math.floor(this.#plotWidth / TICK_PX)));
     context.font = '11px ui-monospace, monospace';
     context.textBaseline = 'top';
     for (let at = Math.ceil(this.from / step) * step; at <= this.to; at += step) {
