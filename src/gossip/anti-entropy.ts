@@ -96,7 +96,11 @@ export class AntiEntropy {
     const any = this.#rng.below(ANY_MEMBER_EVERY) === 0;
     const fresh = (m: Member): boolean => m.record.state <= STATE.suspect && nowMs - m.heardMs < FRESH_MS;
     const known = (m: Member): boolean => m.record.state !== STATE.left;
-    const peer = (any ? null : this.#members.pick(this.#rng, fresh)) ?? this.#members.pick(this.#rng, known);
+    // With nobody else left, those believed gone are asked: that may be a mistake, or another may be at their address.
+    const peer =
+      (any ? null : this.#members.pick(this.#rng, fresh)) ??
+      this.#members.pick(this.#rng, known) ??
+      this.#members.pick(this.#rng, () => true);
     if (peer === null) {
       this.#pauseMs = Math.min(PAUSE.maxMs, this.#pauseMs * PAUSE.growth);
       this.#nextMs = nowMs + jitter(this.#rng, this.#pauseMs);
