@@ -1,5 +1,5 @@
 import { assert, LIMITS, ShoalError } from '../base/index.ts';
-import type { Answer } from '../node/machine.ts';
+import type { Answer } from '../node/index.ts';
 
 type Value = Extract<Answer, { ok: unknown }>['ok'];
 interface Waiting {

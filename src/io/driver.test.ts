@@ -5,9 +5,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Address, LIMITS, ShoalError } from '../base/index.ts';
 import type { EventView } from '../node/contract.ts';
 import { createDriver, type Driver, type DriverOptions } from './driver.ts';
-import { type FakeMachine, fakeFactory, memberEvent } from './fake-machine.ts';
 import { silentLog } from './log.ts';
-import { until } from './poll.ts';
+import { type FakeMachine, fakeFactory, memberEvent } from './testing/fake-machine.ts';
+import { until } from './testing/poll.ts';
 
 let directory: string;
 const running: Driver[] = [];

@@ -8,7 +8,7 @@ import type {
   Released,
   StatusView,
 } from '../node/contract.ts';
-import type { Boot, Command, Machine, NodeFactory, NodeOptions, Outputs } from '../node/machine.ts';
+import type { Boot, Command, Machine, NodeFactory, NodeOptions, Outputs } from '../node/index.ts';
 import { Alarm } from './alarm.ts';
 import { monotonicMs, wallTime } from './clock.ts';
 import { Commands } from './commands.ts';

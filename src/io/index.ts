@@ -19,8 +19,8 @@
  * written within a second but not synced: a process that dies loses none; a power cut may lose those of the last
  * half minute, which peers have.
  *
- * Tests: beside the files; the transports against one suite (`transport.suite.ts`), the state directory against a
- * file system that crashes and fails at every step (`state/memory-disk.ts`).
+ * Tests: beside the files; the transports against one suite (`testing/network-suite.ts`), the state directory against a
+ * file system that crashes and fails at every step (`testing/memory-disk.ts`).
  */
 export { monotonicMs, wallTime } from './clock.ts';
 export { createDriver, Driver, type DriverOptions } from './driver.ts';

@@ -1,5 +1,5 @@
 import { type Address, LIMITS, type NodeId, type Rng, ShoalError } from '../base/index.ts';
-import { beginReconcile, type Delta, respondReconcile } from '../crdt/index.ts';
+import { beginReconcile, type Delta } from '../crdt/index.ts';
 import { Broadcaster, type BroadcastOutputs, type BroadcastSettings, Reach } from '../gossip/index.ts';
 import { type MemberRecord, STATE } from '../members/index.ts';
 import {
@@ -10,19 +10,19 @@ import {
   isGreeting,
   KIND,
   type Message,
-  reconcileFromWire,
   reconcileToWire,
 } from '../wire/index.ts';
 import { Comparison } from './comparison.ts';
 import { Counters } from './counters.ts';
 import { Disk } from './disk.ts';
-import { decodeGroup, type Group, Outbox } from './group.ts';
+import { decodeGroup, Outbox } from './group.ts';
+import { Intake } from './intake.ts';
 import { snapshotOf } from './journal.ts';
 import { Link } from './link.ts';
 import type { Boot, Command, Inputs, NodeOptions, Outputs } from './machine.ts';
-import { Mutations, resolveNode } from './mutations.ts';
+import { Mutations } from './mutations.ts';
 import { Presence } from './presence.ts';
-import { Propagation } from './propagation.ts';
+import { Roster } from './roster.ts';
 import { Sessions } from './sessions.ts';
 import { GroupState, publicDigest } from './state.ts';
 import { Tasks } from './tasks.ts';
@@ -31,8 +31,6 @@ import { Tasks } from './tasks.ts';
 const VOID_ALONE_MS = 3000;
 /** A node whose known peers are all silent calls itself ready after this long. */
 const READY_ALONE_MS = 10_000;
-/** Another process with this node's id is answered at most this often. */
-const REFUTE_PAUSE_MS = 2000;
 /** A leaving node waits at most this long for its farewell to be acknowledged. */
 const FAREWELL_MS = 800;
 
@@ -50,6 +48,8 @@ export class NodeCore implements Inputs {
   readonly state: GroupState;
   readonly link: Link;
   readonly disk: Disk;
+  readonly roster: Roster;
+  readonly intake: Intake;
   readonly multicast: Reach;
   readonly presence: Presence;
   readonly broadcaster: Broadcaster;
@@ -59,18 +59,14 @@ export class NodeCore implements Inputs {
   readonly mutations: Mutations;
   readonly tasks: Tasks;
   readonly outbox: Outbox;
-  readonly propagation = new Propagation();
   readonly drops: Record<DropReason, number>;
   readonly receivedMessages: number[] = [];
-  readonly counters = { refutations: 0, malformedGroups: 0, lifts: 0 };
   protected readonly outputs: Outputs;
   #startMs = 0;
   /** Time of the last input, for views that take none. */
   #nowMs = 0;
   #voidMs = Infinity;
   #voided = false;
-  #refuteMs = -Infinity;
-  #doubleMs = -Infinity;
   #leaving: { token: number | null; deadlineMs: number } | null = null;
   #left = false;
 
@@ -86,6 +82,11 @@ export class NodeCore implements Inputs {
     this.outbox = new Outbox(boot.id);
     this.dots = new Counters(boot.leaseFrom, boot.leaseTo, (upTo) => outputs.lease(upTo));
     this.multicast = new Reach(boot.id, rng, options.multicast);
+    this.roster = new Roster(this.state, {
+      changed: (record, isNew, nowMs) => this.#memberChanged(record, isNew, nowMs),
+      publish: (record, nowMs) => this.outbox.addRecord(record, nowMs),
+    });
+    this.intake = this.#makeIntake();
     this.presence = this.#makePresence();
     const broadcast = { ...SETTINGS, ...settings.broadcast };
     this.broadcaster = new Broadcaster(
@@ -114,11 +115,11 @@ export class NodeCore implements Inputs {
     this.#startMs = nowMs;
     this.#voidMs = nowMs + VOID_ALONE_MS;
     this.multicast.start(nowMs);
-    this.presence.memberChanged(this.#me(), false, true, nowMs);
+    this.presence.memberChanged(this.roster.me(), false, true, nowMs);
     this.comparison.antiEntropy.start(nowMs);
     this.tasks.contact(this.options.join, nowMs);
     // Those who know us learn that we are back; those who do not are told when we meet them.
-    if (this.state.members.size > 1) this.outbox.addRecord(this.#me(), nowMs);
+    if (this.state.members.size > 1) this.outbox.addRecord(this.roster.me(), nowMs);
     for (const { start, end, priority } of this.options.ranges) {
       if (this.state.map.priority({ node: this.boot.id, start, end }) > 0) continue;
       this.mutations.run(null, { kind: 'register', start, end, priority }, nowMs);
@@ -229,7 +230,7 @@ export class NodeCore implements Inputs {
 
   /** Another live process was seen with this node's id within the last minute. */
   doubled(): boolean {
-    return this.#nowMs - this.#doubleMs < 60_000;
+    return this.roster.doubled(this.#nowMs);
   }
 
   snapshotBytes(): Uint8Array {
@@ -319,7 +320,7 @@ export class NodeCore implements Inputs {
     if (m.kind === KIND.beacon) {
       const who = m.introduction;
       if (who === null || who.cluster !== this.options.cluster || who.record.id !== sender) return false;
-      this.#mergeRecord(who.record, sender, nowMs);
+      this.roster.merge(who.record, sender, nowMs);
     } else if (
       m.kind === KIND.tree ||
       m.kind === KIND.list ||
@@ -328,7 +329,7 @@ export class NodeCore implements Inputs {
     ) {
       const record = decodeGroup(m.payload)?.records.find((r) => r.id === sender);
       if (record === undefined) return false;
-      this.#mergeRecord(record, sender, nowMs);
+      this.roster.merge(record, sender, nowMs);
     }
     return this.state.members.get(sender) !== undefined;
   }
@@ -340,101 +341,6 @@ export class NodeCore implements Inputs {
 
   #sample(id: NodeId, rttMs: number): void {
     if (rttMs >= 0) this.state.members.get(id)?.rtt.sample(rttMs);
-  }
-
-  // --- Changes. ---
-
-  #deliver(payload: Uint8Array, from: NodeId, ageMs: number, nowMs: number): void {
-    const group = decodeGroup(payload);
-    if (group === null) {
-      this.counters.malformedGroups++;
-      return;
-    }
-    const rtt = this.state.members.get(from)?.rtt.srttMs ?? -1;
-    this.propagation.add(ageMs + Math.max(0, rtt) / 2);
-    this.#applyGroup(group, nowMs);
-  }
-
-  #applyGroup(group: Group, nowMs: number): void {
-    for (const record of group.records) this.#mergeRecord(record, group.origin, nowMs);
-    let changed = false;
-    for (const delta of group.deltas) {
-      if (!this.state.join(delta, group.origin).inflated) continue;
-      changed = true;
-      this.disk.noteDelta(delta);
-    }
-    if (!changed) return;
-    this.comparison.antiEntropy.changed(nowMs);
-    this.#liftCounters();
-  }
-
-  #reconcile(value: unknown, from: NodeId): unknown[] | null {
-    const step = reconcileFromWire(value);
-    if (step === null) {
-      this.drops.malformed++;
-      return null;
-    }
-    const { reply, changes, inflated } = respondReconcile(this.state.map, step);
-    this.state.follow({ changes }, from);
-    // What came by reconciliation is written with the next snapshot or asked for again: it is elsewhere already.
-    if (inflated && step.kind === 'parts') this.disk.noteDelta(step.delta);
-    if (inflated) this.#liftCounters();
-    return (reply ?? []).map(reconcileToWire);
-  }
-
-  /** Peers know dots of ours that we do not: an older state directory was put back. Never use those counters again. */
-  #liftCounters(): void {
-    if (!this.dots.lift(this.state.map.topOf(this.boot.id))) return;
-    this.counters.lifts++;
-    const next = this.dots.next;
-    this.outputs.log(
-      'warn',
-      'peers know later changes of this node than its state directory: resumed above them',
-      { next },
-    );
-  }
-
-  #mergeRecord(record: MemberRecord, from: NodeId, nowMs: number): void {
-    if (record.id === this.boot.id) {
-      this.#defend(record, nowMs);
-      return;
-    }
-    const result = this.state.merge(record, from);
-    if (result.kind !== 'new' && result.kind !== 'changed') return;
-    this.#membersChanged(result.member.record, result.kind === 'new', nowMs);
-  }
-
-  #membersChanged(record: MemberRecord, isNew: boolean, nowMs: number): void {
-    this.disk.noteMember(record);
-    this.presence.memberChanged(record, isNew, record.state <= STATE.suspect, nowMs);
-    this.comparison.antiEntropy.changed(nowMs);
-  }
-
-  /** Somebody says of us what we do not: take it back by a higher incarnation (refute). */
-  #defend(record: MemberRecord, nowMs: number): void {
-    const me = this.#me();
-    const older = record.incarnation < me.incarnation;
-    const ours = record.incarnation === me.incarnation && record.bootNonce === me.bootNonce;
-    if (record.incarnation === me.incarnation && record.bootNonce !== me.bootNonce) this.#doubleMs = nowMs;
-    if (older || (ours && record.state <= me.state)) return;
-    if (this.#leaving !== null || this.#left || nowMs - this.#refuteMs < REFUTE_PAUSE_MS) return;
-    this.#refuteMs = nowMs;
-    this.counters.refutations++;
-    this.#raise(
-      { ...me, incarnation: Math.max(record.incarnation, me.incarnation) + 1, state: STATE.alive },
-      nowMs,
-    );
-  }
-
-  /** Publishes a new record of this node. */
-  #raise(record: MemberRecord, nowMs: number): void {
-    const result = this.state.merge(record, this.boot.id);
-    if (result.kind === 'changed') this.#membersChanged(record, false, nowMs);
-    this.outbox.addRecord(record, nowMs);
-  }
-
-  #me(): MemberRecord {
-    return this.state.members.me().record;
   }
 
   // --- Commands. ---
@@ -455,28 +361,15 @@ export class NodeCore implements Inputs {
         this.tasks.converged(token, command.waitMs, nowMs);
         break;
       case 'force-leave':
-        this.#forceLeave(command.node, nowMs);
+        this.roster.forceLeave(command.node, nowMs);
         this.outputs.answer(token, { ok: null });
         break;
       case 'leave':
         if (command.release) this.mutations.releaseOwn(nowMs);
         this.#leaving = { token, deadlineMs: nowMs + FAREWELL_MS };
-        this.#raise({ ...this.#me(), state: STATE.left }, nowMs);
+        this.roster.raise({ ...this.roster.me(), state: STATE.left }, nowMs);
         break;
     }
-  }
-
-  #forceLeave(text: string, nowMs: number): void {
-    const id = resolveNode(this.state, text);
-    const member = this.state.members.get(id);
-    if (id === this.boot.id)
-      throw new ShoalError('member-is-self', "this is the node itself: use 'shoal leave'", 'node');
-    if (member === undefined)
-      throw new ShoalError('unknown-node', `no member has the id ${id}: see 'shoal members'`, 'node');
-    if (member.record.state === STATE.left) return;
-    const record: MemberRecord = { ...member.record, state: STATE.left };
-    this.#mergeRecord(record, this.boot.id, nowMs);
-    this.outbox.addRecord(record, nowMs);
   }
 
   /** Leaves for good once all that was to be said is acknowledged, or time is up. */
@@ -488,6 +381,12 @@ export class NodeCore implements Inputs {
     this.#leaving = null;
     this.#left = true;
     if (leaving.token !== null) this.outputs.answer(leaving.token, { ok: null });
+  }
+
+  #memberChanged(record: MemberRecord, isNew: boolean, nowMs: number): void {
+    this.disk.noteMember(record);
+    this.presence.memberChanged(record, isNew, record.state <= STATE.suspect, nowMs);
+    this.comparison.antiEntropy.changed(nowMs);
   }
 
   /** Tells all that counters leased before a crash and never used will never be, so that contexts stay whole. */
@@ -508,10 +407,21 @@ export class NodeCore implements Inputs {
 
   // --- Parts and their wiring. ---
 
+  #makeIntake(): Intake {
+    return new Intake(this.state, this.disk, this.dots, {
+      mergeRecord: (record, from, nowMs) => this.roster.merge(record, from, nowMs),
+      changed: (nowMs) => this.comparison.antiEntropy.changed(nowMs),
+      lifted: (next) => {
+        const message = 'peers know later changes of this node than its state directory: resumed above them';
+        this.outputs.log('warn', message, { next });
+      },
+    });
+  }
+
   #makePresence(): Presence {
     return new Presence(this.options, this.boot.bootNonce, this.state, this.multicast, this.link, {
-      mergeRecord: (record, from, nowMs) => this.#mergeRecord(record, from, nowMs),
-      raise: (record, nowMs) => this.#raise(record, nowMs),
+      mergeRecord: (record, from, nowMs) => this.roster.merge(record, from, nowMs),
+      raise: (record, nowMs) => this.roster.raise(record, nowMs),
       reported: (id, digests, nowMs) => this.comparison.reported(id, digests, nowMs),
     });
   }
@@ -519,10 +429,10 @@ export class NodeCore implements Inputs {
   #makeSessions(rng: Rng): Sessions {
     const reconciler = {
       begin: () => [reconcileToWire(beginReconcile(this.state.map, rng.u32()))],
-      respond: (step: unknown, from: NodeId) => this.#reconcile(step, from),
+      respond: (step: unknown, from: NodeId) => this.intake.reconcile(step, from, this.#nowMs),
     };
     return new Sessions(this.link, this.state, this.options.cluster, reconciler, {
-      mergeRecord: (record, from, nowMs) => this.#mergeRecord(record, from, nowMs),
+      mergeRecord: (record, from, nowMs) => this.roster.merge(record, from, nowMs),
       digests: () => this.state.digests(),
       heard: (id, nowMs) => this.#heard(id, nowMs),
     });
@@ -532,7 +442,7 @@ export class NodeCore implements Inputs {
     const { state, link, multicast: reach, broadcaster, sessions } = this;
     return new Comparison({ state, link, reach, broadcaster, sessions }, rng, {
       synced: (nowMs) => this.#voidUnused(nowMs),
-      introduce: (nowMs) => this.outbox.addRecord(this.#me(), nowMs),
+      introduce: (nowMs) => this.outbox.addRecord(this.roster.me(), nowMs),
       digestCame: (nowMs) => this.tasks.digestCame(nowMs),
     });
   }
@@ -565,7 +475,7 @@ export class NodeCore implements Inputs {
         this.link.send(to, { kind: KIND.ack, id, needList, hears });
       },
       multicast: (id, ageMs, payload, nowMs) => this.presence.multicast(id, ageMs, payload, nowMs),
-      deliver: (payload, from, ageMs, nowMs) => this.#deliver(payload, from, ageMs, nowMs),
+      deliver: (payload, from, ageMs, nowMs) => this.intake.deliver(payload, from, ageMs, nowMs),
     };
   }
 }

@@ -1,5 +1,5 @@
 import { hex64, mix32, type NodeId } from '../base/index.ts';
-import { AworMap, type Delta, type JoinResult } from '../crdt/index.ts';
+import { AworMap, type Delta, type JoinResult, type RangeKey } from '../crdt/index.ts';
 import { MemberList, type MemberRecord, type MergeResult, STATE, STATE_NAMES } from '../members/index.ts';
 import { OwnershipView } from '../ranges/index.ts';
 import type { Digests } from '../wire/index.ts';
@@ -30,10 +30,15 @@ export class GroupState {
       return result;
     }
     this.follow(result, origin);
-    for (const entry of delta.entries) {
+    this.sweep(delta.entries);
+    return result;
+  }
+
+  /** Cleans up those of the entries that joins have brought to zero or below. */
+  sweep(entries: readonly RangeKey[]): void {
+    for (const entry of entries) {
       if (this.map.needsSweep(entry) && this.map.sweep(entry) !== null) this.counters.sweeps++;
     }
-    return result;
   }
 
   /** A delta from the state directory: nobody is told. */

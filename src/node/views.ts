@@ -172,7 +172,7 @@ export class Node extends NodeCore implements Machine {
   }
 
   propagationMs(): readonly number[] {
-    return this.propagation.recent();
+    return this.intake.propagation.recent();
   }
 
   left(): boolean {

@@ -212,7 +212,8 @@ export class Journal {
         notes.push(item);
       }
     }
-    this.#queue.unshift(...notes);
+    // To the end: in front of a rotation they would be tried for ever. Order among records does not matter to a join.
+    this.#queue.push(...notes);
     for (const { done } of batch) done?.(error);
   }
 

@@ -1,5 +1,5 @@
 /** For tests only: a machine that does what it is told and remembers what came in. */
-import type { EventView } from '../node/contract.ts';
+import type { EventView } from '../../node/contract.ts';
 import type {
   Boot,
   Command,
@@ -8,7 +8,7 @@ import type {
   NodeFactory,
   NodeOptions,
   Outputs,
-} from '../node/machine.ts';
+} from '../../node/machine.ts';
 
 export class FakeMachine implements Machine {
   readonly boot: Boot;

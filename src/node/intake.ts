@@ -1,0 +1,78 @@
+import type { NodeId } from '../base/index.ts';
+import { respondReconcile } from '../crdt/index.ts';
+import type { MemberRecord } from '../members/index.ts';
+import { reconcileFromWire, reconcileToWire } from '../wire/index.ts';
+import type { Counters } from './counters.ts';
+import type { Disk } from './disk.ts';
+import { decodeGroup } from './group.ts';
+import { Propagation } from './propagation.ts';
+import type { GroupState } from './state.ts';
+
+export interface IntakeOutputs {
+  mergeRecord(record: MemberRecord, from: NodeId, nowMs: number): void;
+  /** The map grew by something that came from elsewhere. */
+  changed(nowMs: number): void;
+  /** Peers know dots of this node from `next` down that it does not know itself. */
+  lifted(next: number): void;
+}
+
+/** Where changes from elsewhere come in: groups of a broadcast, and steps of a reconciliation. */
+export class Intake {
+  readonly counters = { malformedGroups: 0, malformedSteps: 0, lifts: 0 };
+  readonly propagation = new Propagation();
+  readonly #state: GroupState;
+  readonly #disk: Disk;
+  readonly #dots: Counters;
+  readonly #out: IntakeOutputs;
+
+  constructor(state: GroupState, disk: Disk, dots: Counters, out: IntakeOutputs) {
+    this.#state = state;
+    this.#disk = disk;
+    this.#dots = dots;
+    this.#out = out;
+  }
+
+  /** A broadcast's payload that is new here. `ageMs` is its age when the last hop sent it. */
+  deliver(payload: Uint8Array, from: NodeId, ageMs: number, nowMs: number): void {
+    const group = decodeGroup(payload);
+    if (group === null) {
+      this.counters.malformedGroups++;
+      return;
+    }
+    const rttMs = this.#state.members.get(from)?.rtt.srttMs ?? -1;
+    this.propagation.add(ageMs + Math.max(0, rttMs) / 2);
+    for (const record of group.records) this.#out.mergeRecord(record, group.origin, nowMs);
+    let changed = false;
+    for (const delta of group.deltas) {
+      if (!this.#state.join(delta, group.origin).inflated) continue;
+      changed = true;
+      this.#disk.noteDelta(delta);
+    }
+    if (changed) this.#grown(nowMs);
+  }
+
+  /** Answers a step of a reconciliation; null when it is malformed. */
+  reconcile(value: unknown, from: NodeId, nowMs: number): unknown[] | null {
+    const step = reconcileFromWire(value);
+    if (step === null) {
+      this.counters.malformedSteps++;
+      return null;
+    }
+    const { reply, changes, inflated, refused } = respondReconcile(this.#state.map, step);
+    if (refused !== null) this.#state.counters.joinsRefused++;
+    this.#state.follow({ changes }, from);
+    this.#state.sweep(changes);
+    // Removals found by listings are not in the delta: they are found again after a crash.
+    if (inflated && step.kind === 'parts') this.#disk.noteDelta(step.delta);
+    if (inflated) this.#grown(nowMs);
+    return (reply ?? []).map(reconcileToWire);
+  }
+
+  #grown(nowMs: number): void {
+    this.#out.changed(nowMs);
+    // An older state directory was put back: never use again what it had used later.
+    if (!this.#dots.lift(this.#state.map.topOf(this.#state.members.self))) return;
+    this.counters.lifts++;
+    this.#out.lifted(this.#dots.next);
+  }
+}

@@ -1,0 +1,91 @@
+import { type NodeId, ShoalError } from '../base/index.ts';
+import { type MemberRecord, STATE } from '../members/index.ts';
+import { resolveNode } from './mutations.ts';
+import type { GroupState } from './state.ts';
+
+/** Claims about this node are taken back at most this often: another process with its id would answer each time. */
+const REFUTE_PAUSE_MS = 2000;
+/** How long a sighting of another process with this node's id is worth a warning. */
+const DOUBLE_MS = 60_000;
+
+export interface RosterOutputs {
+  /** A record changed here, by whatever way: to be written down, and looked at by those who plan with it. */
+  changed(record: MemberRecord, isNew: boolean, nowMs: number): void;
+  /** To be broadcast. */
+  publish(record: MemberRecord, nowMs: number): void;
+}
+
+/** Every change of a member record goes through here; this node's own record is changed by nobody else. */
+export class Roster {
+  readonly counters = { refutations: 0 };
+  readonly #state: GroupState;
+  readonly #out: RosterOutputs;
+  #refuteMs = -Infinity;
+  #doubleMs = -Infinity;
+
+  constructor(state: GroupState, out: RosterOutputs) {
+    this.#state = state;
+    this.#out = out;
+  }
+
+  me(): MemberRecord {
+    return this.#state.members.me().record;
+  }
+
+  /** Another live process was seen with this node's id of late. */
+  doubled(nowMs: number): boolean {
+    return nowMs - this.#doubleMs < DOUBLE_MS;
+  }
+
+  /** Joins what a peer says of a member. */
+  merge(record: MemberRecord, from: NodeId, nowMs: number): void {
+    if (record.id === this.#state.members.self) {
+      this.#defend(record, nowMs);
+      return;
+    }
+    const result = this.#state.merge(record, from);
+    if (result.kind !== 'new' && result.kind !== 'changed') return;
+    this.#out.changed(result.member.record, result.kind === 'new', nowMs);
+  }
+
+  /** Publishes a new record of this node. */
+  raise(record: MemberRecord, nowMs: number): void {
+    const result = this.#state.merge(record, record.id);
+    if (result.kind === 'changed') this.#out.changed(record, false, nowMs);
+    this.#out.publish(record, nowMs);
+  }
+
+  /**
+   * Marks another member left. Without failure detection (part 2) none is ever down, so any is taken; one that lives
+   * takes it back.
+   * @throws ShoalError `member-is-self`, `unknown-node`, `name-conflict`
+   */
+  forceLeave(text: string, nowMs: number): void {
+    const id = resolveNode(this.#state, text);
+    const member = this.#state.members.get(id);
+    if (id === this.#state.members.self) {
+      throw new ShoalError('member-is-self', "this is the node itself: use 'shoal leave'", 'node');
+    }
+    if (member === undefined) {
+      throw new ShoalError('unknown-node', `no member has the id ${id}: see 'shoal members'`, 'node');
+    }
+    if (member.record.state === STATE.left) return;
+    const record: MemberRecord = { ...member.record, state: STATE.left };
+    this.merge(record, this.#state.members.self, nowMs);
+    this.#out.publish(record, nowMs);
+  }
+
+  /** Somebody says of us what we do not: take it back by a higher incarnation (refute). */
+  #defend(record: MemberRecord, nowMs: number): void {
+    const me = this.me();
+    const older = record.incarnation < me.incarnation;
+    const ours = record.incarnation === me.incarnation && record.bootNonce === me.bootNonce;
+    if (record.incarnation === me.incarnation && record.bootNonce !== me.bootNonce) this.#doubleMs = nowMs;
+    if (older || (ours && record.state <= me.state)) return;
+    if (me.state === STATE.left || nowMs - this.#refuteMs < REFUTE_PAUSE_MS) return;
+    this.#refuteMs = nowMs;
+    this.counters.refutations++;
+    const incarnation = Math.max(record.incarnation, me.incarnation) + 1;
+    this.raise({ ...me, incarnation, state: STATE.alive }, nowMs);
+  }
+}
