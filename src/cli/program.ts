@@ -107,6 +107,7 @@ function oneLine(text: string, where: string): string {
   const line = text
     .replace(/^error: /, '')
     .trim()
-    .replace(/\s*\n\s*/g, ' ');
+    .replace(/\s*\n\s*/g, ' ')
+    .replace(/\.$/, '');
   return `shoal: ${line}${line.includes('Did you mean') ? '' : `; see ${where} --help`}\n`;
 }
