@@ -14,8 +14,8 @@
  * page is hidden. Names and tags are hostile input: they go into text nodes only (`dom.js`).
  *
  * Files reach the bundle as text by `?raw` imports: vite's way, done for esbuild in `esbuild.config.mjs`. They are
- * checked as JavaScript with types by `tsc -p src/http/page`. Tests: in a real browser `test/e2e/page.test.ts`, the parts that
- * need none `assets.test.ts`.
+ * checked as JavaScript with types by `tsc -p src/http/page`. Tests: `test/e2e/page.test.ts` in a real browser, and
+ * `assets.test.ts` for what needs none.
  */
 /// <reference path="./raw.d.ts" />
 import bands from './assets/bands.js?raw';
