@@ -119,7 +119,8 @@ export class Broadcaster {
     const own = view.setIndexOf(this.#members.self);
     const places = view.sets.length;
     let directed = 0;
-    if (places > 1) {
+    // A node that is leaving is not in its own view any more: then every place is somebody else's, even a single one.
+    if (places > (own < 0 ? 0 : 1)) {
       const start = own < 0 ? 0 : order(view, id).indexOf(own) + 1;
       const length = own < 0 ? places : places - 1;
       directed += this.#spread(view, id, start % places, length, payload, nowMs);
