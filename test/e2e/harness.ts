@@ -12,7 +12,8 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 
 export const ROOT = resolve(import.meta.dirname, '../..');
-export const PROGRAM = join(ROOT, 'bin/shoal');
+/** SHOAL_TEST_PROGRAM: another build to test, taken as it is. */
+export const PROGRAM = process.env.SHOAL_TEST_PROGRAM ?? join(ROOT, 'bin/shoal');
 const READY_MS = 15_000;
 
 export interface Ready {
@@ -231,14 +232,16 @@ export class Sandbox {
   /** Starts an agent and waits for its ready line. */
   async start(spec: AgentSpec): Promise<TestAgent> {
     const running = this.spawn(spec);
-    const ready = await eventually(
-      `${spec.name} is ready`,
-      () => {
-        if (!running.alive) throw new Error(`it ended: ${running.stderr}${running.stdout}`);
-        return logRecords(running.lines).find(({ msg }) => msg === 'ready') as unknown as Ready | undefined;
-      },
-      READY_MS,
-    );
+    const ready = await Promise.race([
+      eventually(
+        `${spec.name} is ready`,
+        () => logRecords(running.lines).find(({ msg }) => msg === 'ready') as unknown as Ready | undefined,
+        READY_MS,
+      ),
+      running.ended.then(({ code, stderr, stdout }) => {
+        throw new Error(`${spec.name} ended with code ${code} before it was ready: ${stderr}${stdout}`);
+      }),
+    ]);
     return new TestAgent(spec.name, running, spec.dataDir ?? this.path(spec.name), ready);
   }
 
@@ -351,4 +354,4 @@ function ensureBuilt(): void {
   if (status !== 0) throw new Error(`the bundle could not be built: ${stderr}`);
 }
 
-ensureBuilt();
+if (process.env.SHOAL_TEST_PROGRAM === undefined) ensureBuilt();
