@@ -5,7 +5,7 @@ import { NetworkCounters } from './counters.ts';
 import { checkInterface, isWildcard } from './interfaces.ts';
 import type { Log } from './log.ts';
 import { Multicast } from './multicast.ts';
-import { type StreamSink, TcpEndpoint } from './tcp.ts';
+import { STREAM_TIMEOUTS, type StreamSink, type StreamTimeouts, TcpEndpoint } from './tcp.ts';
 import { bindUdp, UdpEndpoint } from './udp.ts';
 
 export interface NetworkSink extends StreamSink {
@@ -18,6 +18,7 @@ export interface NetworkOptions {
   readonly multicast: { readonly group: Address; readonly interface: string | null } | null;
   readonly log: Log;
   readonly nowMs: () => number;
+  readonly timeouts?: StreamTimeouts;
 }
 
 /**
@@ -56,7 +57,7 @@ export async function openNetwork(options: NetworkOptions, sink: NetworkSink): P
     (bytes, from) => sink.datagram(bytes, from, false),
     () => multicast?.suspect(),
   );
-  const tcp = new TcpEndpoint(server, host, counters, sink);
+  const tcp = new TcpEndpoint(server, host, counters, sink, options.timeouts ?? STREAM_TIMEOUTS);
   try {
     multicast = await openMulticast(options, host, udp, counters, sink);
   } catch (error) {

@@ -13,8 +13,14 @@ export interface StreamSink {
   closed(stream: number, reason: string): void;
 }
 
-export const CONNECT_TIMEOUT_MS = 3_000;
-export const IDLE_TIMEOUT_MS = 15_000;
+export interface StreamTimeouts {
+  /** From the call until the connection stands; the name's resolution likewise. */
+  readonly connectMs: number;
+  /** Without a byte either way. */
+  readonly idleMs: number;
+}
+
+export const STREAM_TIMEOUTS: StreamTimeouts = { connectMs: 3_000, idleMs: 15_000 };
 /** How long a closing stream may take to send what waits and to hear the other side's end. */
 const LINGER_MS = 3_000;
 
@@ -35,17 +41,25 @@ export class TcpEndpoint {
   readonly #bindHost: string;
   readonly #counters: NetworkCounters;
   readonly #sink: StreamSink;
+  readonly #timeouts: StreamTimeouts;
   readonly #streams = new Map<number, Stream>();
   /** Sockets, those that linger after our close included. */
   readonly #sockets = new Set<Socket>();
   #lastAccepted = 0;
   #closed = false;
 
-  constructor(server: Server, bindHost: string, counters: NetworkCounters, sink: StreamSink) {
+  constructor(
+    server: Server,
+    bindHost: string,
+    counters: NetworkCounters,
+    sink: StreamSink,
+    timeouts: StreamTimeouts,
+  ) {
     this.#server = server;
     this.#bindHost = bindHost;
     this.#counters = counters;
     this.#sink = sink;
+    this.#timeouts = timeouts;
     server.on('error', () => {}); // EMFILE and the like: the connection is lost, the server goes on
     server.on('connection', (socket) => this.#accept(socket));
   }
@@ -125,7 +139,7 @@ export class TcpEndpoint {
     // A lookup cannot be called off; the timer makes sure that its stream does not wait for it.
     const timer = setTimeout(
       () => this.#gone(stream, `'${host}' was not resolved in time`),
-      CONNECT_TIMEOUT_MS,
+      this.#timeouts.connectMs,
     );
     lookup(host, { family }, (error, ip) => {
       clearTimeout(timer);
@@ -141,9 +155,9 @@ export class TcpEndpoint {
     const socket = connect({ host: ip, port, noDelay: true, ...local });
     this.#counters.streamsOut++;
     const timer = setTimeout(() => {
-      stream.reason = `no connection to ${joinAddress(ip, port)} within ${CONNECT_TIMEOUT_MS / 1000} s`;
+      stream.reason = `no connection to ${joinAddress(ip, port)} within ${this.#timeouts.connectMs / 1000} s`;
       socket.destroy();
-    }, CONNECT_TIMEOUT_MS);
+    }, this.#timeouts.connectMs);
     socket.once('close', () => clearTimeout(timer));
     socket.once('connect', () => {
       clearTimeout(timer);
@@ -182,8 +196,8 @@ export class TcpEndpoint {
     this.#sockets.add(socket);
     const reader = new FrameReader(LIMITS.frameBytes);
     socket.setNoDelay(true);
-    socket.setTimeout(IDLE_TIMEOUT_MS, () => {
-      stream.reason = `idle for ${IDLE_TIMEOUT_MS / 1000} s`;
+    socket.setTimeout(this.#timeouts.idleMs, () => {
+      stream.reason = `idle for ${this.#timeouts.idleMs / 1000} s`;
       socket.destroy();
     });
     socket.on('error', (error: NodeJS.ErrnoException) => {

@@ -1,0 +1,200 @@
+import { connect, createServer, type Socket } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type Address, LIMITS, splitAddress } from '../base/index.ts';
+import { type Log, silentLog } from './log.ts';
+import { type Network, openNetwork } from './network.ts';
+import type { StreamTimeouts } from './tcp.ts';
+import { type End, networkSuite, recordingSink } from './testing/network-suite.ts';
+import { until } from './testing/poll.ts';
+
+/** A group of this test process's own: other runs on this machine do not hear it. */
+const GROUP = `239.77.${30 + (process.pid % 200)}.99:${20000 + (process.pid % 9000)}` as Address;
+const open: Network[] = [];
+const raw: Socket[] = [];
+
+async function make(
+  over: {
+    bind?: string;
+    group?: string;
+    interface?: string | null;
+    log?: Log;
+    timeouts?: StreamTimeouts;
+  } = {},
+): Promise<End> {
+  const seen: string[] = [];
+  const network = await openNetwork(
+    {
+      bind: (over.bind ?? '127.0.0.1:0') as Address,
+      multicast: { group: (over.group ?? GROUP) as Address, interface: over.interface ?? null },
+      log: over.log ?? silentLog,
+      nowMs: () => performance.now(),
+      ...(over.timeouts && { timeouts: over.timeouts }),
+    },
+    recordingSink(seen),
+  );
+  open.push(network);
+  return { network, seen };
+}
+
+function dial(network: Network): Socket {
+  const { host, port } = splitAddress(network.address) as { host: string; port: number };
+  const socket = connect(port, host);
+  socket.on('error', () => {});
+  raw.push(socket);
+  return socket;
+}
+
+afterEach(async () => {
+  for (const socket of raw.splice(0)) socket.destroy();
+  for (const network of open.splice(0)) await network.stop();
+});
+
+networkSuite('sockets on IPv4 loopback', () => make());
+
+describe('network on sockets', () => {
+  it('speaks IPv6, without multicast and saying so', async () => {
+    const warnings: string[] = [];
+    const log = { ...silentLog, warn: (_: object, message: string) => warnings.push(message) };
+    const a = await make({ bind: '[::1]:0', log });
+    const b = await make({ bind: '[::1]:0' });
+    expect(a.network.address).toMatch(/^\[::1\]:\d+$/);
+    expect(a.network.multicasts).toBe(false);
+    expect(warnings.join()).toContain('multicast is off');
+    a.network.send(b.network.address, Buffer.from('six'));
+    a.network.connect(1, b.network.address);
+    a.network.write(1, Buffer.from('stream'));
+    await until('arrived', () => b.seen.length === 3);
+    expect([...b.seen].sort()).toEqual([
+      'accepted -1',
+      `datagram six from ${a.network.address}`,
+      'frame -1 stream',
+    ]);
+  });
+
+  it('speaks both families on [::], naming IPv4 peers by their IPv4 address', async () => {
+    const a = await make({ bind: '[::]:0' });
+    const b = await make();
+    const port = splitAddress(a.network.address)?.port;
+    b.network.send(`127.0.0.1:${port}` as Address, Buffer.from('four'));
+    await until('arrived', () => a.seen.length === 1);
+    expect(a.seen).toEqual([`datagram four from ${b.network.address}`]);
+    a.network.send(b.network.address, Buffer.from('back'));
+    await until('answered', () => b.seen.length === 1);
+  });
+
+  it('resolves a host name for a stream, and for the datagrams after the first', async () => {
+    const [a, b] = [await make(), await make()];
+    const named = `localhost:${splitAddress(b.network.address)?.port}` as Address;
+    a.network.connect(1, named);
+    a.network.write(1, Buffer.from('x'));
+    await until('stream', () => b.seen.includes('frame -1 x'));
+    a.network.send(named, Buffer.from('lost'));
+    await until('datagram', () => {
+      a.network.send(named, Buffer.from('again'));
+      return b.seen.includes(`datagram again from ${a.network.address}`);
+    });
+    expect(a.network.counters.unresolved).toBeGreaterThan(0);
+  });
+
+  it('refuses a port that is taken, for datagrams or for streams, and says what to do', async () => {
+    const a = await make();
+    await expect(make({ bind: a.network.address })).rejects.toMatchObject({
+      code: 'address-in-use',
+      field: 'bind',
+    });
+    const server = createServer().listen(0, '127.0.0.1');
+    await until('listening', () => server.listening);
+    const { port } = server.address() as { port: number };
+    const error = await make({ bind: `127.0.0.1:${port}` }).catch((e: unknown) => e as Error);
+    expect(error).toMatchObject({ code: 'address-in-use' });
+    expect((error as Error).message).toContain('--bind');
+    server.close();
+  });
+
+  it.each([
+    [{ bind: '192.0.2.77:0' }, 'bad-bind', 'not an address of this machine'],
+    [{ bind: 'no.such.host.invalid:0' }, 'bad-bind', 'cannot be resolved'],
+    [{ group: '10.0.0.1:5000' }, 'bad-multicast', 'not an IPv4 multicast group'],
+    [{ group: '239.1.1.1:0' }, 'bad-multicast', 'not an IPv4 multicast group'],
+    [{ interface: 'nosuch0' }, 'bad-interface', "no interface or address 'nosuch0'"],
+  ])('refuses %o as %s', async (over, code, message) => {
+    const error = await make(over).catch((e: unknown) => e as Error);
+    expect(error).toMatchObject({ code });
+    expect((error as Error).message).toContain(message);
+  });
+
+  it('multicasts on an interface chosen by name or by address', async () => {
+    for (const chosen of ['lo', '127.0.0.1']) {
+      const a = await make({ bind: '0.0.0.0:0', interface: chosen });
+      a.network.multicast(Buffer.from(chosen));
+      await until('arrived', () => a.seen.length === 1);
+      expect(a.seen[0]).toBe(`multicast ${chosen} from 127.0.0.1:${splitAddress(a.network.address)?.port}`);
+    }
+  });
+
+  it('on a wildcard address multicasts once on each interface that others can reach', async () => {
+    const a = await make({ bind: '0.0.0.0:0' });
+    a.network.multicast(Buffer.from('x'));
+    await until('arrived', () => a.seen.length > 0 && a.seen.length === a.network.counters.multicastsOut);
+    expect(a.network.counters.sendErrors).toBe(0);
+  });
+
+  it('closes a stream that announces a frame over the limit, having kept nothing of it', async () => {
+    const a = await make();
+    const socket = dial(a.network);
+    socket.write(Buffer.from([0x7f, 0xff, 0xff, 0xff, 1, 2, 3]));
+    await until('closed', () => a.seen.length === 2);
+    expect(a.seen[1]).toBe(`closed -1 a frame of more than ${LIMITS.frameBytes} bytes was announced`);
+  });
+
+  it('refuses streams beyond the bound and takes new ones when some are closed', async () => {
+    const a = await make();
+    for (let i = 0; i < LIMITS.streams; i++) dial(a.network);
+    await until('full', () => a.seen.length === LIMITS.streams);
+    const extra = dial(a.network);
+    await until('refused', () => extra.destroyed || extra.closed);
+    expect(a.network.counters.streamsRefused).toBe(1);
+    a.network.connect(1, a.network.address);
+    await until('no outgoing one either', () => a.seen.at(-1)?.startsWith('closed 1') === true);
+    expect(a.seen.at(-1)).toBe(`closed 1 ${LIMITS.streams} streams are open already`);
+    raw[0]?.destroy();
+    await until('closed', () => a.seen.at(-1)?.startsWith('closed -1') === true);
+    dial(a.network);
+    await until('accepted', () => a.seen.at(-1) === `accepted -${LIMITS.streams + 1}`);
+  });
+
+  it('closes a stream on which nothing happens, on both sides, and says so', async () => {
+    const timeouts = { connectMs: 3000, idleMs: 50 };
+    const [a, b] = [await make({ timeouts }), await make()];
+    b.network.connect(1, a.network.address);
+    await until('closed', () => a.seen.length === 2 && b.seen.length === 2);
+    expect(a.seen).toEqual(['accepted -1', 'closed -1 idle for 0.05 s']);
+    expect(b.seen[1]).toMatch(/^closed 1 (closed by the peer|ECONNRESET)$/);
+  });
+
+  it('gives up a name that is not resolved, or not in time', async () => {
+    const a = await make({ timeouts: { connectMs: 1, idleMs: 15_000 } });
+    a.network.connect(1, 'no.such.host.invalid:1' as Address);
+    await until('closed', () => a.seen.length === 1);
+    expect(a.seen[0]).toMatch(
+      /^closed 1 'no\.such\.host\.invalid' (was not resolved in time|cannot be resolved)/,
+    );
+  });
+
+  it('counts what it sends and receives', async () => {
+    const [a, b] = [await make(), await make()];
+    a.network.send(b.network.address, Buffer.from('12345'));
+    await until('arrived', () => b.seen.length === 1);
+    expect(a.network.counters).toMatchObject({ datagramsOut: 1, datagramBytesOut: 5, sendErrors: 0 });
+    expect(b.network.counters).toMatchObject({ datagramsIn: 1, datagramBytesIn: 5 });
+  });
+
+  it('counts a send that the system refuses, and goes on', async () => {
+    const a = await make();
+    // Bound to loopback it cannot reach the world.
+    a.network.send('192.0.2.1:9' as Address, Buffer.from('x'));
+    await until('counted', () => a.network.counters.sendErrors === 1);
+    a.network.send(a.network.address, Buffer.from('self'));
+    await until('arrived', () => a.seen.length === 1);
+  });
+});
