@@ -1,0 +1,265 @@
+/**
+ * Test bed: LANs, a router and faults of one Linux machine's network namespaces (testbed/netns.sh), with a real
+ * `bin/shoal agent` in each node's namespace. Needs root, iproute2, iptables, nftables and python3.
+ *
+ * A bed owns what it makes. `await using` takes it down: processes, namespaces, directories. If the test process dies
+ * first, agents end with their IPC channel, an exit handler takes the network down, and what a SIGKILL leaves is removed by
+ * the next bed: names begin with `sn-<pid>-`, or with SHOAL_BED_PREFIX. The admin sockets are files, so that verbs
+ * and calls reach every node from outside its namespace, whatever is done to its network.
+ */
+import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
+import { type Ended, eventually, logRecords, PROGRAM, type Ready, TestAgent } from '../e2e/harness.ts';
+
+const NETNS = join(import.meta.dirname, 'testbed/netns.sh');
+const TOOLS = { ip: 'iproute2', iptables: 'iptables', nft: 'nftables', python3: 'python3' } as const;
+const READY_MS = 15_000;
+export const GOSSIP_PORT = 29999;
+
+const run = promisify(execFile);
+
+/**
+ * False when the tests cannot run and may be left out: not root, on somebody's own machine. In CI that is an error, and
+ * so are missing tools everywhere: root asked for these tests.
+ */
+export function canRun(): boolean {
+  if (process.getuid?.() !== 0) {
+    const message = 'test/net needs root (network namespaces): sudo npm run test:net';
+    if (process.env.CI === 'true') throw new Error(message);
+    console.warn(`skipped: ${message}`);
+    return false;
+  }
+  const missing = Object.entries(TOOLS).filter(([tool]) => !onPath(tool));
+  if (missing.length === 0) return true;
+  const tools = missing.map(([tool]) => tool).join(', ');
+  const packages = missing.map(([, name]) => name).join(' ');
+  throw new Error(`test/net needs ${tools}: apt-get install ${packages}`);
+}
+
+function onPath(tool: string): boolean {
+  const directories = `${process.env.PATH ?? ''}:/usr/sbin:/sbin`.split(':');
+  return directories.some((directory) => directory !== '' && existsSync(join(directory, tool)));
+}
+
+/** A1, A2, ... on LAN A; B1, ... on LAN B, behind the router. */
+export function nodeNames(a: number, b: number): string[] {
+  const lan = (letter: string, size: number): string[] =>
+    Array.from({ length: size }, (_, i) => `${letter}${i + 1}`);
+  return [...lan('a', a), ...lan('b', b)];
+}
+
+export function addressOf(node: string): string {
+  const lan = node.startsWith('a') ? 0 : 1;
+  return `10.77.${lan}.${10 + Number(node.slice(1))}`;
+}
+
+export function gossipOf(node: string): string {
+  return `${addressOf(node)}:${GOSSIP_PORT}`;
+}
+
+/** A program in a namespace: what `Running` of test/e2e is without one. */
+class Inside {
+  readonly process: ChildProcess;
+  readonly ended: Promise<Ended>;
+  stdout = '';
+  stderr = '';
+  readonly lines: string[] = [];
+  alive = true;
+
+  constructor(namespace: string, args: readonly string[], ipc: boolean) {
+    // `ip netns exec` becomes the program, so the pid and the channel are the program's.
+    this.process = spawn('ip', ['netns', 'exec', namespace, ...args], {
+      stdio: ipc ? ['ignore', 'pipe', 'pipe', 'ipc'] : ['ignore', 'pipe', 'pipe'],
+      env: Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('SHOAL_'))),
+    });
+    const { stdout, stderr } = this.process;
+    stdout?.on('data', (chunk) => {
+      this.stdout += chunk;
+    });
+    if (stdout) createInterface({ input: stdout }).on('line', (line) => this.lines.push(line));
+    stderr?.on('data', (chunk) => {
+      this.stderr += chunk;
+    });
+    this.ended = new Promise((done, fail) => {
+      this.process.once('error', fail);
+      this.process.once('close', (code, signal) => {
+        this.alive = false;
+        done({ code, signal, stdout: this.stdout, stderr: this.stderr });
+      });
+    });
+  }
+
+  get pid(): number {
+    return this.process.pid ?? 0;
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.process.kill(signal);
+  }
+}
+
+export class Bed {
+  readonly nodes: readonly string[];
+  readonly dir = realpathSync(mkdtempSync(join(tmpdir(), 'shoal-net-')));
+  readonly prefix: string;
+  readonly #running = new Set<Inside>();
+  readonly #onExit = (): void => this.#downNow();
+
+  private constructor(prefix: string, nodes: readonly string[]) {
+    this.prefix = prefix;
+    this.nodes = nodes;
+  }
+
+  /** `a` nodes on LAN A; with `b` nodes on LAN B there is a router between. */
+  static async up(a: number, b = 0): Promise<Bed> {
+    const prefix = process.env.SHOAL_BED_PREFIX ?? `sn-${process.pid}-`;
+    await removeLeftovers(prefix);
+    const bed = new Bed(prefix, nodeNames(a, b));
+    process.once('exit', bed.#onExit);
+    try {
+      await bed.net('up', a, b);
+    } catch (error) {
+      await bed[Symbol.asyncDispose]();
+      throw new Error(`the test bed could not be built: ${(error as { stderr?: string }).stderr ?? error}`);
+    }
+    return bed;
+  }
+
+  /** A command of netns.sh: `loss a1 20`, `split 'a1 a2' 'a3'`, `heal`, ... */
+  async net(...args: readonly (string | number)[]): Promise<void> {
+    const env = { ...process.env, SHOAL_BED_PREFIX: this.prefix };
+    await run('bash', [NETNS, ...args.map(String)], { env });
+  }
+
+  /** Runs a program in a node's namespace to its end. */
+  async inside(node: string, ...args: readonly string[]): Promise<Ended> {
+    return await this.#spawn(node, args, false).ended;
+  }
+
+  /** Starts an agent on the node, with its state of before when there is any, and waits for its ready line. */
+  async start(node: string, ...flags: readonly string[]): Promise<TestAgent> {
+    const dataDir = join(this.dir, node);
+    const running = this.#spawn(
+      node,
+      [
+        ...[process.execPath, PROGRAM, 'agent', '--config', '/dev/null', '--name', node, '--cluster', 'net'],
+        ...['--data-dir', dataDir, '--insecure', '--bind', gossipOf(node), ...flags],
+      ],
+      true,
+    );
+    const ready = await Promise.race([
+      eventually(
+        `${node} is ready`,
+        () => logRecords(running.lines).find(({ msg }) => msg === 'ready') as unknown as Ready | undefined,
+        READY_MS,
+      ),
+      running.ended.then(({ code, stderr, stdout }) => {
+        throw new Error(`${node} ended with code ${code} before it was ready: ${stderr}${stdout}`);
+      }),
+    ]);
+    return new TestAgent(node, running, dataDir, ready);
+  }
+
+  /** Starts agents on all nodes; the first of LAN B is told of a1, the others find theirs by multicast. */
+  async startAll(): Promise<TestAgent[]> {
+    return await Promise.all(
+      this.nodes.map((node) => this.start(node, ...(node === 'b1' ? ['--join', gossipOf('a1')] : []))),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    process.removeListener('exit', this.#onExit);
+    for (const running of this.#running) if (running.alive) running.kill('SIGKILL');
+    await Promise.all([...this.#running].map(({ ended }) => ended.catch(() => {})));
+    await this.net('down');
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  #spawn(node: string, args: readonly string[], ipc: boolean): Inside {
+    const running = new Inside(`${this.prefix}${node}`, args, ipc);
+    this.#running.add(running);
+    return running;
+  }
+
+  #downNow(): void {
+    for (const running of this.#running) if (running.alive) running.kill('SIGKILL');
+    const env = { ...process.env, SHOAL_BED_PREFIX: this.prefix };
+    spawnSync('bash', [NETNS, 'down'], { env });
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+/** Namespaces of this prefix, and of test processes that are no more. */
+async function removeLeftovers(prefix: string): Promise<void> {
+  const { stdout } = await run('ip', ['netns', 'list']);
+  const prefixes = new Set<string>();
+  for (const line of stdout.split('\n')) {
+    const pid = /^sn-(\d+)-/.exec(line)?.[1];
+    if (line.startsWith(prefix)) prefixes.add(prefix);
+    else if (pid !== undefined && !existsSync(`/proc/${pid}`)) prefixes.add(`sn-${pid}-`);
+  }
+  for (const old of prefixes) {
+    await run('bash', [NETNS, 'down'], { env: { ...process.env, SHOAL_BED_PREFIX: old } });
+  }
+}
+
+/** One agent's `/metrics`, by `name` or `name{label="value"}`, over the Unix socket. */
+export function metrics(agent: TestAgent): Promise<ReadonlyMap<string, number>> {
+  return new Promise((done, fail) => {
+    const call = request({ socketPath: agent.ready.socket, path: '/metrics', agent: false }, (response) => {
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('data', (chunk) => {
+        text += chunk;
+      });
+      response.on('error', fail);
+      response.on('end', () => {
+        const samples = new Map<string, number>();
+        for (const line of text.split('\n')) {
+          const [, name, value] = /^(\S+) (\S+)$/.exec(line) ?? [];
+          if (name !== undefined) samples.set(name, Number(value));
+        }
+        done(samples);
+      });
+    });
+    call.on('error', fail);
+    call.setTimeout(10_000, () => call.destroy(new Error(`${agent.name}: /metrics: no answer`)));
+    call.end();
+  });
+}
+
+/** Short names of the figures the tests look at, as Prometheus has them. */
+export const METRIC = {
+  multicasts: 'shoal_messages_sent_total{kind="multicast"}',
+  trees: 'shoal_messages_sent_total{kind="tree"}',
+  lists: 'shoal_messages_sent_total{kind="list"}',
+  retries: 'shoal_broadcast_total{what="retries"}',
+  takeovers: 'shoal_broadcast_total{what="takeovers"}',
+  originated: 'shoal_broadcast_total{what="originated"}',
+  pushes: 'shoal_node_total{what="pushes"}',
+  sessions: 'shoal_sessions_total{what="called"}',
+  datagrams: 'shoal_sent_datagrams_total{via="unicast"}',
+  sendErrors: 'shoal_socket_dropped_total{reason="send-error"}',
+} as const;
+export type Figures = Record<keyof typeof METRIC, number>;
+
+/** The figures summed over agents. */
+export async function figures(agents: readonly TestAgent[]): Promise<Figures> {
+  const all = await Promise.all(agents.map(metrics));
+  const sum = (name: string): number => {
+    for (const one of all) if (!one.has(name)) throw new Error(`no metric ${name}`);
+    return all.reduce((total, one) => total + (one.get(name) ?? 0), 0);
+  };
+  return Object.fromEntries(Object.entries(METRIC).map(([key, name]) => [key, sum(name)])) as Figures;
+}
+
+export function since(before: Figures, after: Figures): Figures {
+  return Object.fromEntries(
+    Object.entries(after).map(([key, value]) => [key, value - before[key as keyof Figures]]),
+  ) as Figures;
+}
