@@ -179,9 +179,9 @@ describe('state directory and crashes', () => {
     disk.fail = () => null;
     expect(await persist(50)).toBeNull();
     await state.abandon();
+    expect((await disk.read(join(path, 'journal.0')))?.length).toBe(8 + 8 + 4);
     const { state: next, boot } = await StateDirectory.open(path, { log: silentLog, disk: disk.session() });
     expect(boot.journal.map(number)).toEqual([50]);
-    expect((await disk.read(join(path, 'journal.0')))?.length).toBe(8 + 8 + 4);
     await next.abandon();
   });
 
