@@ -1,36 +1,10 @@
 import { fold32, mix32, type NodeId, SetHash } from '../base/index.ts';
+import { BLOCK_COUNTERS, Block } from './block.ts';
 import type { Entry, StoredDot } from './entry.ts';
 import { addInterval, contains, type Intervals, type ReadonlyIntervals } from './intervals.ts';
 
-/** Live dots are indexed in blocks of this many counters; each block knows its hash, so a range's hash is a sum of few. */
-export const BLOCK_COUNTERS = 256;
 /** Up to this many blocks a span is looked up block by block; beyond, in the sorted list of blocks. */
 const NARROW_BLOCKS = 8;
-
-/** The live dots of one actor with counters from `index * 256` on, ascending. */
-export class Block {
-  readonly index: number;
-  readonly dots: StoredDot[] = [];
-  readonly hash = new SetHash();
-
-  constructor(index: number) {
-    this.index = index;
-  }
-
-  /** Where `counter` is, or would be inserted. */
-  find(counter: number): number {
-    const dots = this.dots;
-    let low = 0;
-    let high = dots.length;
-    if (high > 0 && (dots[high - 1] as StoredDot).counter < counter) return high;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((dots[middle] as StoredDot).counter < counter) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  }
-}
 
 /** What a map knows of one actor's events: which were seen (the causal context) and which of them still count. */
 export class Actor {
@@ -39,8 +13,6 @@ export class Actor {
   readonly seedLo: number;
   /** Hash of the live dots. */
   readonly live = new SetHash();
-  /** Hash of the live dots and the context, of this actor alone. */
-  readonly all = new SetHash();
   #seen: Intervals = [];
   readonly #blocks = new Map<number, Block>();
   /** The blocks in order, made when asked for. */
@@ -70,10 +42,7 @@ export class Actor {
   }
 
   get(counter: number): StoredDot | undefined {
-    const block = this.#blocks.get(blockOf(counter));
-    if (block === undefined) return undefined;
-    const dot = block.dots[block.find(counter)];
-    return dot !== undefined && dot.counter === counter ? dot : undefined;
+    return this.#blocks.get(blockOf(counter))?.get(counter);
   }
 
   insert(dot: StoredDot): void {
@@ -84,20 +53,14 @@ export class Actor {
       this.#blocks.set(index, block);
       this.#sorted = null;
     }
-    const at = block.find(dot.counter);
-    if (at === block.dots.length) block.dots.push(dot);
-    else block.dots.splice(at, 0, dot);
-    block.hash.add(dot.hashHi, dot.hashLo);
+    block.insert(dot);
     this.live.add(dot.hashHi, dot.hashLo);
     this.#count(dot.hashHi, dot.hashLo);
   }
 
   remove(dot: StoredDot): void {
     const block = this.#blocks.get(blockOf(dot.counter)) as Block;
-    const at = block.find(dot.counter);
-    if (at === block.dots.length - 1) block.dots.pop();
-    else block.dots.splice(at, 1);
-    block.hash.remove(dot.hashHi, dot.hashLo);
+    block.remove(dot);
     if (block.dots.length === 0) {
       this.#blocks.delete(block.index);
       this.#sorted = null;
@@ -140,11 +103,12 @@ export class Actor {
   }
 
   /** Hash of the live dots in [lo, hi]. */
-  hashIn(lo: number, hi: number, into: SetHash = new SetHash()): SetHash {
+  hashIn(lo: number, hi: number): SetHash {
+    const into = new SetHash();
     for (const block of this.blocksIn(lo, hi)) {
       const from = block.index * BLOCK_COUNTERS;
       if (lo <= from && hi >= from + BLOCK_COUNTERS - 1) {
-        into.add(block.hash.hi, block.hash.lo);
+        into.add(block.hashHi, block.hashLo);
         continue;
       }
       for (const dot of block.dots)
@@ -166,25 +130,21 @@ export class Actor {
   }
 
   #count(hi: number, lo: number): void {
-    this.all.add(hi, lo);
     for (const total of this.#totals) total.add(hi, lo);
   }
 
   #uncount(hi: number, lo: number): void {
-    this.all.remove(hi, lo);
     for (const total of this.#totals) total.remove(hi, lo);
   }
 }
 
-/** The two lanes of a dot's hash: its key, its actor, its counter, its kind and its amount. */
+/** The two lanes of a dot's hash: its key, its actor, its counter, its kind and its amount. Signed: small integers to V8. */
 export function hashDot(entry: Entry, actor: Actor, dot: StoredDot): void {
-  const word = dot.base ? 1 : 2;
-  dot.hashHi = mix32(
-    fold32(fold32(foldCounter(fold32(entry.seedHi, actor.seedHi), dot.counter), dot.amount), word),
-  );
-  dot.hashLo = mix32(
-    fold32(fold32(foldCounter(fold32(entry.seedLo, actor.seedLo), dot.counter), dot.amount), word),
-  );
+  const kind = dot.base ? 1 : 2;
+  const hi = foldCounter(fold32(entry.seedHi, actor.seedHi), dot.counter);
+  const lo = foldCounter(fold32(entry.seedLo, actor.seedLo), dot.counter);
+  dot.hashHi = mix32(fold32(fold32(hi, dot.amount), kind)) | 0;
+  dot.hashLo = mix32(fold32(fold32(lo, dot.amount), kind)) | 0;
 }
 
 export function idWords(id: NodeId): [number, number] {

@@ -23,14 +23,17 @@ export class Chunker {
   #entries = new Map<Entry, OpenEntry>();
   #context: Span[] = [];
   #bytes = 0;
+  #chunksLeft: number;
 
-  constructor(chunkBytes: number, emit: (delta: Delta) => void) {
+  constructor(chunkBytes: number, emit: (delta: Delta) => void, maxChunks = Number.POSITIVE_INFINITY) {
     this.#chunkBytes = chunkBytes;
     this.#emit = emit;
+    this.#chunksLeft = maxChunks;
   }
 
-  /** Adds the actor's dots within `spans`, all of which it has seen. */
-  add(actor: Actor, spans: ReadonlyIntervals): void {
+  /** Adds the actor's dots within `spans`, all of which it has seen; false when not all had room in the last chunk. */
+  add(actor: Actor, spans: ReadonlyIntervals): boolean {
+    if (this.#chunksLeft === 0) return false;
     this.#bytes += ACTOR_COST_BYTES;
     for (let i = 0; i < spans.length; i += 2) {
       let from = spans[i] as number;
@@ -41,17 +44,20 @@ export class Chunker {
           from = dot.counter;
           this.flush();
         }
-        this.#addDot(dot);
+        if (this.#chunksLeft > 0) this.#addDot(dot);
       });
+      if (this.#chunksLeft === 0) return false;
       this.#context.push({ actor: actor.id, lo: from, hi });
       this.#bytes += SPAN_COST_BYTES;
       if (this.#bytes >= this.#chunkBytes) this.flush();
     }
+    return true;
   }
 
   /** Adds dots that are dead here. */
   addDead(spans: readonly Span[]): void {
-    this.#context.push(...spans);
+    if (this.#chunksLeft === 0) return;
+    for (const span of spans) this.#context.push(span);
     this.#bytes += SPAN_COST_BYTES * spans.length;
   }
 
@@ -61,6 +67,7 @@ export class Chunker {
     this.#entries = new Map();
     this.#context = [];
     this.#bytes = 0;
+    this.#chunksLeft--;
   }
 
   #addDot(dot: StoredDot): void {

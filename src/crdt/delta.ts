@@ -3,6 +3,9 @@ import type { NodeId } from '../base/index.ts';
 /** Greatest counter a dot may have: counters are whole numbers from 1 to this. */
 export const MAX_COUNTER = Number.MAX_SAFE_INTEGER;
 
+/** Widest span a delta names as removed from one entry, so that a few bytes cannot ask for a long walk. */
+export const REMOVED_SPAN_COUNTERS = 4096;
+
 /** The key of an entry: whose registration it is, and of which positions (both ends inclusive). */
 export interface RangeKey {
   readonly node: NodeId;

@@ -9,8 +9,9 @@ export class StoredDot {
   readonly counter: number;
   readonly base: boolean;
   readonly amount: number;
-  /** Where it stands in its entry's list. */
-  at = 0;
+  /** Its neighbours among the dots of its entry. */
+  next: StoredDot | null = null;
+  previous: StoredDot | null = null;
   /** The last join whose delta had it live. */
   stamp: number;
   hashHi = 0;
@@ -39,12 +40,14 @@ export class StoredDot {
 /** One key of the map and its DotFun. */
 export class Entry {
   readonly node: NodeId;
-  readonly start: number;
-  readonly end: number;
+  /** Signed, because V8 keeps a number above 2^31 as an object of its own. */
+  readonly startBits: number;
+  readonly endBits: number;
   readonly seedHi: number;
   readonly seedLo: number;
-  /** In no order. */
-  readonly dots: StoredDot[] = [];
+  /** The dots, linked, in no order: one array less for each of a million entries. */
+  first: StoredDot | null = null;
+  count = 0;
   /** max(bases, or 0 if none) + sum(increments), as of the end of the last join that touched the entry. */
   value = 0;
   /** The last join that touched the entry. */
@@ -52,11 +55,19 @@ export class Entry {
 
   constructor(node: NodeId, start: number, end: number) {
     this.node = node;
-    this.start = start;
-    this.end = end;
+    this.startBits = start | 0;
+    this.endBits = end | 0;
     const [hi, lo] = idWords(node);
     this.seedHi = fold32(fold32(fold32(fold32(0x2545f491, hi), lo), start), end);
     this.seedLo = fold32(fold32(fold32(fold32(0x9e3779b9, hi), lo), start), end);
+  }
+
+  get start(): number {
+    return this.startBits >>> 0;
+  }
+
+  get end(): number {
+    return this.endBits >>> 0;
   }
 
   get priority(): number {
@@ -64,21 +75,26 @@ export class Entry {
   }
 
   add(dot: StoredDot): void {
-    dot.at = this.dots.push(dot) - 1;
+    dot.next = this.first;
+    if (this.first !== null) this.first.previous = dot;
+    this.first = dot;
+    this.count++;
   }
 
   remove(dot: StoredDot): void {
-    const last = this.dots.pop() as StoredDot;
-    if (last === dot) return;
-    this.dots[dot.at] = last;
-    last.at = dot.at;
+    if (dot.previous === null) this.first = dot.next;
+    else dot.previous.next = dot.next;
+    if (dot.next !== null) dot.next.previous = dot.previous;
+    dot.next = null;
+    dot.previous = null;
+    this.count--;
   }
 
   /** What the dots say now. */
   evaluate(): number {
     let base = 0;
     let sum = 0;
-    for (const dot of this.dots) {
+    for (let dot = this.first; dot !== null; dot = dot.next) {
       if (!dot.base) sum += dot.amount;
       else if (dot.amount > base) base = dot.amount;
     }

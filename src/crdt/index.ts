@@ -20,7 +20,7 @@
  *
  * Invariants: a live dot has been seen; a dot has one key, kind and amount for ever; each interval list is sorted,
  * disjoint and without adjacent intervals, so equal sets have equal form and the digest needs no order.
- * Bounds: a mutation, and the join of a one-entry delta, touch the entry and one block of 256 counters per actor
+ * Bounds: a mutation, and the join of a one-entry delta, touch the entry and one block of 64 counters per actor
  * named, whatever the size of the map. Registrations, actors, intervals per actor and increments per entry are limited
  * by name (base LIMITS); a delta that would exceed them is refused whole.
  *
@@ -42,5 +42,17 @@ export type {
   Refusal,
   Span,
 } from './delta.ts';
-export { MAX_COUNTER } from './delta.ts';
+export { MAX_COUNTER, REMOVED_SPAN_COUNTERS } from './delta.ts';
+export type { ReadonlyIntervals } from './intervals.ts';
 export { AworMap, type Registration } from './map.ts';
+export {
+  type ActorRecord,
+  type ActorsMessage,
+  type BucketsMessage,
+  LISTING_COUNTERS,
+  type Listing,
+  type PartsMessage,
+  type Print,
+  type ReconcileMessage,
+} from './message.ts';
+export { beginReconcile, type Response, respondReconcile } from './reconcile.ts';

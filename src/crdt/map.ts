@@ -10,14 +10,18 @@ import {
   type LiveDot,
   MAX_COUNTER,
   type RangeKey,
+  REMOVED_SPAN_COUNTERS,
   type Refusal,
   type Span,
 } from './delta.ts';
 import { Entry, StoredDot } from './entry.ts';
 import { addInterval, type Intervals, type ReadonlyIntervals, subtract } from './intervals.ts';
+import { RangeTable } from './table.ts';
 
 /** Actors fall into this many buckets by hash; reconciliation starts by comparing the buckets' hashes. */
 export const BUCKETS = 256;
+
+const NOTHING: ReadonlyIntervals = [];
 
 /** One registration: an entry whose priority is positive. */
 export interface Registration extends RangeKey {
@@ -26,7 +30,7 @@ export interface Registration extends RangeKey {
 
 /** See the room's header (index.ts). */
 export class AworMap {
-  readonly #nodes = new Map<NodeId, Map<string, Entry>>();
+  readonly #nodes = new Map<NodeId, RangeTable>();
   readonly #actors = new Map<NodeId, Actor>();
   readonly #whole = new SetHash();
   readonly #buckets: SetHash[] = [];
@@ -88,7 +92,7 @@ export class AworMap {
 
   /** What was seen of this actor: [lo0, hi0, lo1, hi1, ...], ascending, with gaps between. */
   seenOf(actor: NodeId): ReadonlyIntervals {
-    return this.#actors.get(actor)?.seen ?? [];
+    return this.#actors.get(actor)?.seen ?? NOTHING;
   }
 
   /** The registered entries, in no particular order. */
@@ -128,8 +132,8 @@ export class AworMap {
       const message = `the priority would be ${before + by}: the greatest is ${LIMITS.priority}`;
       throw new ShoalError('bad-amount', message, 'by');
     }
-    if (entry !== undefined && entry.value > 0 && entry.dots.length >= LIMITS.incrementsPerEntry) {
-      const message = `this entry holds ${entry.dots.length} separate changes: register it with its present priority, ${before}`;
+    if (entry !== undefined && entry.value > 0 && entry.count >= LIMITS.incrementsPerEntry) {
+      const message = `this entry holds ${entry.count} separate changes: register it with its present priority, ${before}`;
       throw new ShoalError('too-many-increments', message, 'by');
     }
     // What has fallen to zero or below counts as released, so an increase starts from nothing.
@@ -243,7 +247,7 @@ export class AworMap {
       const before = entry.priority;
       entry.value = entry.evaluate();
       const after = entry.priority;
-      if (entry.dots.length === 0) this.#drop(entry);
+      if (entry.first === null) this.#drop(entry);
       if (before === after) continue;
       if (before === 0) this.#size++;
       else if (after === 0) this.#size--;
@@ -273,16 +277,12 @@ export class AworMap {
 
   #mostTorn(delta: Delta): number {
     let most = 0;
-    const look = (id: NodeId): void => {
-      const pairs = this.seenOf(id).length / 2;
-      if (pairs > most) most = pairs;
-    };
-    for (const span of delta.context) look(span.actor);
+    for (const span of delta.context) most = Math.max(most, this.seenOf(span.actor).length);
     for (const item of delta.entries) {
-      for (const span of item.removed) look(span.actor);
-      for (const live of item.live) look(live.actor);
+      for (const span of item.removed) most = Math.max(most, this.seenOf(span.actor).length);
+      for (const live of item.live) most = Math.max(most, this.seenOf(live.actor).length);
     }
-    return most;
+    return most / 2;
   }
 
   #contextRefusal(delta: Delta): Refusal | null {
@@ -324,6 +324,7 @@ export class AworMap {
 
   #apply(key: RangeKey, live: readonly LiveDot[], removed: readonly Span[]): Delta {
     const { node, start, end } = key;
+    assert(isPosition(start) && isPosition(end) && start <= end, `range ${start}-${end}`);
     return this.#applied({ entries: [{ node, start, end, live, removed }], context: [] });
   }
 
@@ -335,28 +336,27 @@ export class AworMap {
   }
 
   #find(key: RangeKey): Entry | undefined {
-    return this.#nodes.get(key.node)?.get(rangeText(key.start, key.end));
+    return this.#nodes.get(key.node)?.get(key.start, key.end);
   }
 
   #entryFor(key: RangeKey): Entry {
     let ranges = this.#nodes.get(key.node);
     if (ranges === undefined) {
-      ranges = new Map();
+      ranges = new RangeTable();
       this.#nodes.set(key.node, ranges);
     }
-    const text = rangeText(key.start, key.end);
-    let entry = ranges.get(text);
+    let entry = ranges.get(key.start, key.end);
     if (entry === undefined) {
       entry = new Entry(key.node, key.start, key.end);
-      ranges.set(text, entry);
+      ranges.add(entry);
       this.#entryCount++;
     }
     return entry;
   }
 
   #drop(entry: Entry): void {
-    const ranges = this.#nodes.get(entry.node) as Map<string, Entry>;
-    ranges.delete(rangeText(entry.start, entry.end));
+    const ranges = this.#nodes.get(entry.node) as RangeTable;
+    ranges.delete(entry);
     if (ranges.size === 0) this.#nodes.delete(entry.node);
     this.#entryCount--;
   }
@@ -416,20 +416,21 @@ export function isAmount(value: number): boolean {
   return Number.isInteger(value) && value >= 1 && value <= LIMITS.priority;
 }
 
-/** A key for `Map` made of two unsigned 32-bit numbers, without formatting them. */
-function rangeText(start: number, end: number): string {
-  return String.fromCharCode(start >>> 16, start & 0xffff, end >>> 16, end & 0xffff);
+function isPosition(value: number): boolean {
+  return value >>> 0 === value;
 }
 
 /** All dots of an entry, as spans in order. */
 function observed(entry: Entry | undefined): Span[] {
   if (entry === undefined) return [];
-  const dots = entry.dots.slice();
+  const dots: StoredDot[] = [];
+  for (let dot = entry.first; dot !== null; dot = dot.next) dots.push(dot);
   if (dots.length > 1) dots.sort((a, b) => compareIds(a.actor.id, b.actor.id) || a.counter - b.counter);
   const spans: { actor: NodeId; lo: number; hi: number }[] = [];
   for (const dot of dots) {
     const last = spans[spans.length - 1];
-    if (last !== undefined && last.actor === dot.actor.id && last.hi + 1 === dot.counter) last.hi++;
+    const follows = last !== undefined && last.actor === dot.actor.id && last.hi + 1 === dot.counter;
+    if (follows && dot.counter - last.lo < REMOVED_SPAN_COUNTERS) last.hi++;
     else spans.push({ actor: dot.actor.id, lo: dot.counter, hi: dot.counter });
   }
   return spans;

@@ -22,7 +22,8 @@ const PARTS = 2;
 const MAX_BUCKETS = 256;
 /** Fewest bytes of each part. */
 const RECORD_BYTES = 6;
-const PRINT_BYTES = 6;
+const RUN_BYTES = 7;
+const HASH_BYTES = 4;
 const LISTING_BYTES = 4;
 
 /** A reconciliation message as packed bytes, to stand as one element of a message. */
@@ -162,11 +163,7 @@ function packParts(packer: Packer, message: PartsMessage): void {
   packer.uint(context.length);
   for (const span of context) packer.span(span.actor, span.lo, span.hi);
   packRecords(packer, message.records);
-  packer.uint(message.prints.length);
-  for (const print of message.prints) {
-    packer.span(print.actor, print.lo, print.hi);
-    packer.u32(print.hash);
-  }
+  packPrints(packer, message.prints);
   packer.uint(message.listings.length);
   for (const listing of message.listings) packListing(packer, listing);
 }
@@ -178,19 +175,54 @@ function unpackParts(reader: Unpacker, salt: number): PartsMessage {
   const ascending = new Ascending(reader);
   for (let i = 0; i < contextCount && !reader.bad; i++) context.push(ascending.check(unpackSpan(reader)));
   const records = unpackRecords(reader, new Set());
-  const printCount = reader.count(PRINT_BYTES);
-  const prints: Print[] = [];
-  ascending.restart();
-  for (let i = 0; i < printCount && !reader.bad; i++) {
-    const { actor, lo, hi } = ascending.check(unpackSpan(reader));
-    prints.push({ actor, lo, hi, hash: reader.u32() });
-  }
+  const prints = unpackPrints(reader);
   const listingCount = reader.count(LISTING_BYTES);
   const listings: Listing[] = [];
   ascending.restart();
   for (let i = 0; i < listingCount && !reader.bad; i++)
     listings.push(unpackListing(reader, ascending.check(unpackSpan(reader))));
   return { kind: 'parts', salt, delta: { entries, context }, records, prints, listings };
+}
+
+/** Adjoining ranges of one actor as a run: the whole range, how many, then each one's length (not the last's) and hash. */
+function packPrints(packer: Packer, prints: readonly Print[]): void {
+  const runs: Print[][] = [];
+  for (const print of prints) {
+    const run = runs[runs.length - 1];
+    const last = run?.[run.length - 1];
+    if (last !== undefined && last.actor === print.actor && last.hi + 1 === print.lo) run?.push(print);
+    else runs.push([print]);
+  }
+  packer.uint(runs.length);
+  for (const run of runs) {
+    const { actor, lo } = run[0] as Print;
+    const { hi } = run[run.length - 1] as Print;
+    packer.span(actor, lo, hi);
+    packer.uint(run.length);
+    for (const print of run) {
+      if (print.hi !== hi) packer.uint(print.hi - print.lo);
+      packer.u32(print.hash);
+    }
+  }
+}
+
+function unpackPrints(reader: Unpacker): Print[] {
+  const prints: Print[] = [];
+  const ascending = new Ascending(reader);
+  const runs = reader.count(RUN_BYTES);
+  for (let r = 0; r < runs && !reader.bad; r++) {
+    const { actor, lo, hi } = ascending.check(unpackSpan(reader));
+    const count = reader.count(HASH_BYTES);
+    if (count === 0) reader.bad = true;
+    let from = lo;
+    for (let i = 1; i <= count && !reader.bad; i++) {
+      const to = i === count ? hi : from + reader.uint(hi - from);
+      if (i < count && to === hi) reader.bad = true;
+      prints.push({ actor, lo: from, hi: to, hash: reader.u32() });
+      from = to + 1;
+    }
+  }
+  return prints;
 }
 
 /** The range; what was seen of it (0: all); the live counters, as gaps or as a bitmap from the first to the last. */
