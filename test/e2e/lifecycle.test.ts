@@ -1,0 +1,271 @@
+import { spawn } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { agreement, eventually, logRecords, PROGRAM, Sandbox, shoal } from './harness.ts';
+
+const STOP_MS = 2_000;
+
+test('the ready line names the node and every address, comes once, and means that the agent serves', async () => {
+  await using sandbox = new Sandbox();
+  const agent = await sandbox.start({ name: 'a' });
+  const { node, id, gossip, http, resp, socket } = agent.ready;
+  expect(node).toBe('a');
+  expect(id).toMatch(/^[0-9a-f]{16}$/);
+  expect(gossip).toMatch(/^127\.0\.0\.1:[1-9]\d+$/);
+  expect(http).toMatch(/^127\.0\.0\.1:[1-9]\d+$/);
+  expect(resp).toBeNull();
+  expect(statSync(socket).mode & 0o777).toBe(0o600);
+  const response = await fetch(`http://${http}/v1/status`);
+  const status = (await response.json()) as { node: { id: string; addresses: object } };
+  expect(status.node.id).toBe(id);
+  expect(status.node.addresses).toEqual({ gossip, http, resp });
+  const page = await fetch(`http://${http}/`);
+  expect(page.headers.get('content-type')).toContain('text/html');
+  await agent.stop();
+  expect(agent.log.filter(({ msg }) => msg === 'ready')).toHaveLength(1);
+});
+
+test.each(['SIGTERM', 'SIGINT'] as const)(
+  '%s ends an agent with exit code 0 within 2 s and removes its socket',
+  async (signal) => {
+    await using sandbox = new Sandbox();
+    const [a, b] = [await sandbox.start({ name: 'a' }), await sandbox.start({ name: 'b' })];
+    await agreement([a, b]);
+    const sinceMs = performance.now();
+    const { code } = await b.stop(signal);
+    expect(performance.now() - sinceMs).toBeLessThan(STOP_MS);
+    expect(code).toBe(0);
+    expect(existsSync(b.ready.socket)).toBe(false);
+    expect(b.running.stderr).toBe('');
+  },
+);
+
+test('an agent whose peers are all gone still ends within 2 s', async () => {
+  await using sandbox = new Sandbox();
+  const [a, b] = [await sandbox.start({ name: 'a' }), await sandbox.start({ name: 'b' })];
+  await agreement([a, b]);
+  await b.stop('SIGKILL');
+  const sinceMs = performance.now();
+  expect((await a.stop()).code).toBe(0);
+  expect(performance.now() - sinceMs).toBeLessThan(STOP_MS);
+});
+
+test('a second signal ends the agent at once', async () => {
+  await using sandbox = new Sandbox();
+  const [a, b] = [await sandbox.start({ name: 'a' }), await sandbox.start({ name: 'b' })];
+  await agreement([a, b]);
+  // A stopped peer acknowledges nothing, so that the farewell waits.
+  b.running.kill('SIGSTOP');
+  try {
+    a.running.kill('SIGTERM');
+    await eventually('a is stopping', () => a.log.some(({ msg }) => msg === 'stopping'));
+    a.running.kill('SIGTERM');
+    const { code } = await a.running.ended;
+    expect(code).toBe(128 + 15);
+  } finally {
+    b.running.kill('SIGCONT');
+  }
+});
+
+test('an agent with an IPC channel ends by itself when its parent is killed', async () => {
+  await using sandbox = new Sandbox();
+  const flags = sandbox.flags({ name: 'a' });
+  const script = `
+    const { spawn } = require('node:child_process');
+    const child = spawn(process.execPath, ${JSON.stringify([PROGRAM, 'agent', ...flags])}, {
+      detached: true, stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+    });
+    child.stdout.on('data', (d) => { if (String(d).includes('"ready"')) console.log(child.pid); });`;
+  const parent = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let text = '';
+  parent.stdout.on('data', (chunk) => {
+    text += chunk;
+  });
+  const pid = await eventually('the child is ready', () => Number(text.trim()) || undefined);
+  parent.kill('SIGKILL');
+  await eventually('the child is gone', () => !existsSync(`/proc/${pid}`), 5_000);
+});
+
+test('SIGHUP sets the log level from the file anew and says what needs a restart', async () => {
+  await using sandbox = new Sandbox();
+  const file = sandbox.path('shoal.toml');
+  writeFileSync(file, 'log_level = "warn"\n');
+  const running = sandbox.run(
+    ['agent', ...sandbox.flags({ name: 'a' }).slice(2), '--config', file],
+    {},
+    true,
+  );
+  await eventually(
+    'it serves',
+    async () => (await shoal(['status', '--socket', sandbox.path('a/shoal.sock')])).code === 0,
+  );
+  expect(running.stdout).not.toContain('ready');
+  writeFileSync(file, 'log_level = "info"\ntag = { rack = "2" }\n');
+  running.kill('SIGHUP');
+  const record = await eventually('it says so', () =>
+    logRecords(running.lines).find(({ msg }) => msg.startsWith('reload:')),
+  );
+  expect(record.logLevel).toBe('info');
+  expect(record.needRestart).toEqual(['tags']);
+  writeFileSync(file, 'log_levle = "info"\n');
+  running.kill('SIGHUP');
+  await eventually('it refuses a wrong file and goes on', () =>
+    logRecords(running.lines).find(({ msg }) => /nothing was changed.*log_levle/.test(msg)),
+  );
+  running.kill('SIGTERM');
+  expect((await running.ended).code).toBe(0);
+});
+
+test('a second daemon on one state directory refuses to start and harms nothing', async () => {
+  await using sandbox = new Sandbox();
+  const agent = await sandbox.start({ name: 'a' });
+  const second = await sandbox.spawn({ name: 'b', dataDir: agent.dataDir }).ended;
+  expect(second.code).toBe(1);
+  expect(second.stderr.trim().split('\n')).toHaveLength(1);
+  expect(second.stderr).toContain(`pid ${agent.running.pid}`);
+  expect(logRecords(second.stdout.split('\n')).find(({ code }) => code === 'state-locked')).toBeDefined();
+  expect((await agent.verb('register', '1', '2')).code).toBe(0);
+});
+
+test.each([
+  ['--bind', 'gossip', '--bind'],
+  ['--http', 'http', '--http'],
+] as const)('a taken %s port is exit code 1 and one line that names it', async (flag, port, advice) => {
+  await using sandbox = new Sandbox();
+  const agent = await sandbox.start({ name: 'a' });
+  const taken = agent.ready[port] as string;
+  const { code, stderr } = await sandbox.spawn({ name: 'b', flags: [flag, taken] }).ended;
+  expect(code).toBe(1);
+  expect(stderr.trim().split('\n')).toHaveLength(1);
+  expect(stderr).toContain(taken);
+  expect(stderr).toContain(advice);
+});
+
+test('a state directory that is a file is exit code 1 and one line that names it', async () => {
+  await using sandbox = new Sandbox();
+  writeFileSync(sandbox.path('file'), 'mine');
+  const flags = ['--socket', sandbox.path('s')];
+  const { code, stderr } = await sandbox.spawn({ name: 'a', dataDir: sandbox.path('file'), flags }).ended;
+  expect(code).toBe(1);
+  expect(stderr.trim().split('\n')).toHaveLength(1);
+  expect(stderr).toContain(sandbox.path('file'));
+  expect(readFileSync(sandbox.path('file'), 'utf8')).toBe('mine');
+});
+
+test.skipIf(process.getuid?.() === 0)('an unwritable state directory is exit code 1', async () => {
+  await using sandbox = new Sandbox();
+  mkdirSync(sandbox.path('a'));
+  chmodSync(sandbox.path('a'), 0o500);
+  const { code, stderr } = await sandbox.spawn({ name: 'a' }).ended;
+  expect(code).toBe(1);
+  expect(stderr).toContain('permission denied');
+});
+
+test('a corrupted snapshot is set aside and named, and the state comes back from the peers', async () => {
+  await using sandbox = new Sandbox();
+  const a = await sandbox.start({ name: 'a' });
+  const b = await sandbox.start({ name: 'b' });
+  await agreement([a, b]);
+  await b.ok('register', '100', '200', '--priority', '4');
+  await a.ok('register', '300', '400');
+  await agreement([a, b]);
+  await b.stop();
+  const files = readdirSync(b.dataDir);
+  expect(files).toContain('snapshot');
+  const snapshot = join(b.dataDir, 'snapshot');
+  const bytes = readFileSync(snapshot);
+  bytes.fill(0x55, Math.floor(bytes.length / 2));
+  writeFileSync(snapshot, bytes);
+  const again = await sandbox.start({ name: 'b' });
+  expect(again.ready.id).toBe(b.ready.id);
+  const aside = readdirSync(b.dataDir).find((name) => name.startsWith('snapshot.corrupt-'));
+  expect(aside).toBeDefined();
+  expect(again.log.some(({ msg }) => msg.includes(aside as string))).toBe(true);
+  const { warnings } = await again.get<{ warnings: string[] }>('/v1/status');
+  expect(warnings.join('\n')).toContain(aside);
+  await agreement([a, again]);
+  await eventually(
+    'its ranges are back',
+    async () => (await again.rangesOf()).join() === 'b 100-200:4,a 300-400:1',
+  );
+});
+
+test.each([
+  [['--no-such-flag'], {}, '--no-such-flag'],
+  [['--bind', 'nowhere'], {}, 'bind'],
+  [['--bind', '192.0.2.1:0'], {}, '--insecure'],
+  [['--range', '5-4'], {}, 'range'],
+  [['--range', '0-4294967296'], {}, 'range'],
+  [['--http', '127.0.0.1:0', '--no-http'], {}, 'no_http'],
+  [['surplus'], {}, 'too many arguments'],
+  [[], { SHOAL_BNID: '127.0.0.1:1' }, 'SHOAL_BNID'],
+  [[], { SHOAL_LOG_LEVEL: 'loud' }, 'SHOAL_LOG_LEVEL'],
+] as const)(
+  'wrong settings are exit code 2 and one line that names them: %j %j',
+  async (flags, env, named) => {
+    await using sandbox = new Sandbox();
+    const { code, stderr } = await shoal(
+      ['agent', '--config', '/dev/null', '--data-dir', sandbox.path('a'), ...flags],
+      env,
+    );
+    expect(code).toBe(2);
+    expect(stderr.trim().split('\n')).toHaveLength(1);
+    expect(stderr).toContain(named);
+    expect(existsSync(sandbox.path('a'))).toBe(false);
+  },
+);
+
+test('a wrong file is exit code 2, with the file and line', async () => {
+  await using sandbox = new Sandbox();
+  const file = sandbox.path('shoal.toml');
+  writeFileSync(file, '\nname = 7\n');
+  const { code, stderr } = await shoal(['agent', '--config', file]);
+  expect(code).toBe(2);
+  expect(stderr).toContain(`${file}:2`);
+});
+
+test('--insecure is named in the log and in the status', async () => {
+  await using sandbox = new Sandbox();
+  const flags = ['--insecure', '--bind', '0.0.0.0:0', '--advertise', '127.0.0.1:1'];
+  const agent = await sandbox.start({ name: 'a', multicast: false, flags });
+  expect(agent.log.some(({ msg }) => msg.startsWith('insecure:'))).toBe(true);
+  const { warnings, encrypted } = await agent.get<{ warnings: string[]; encrypted: boolean }>('/v1/status');
+  expect(encrypted).toBe(false);
+  expect(warnings.join('\n')).toMatch(/insecure|unsealed|sealed/);
+});
+
+test('--range is registered at start where it is absent, and a change to it survives a restart', async () => {
+  await using sandbox = new Sandbox();
+  const spec = { name: 'a', multicast: false, flags: ['--range', '0-9:2', '--range', '10-19'] };
+  const agent = await sandbox.start(spec);
+  expect(await agent.rangesOf('a')).toEqual(['0-9:2', '10-19:1']);
+  await agent.ok('increase', '0', '9', '5');
+  await agent.stop('SIGKILL');
+  const again = await sandbox.start(spec);
+  expect(await again.rangesOf('a')).toEqual(['0-9:7', '10-19:1']);
+});
+
+test('the service manager is told of readiness, life and the end', async () => {
+  await using sandbox = new Sandbox();
+  // A stand-in for the program: what it is called with is what systemd would be told.
+  const bin = sandbox.path('bin');
+  const told = sandbox.path('told');
+  mkdirSync(bin);
+  writeFileSync(join(bin, 'systemd-notify'), `#!/bin/sh\necho "$@" >> ${told}\n`, { mode: 0o755 });
+  const env = { PATH: `${bin}:${process.env.PATH}`, NOTIFY_SOCKET: '/nowhere', WATCHDOG_USEC: '300000' };
+  const agent = await sandbox.start({ name: 'a', env });
+  const lines = (): string[] => (existsSync(told) ? readFileSync(told, 'utf8').trim().split('\n') : []);
+  await eventually('three signs of life', () => lines().filter((line) => line === 'WATCHDOG=1').length >= 3);
+  await agent.stop();
+  await eventually('the end', () => lines().at(-1) === 'STOPPING=1');
+  expect(lines()[0]).toBe(`READY=1 MAINPID=${agent.running.pid}`);
+});
