@@ -1,6 +1,6 @@
 import { assert, fold32, mix32 } from '../base/index.ts';
 
-const ROUNDS = 4;
+const ROUNDS = 7;
 
 /**
  * A seeded permutation of [0, size), computed element by element in O(1): a Feistel network over the next even power
