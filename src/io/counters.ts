@@ -11,7 +11,7 @@ export class NetworkCounters {
   sendErrors = 0;
   /** Longer than LIMITS.datagramBytes. */
   oversized = 0;
-  /** Multicast from a source outside loopback, while this node is bound to it. */
+  /** Multicast from outside while this node is on loopback, or the other way round. */
   foreign = 0;
   /** A host name without a known address yet. */
   unresolved = 0;

@@ -51,13 +51,11 @@ export class Multicast {
     this.#group = group;
     this.#counters = counters;
     this.#log = log;
-    const loopbackOnly = isLoopback(group.bindHost);
     receiver.on('error', (error) => this.#complain('receiving', error));
     receiver.on('message', (bytes, from) => {
       counters.multicastsIn++;
       counters.multicastBytesIn += bytes.length;
-      // The kernel hands a group's datagrams to every socket of the machine bound to it, whichever interface it joined.
-      if (loopbackOnly && !isLoopback(from.address)) counters.foreign++;
+      if (this.#isForeign(from.address)) counters.foreign++;
       else if (bytes.length > LIMITS.datagramBytes) counters.oversized++;
       else onDatagram(plain(bytes), udp.sourceOf(from));
     });
@@ -115,6 +113,16 @@ export class Multicast {
     this.#closed = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
     return new Promise((resolve) => this.#receiver.close(() => resolve()));
+  }
+
+  /**
+   * The kernel hands a group's datagrams to every socket of the machine bound to it, whichever interface it joined:
+   * a node on loopback must hear nothing from outside, and one outside nothing of the groups on loopback.
+   */
+  #isForeign(source: string): boolean {
+    if (!isLoopback(source)) return isLoopback(this.#group.bindHost);
+    for (const address of this.#joined) if (isLoopback(address)) return false;
+    return true;
   }
 
   #join(address: string): void {

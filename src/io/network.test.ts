@@ -1,6 +1,7 @@
 import { connect, createServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Address, LIMITS, splitAddress } from '../base/index.ts';
+import { externalAddresses } from './interfaces.ts';
 import { type Log, silentLog } from './log.ts';
 import { type Network, openNetwork } from './network.ts';
 import type { StreamTimeouts } from './tcp.ts';
@@ -137,6 +138,21 @@ describe('network on sockets', () => {
     a.network.multicast(Buffer.from('x'));
     await until('arrived', () => a.seen.length > 0 && a.seen.length === a.network.counters.multicastsOut);
     expect(a.network.counters.sendErrors).toBe(0);
+  });
+
+  it('keeps groups on loopback and groups outside apart', async ({ skip }) => {
+    if (externalAddresses(4).length === 0) skip('this machine has loopback only');
+    const inside = await make();
+    const outside = await make({ bind: '0.0.0.0:0' });
+    inside.network.multicast(Buffer.from('in'));
+    outside.network.multicast(Buffer.from('out'));
+    const heard = (end: End) => end.network.counters.multicastsIn;
+    const sent = 1 + outside.network.counters.multicastsOut;
+    await until('both heard', () => heard(inside) === sent && heard(outside) === sent);
+    expect(inside.seen).toEqual([`multicast in from ${inside.network.address}`]);
+    expect(outside.seen.filter((line) => line.startsWith('multicast in'))).toEqual([]);
+    expect(inside.network.counters.foreign).toBe(sent - 1);
+    expect(outside.network.counters.foreign).toBe(1);
   });
 
   it('closes a stream that announces a frame over the limit, having kept nothing of it', async () => {
