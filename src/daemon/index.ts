@@ -18,7 +18,7 @@
  * Exit codes: 0 stopped; 1 could not start (a taken port, the state directory) or a mistake in the program; 2 a setting
  * is wrong; 130 and 143 a second signal.
  *
- * Tests: service.test.ts, dev.test.ts, library.test.ts here; the rest is end to end, in test/e2e.
+ * Tests: service, dev-group and library-options here; the rest is end to end: test/e2e/{lifecycle,group,dev,library}.test.ts.
  */
 export { type DevOptions, runDev } from './dev.ts';
 export { type Reload, type RunOptions, runAgent } from './run.ts';

@@ -15,7 +15,7 @@
  * ```
  *
  * An agent starts once: make another one to start again; it is the same node as long as `dataDir` is the same.
- * Test: library.test.ts, and a consumer that is type-checked in test/e2e.
+ * Test: test/e2e/library.test.ts, a program of somebody else that is type-checked and run.
  */
 import { homedir, hostname } from 'node:os';
 import { type NodeId, ShoalError } from '../base/index.ts';
