@@ -6,8 +6,9 @@ import type { SessionEnd, Sessions } from './sessions.ts';
 import { type GroupState, publicDigest, sameState } from './state.ts';
 
 /** Broadcasts not older than this are named in digests, and pushed to peers that did not have them. */
-const RECENT_MS = 15_000;
-const RECENT_IDS = 12;
+const RECENT_MS = 30_000;
+/** How many: few while peers agree, more while a difference was seen of late, as under heavy loss. */
+const RECENT_IDS = { calm: 12, rough: 48, roughMs: 10_000 } as const;
 
 export interface ComparisonOutputs {
   /** The first peer has been compared with and caught up with. */
@@ -33,6 +34,7 @@ export class Comparison {
   readonly #out: ComparisonOutputs;
   #synced = false;
   #mismatches = 0;
+  #differedMs = -Infinity;
 
   constructor(
     parts: { state: GroupState; link: Link; reach: Reach; broadcaster: Broadcaster; sessions: Sessions },
@@ -56,7 +58,8 @@ export class Comparison {
   }
 
   send(kind: DigestMessage['kind'], to: NodeId, nonce: number, nowMs: number): void {
-    const recent = this.#broadcaster.seen.recent(nowMs, RECENT_MS, RECENT_IDS);
+    const most = nowMs - this.#differedMs < RECENT_IDS.roughMs ? RECENT_IDS.rough : RECENT_IDS.calm;
+    const recent = this.#broadcaster.seen.recent(nowMs, RECENT_MS, most);
     const hears = this.#reach.weHear(to, nowMs);
     this.#link.send(to, { kind, nonce, digests: this.#state.digests(), hears, recent });
   }
@@ -115,9 +118,11 @@ export class Comparison {
       this.#mismatches = 0;
       return 0;
     }
+    this.#differedMs = nowMs;
     const { seen } = this.#broadcaster;
     let pushed = 0;
-    for (const id of seen.recent(nowMs, RECENT_MS, RECENT_IDS)) {
+    // What the other names no longer it may well have had: only as far back as its list is pushed.
+    for (const id of seen.recent(nowMs, RECENT_MS, Math.max(RECENT_IDS.calm, m.recent.length))) {
       const payload = seen.payload(id);
       if (m.recent.includes(id) || payload === null || payload.length > LIMITS.datagramBytes - 64) continue;
       pushed++;

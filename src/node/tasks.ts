@@ -21,6 +21,8 @@ const ANSWER_MS = 1000;
 const TASKS = 32;
 /** Contacts given at start are tried again after these pauses. */
 const CONTACT = { firstMs: 1000, maxMs: 30_000 } as const;
+/** A node that knows of nobody but itself goes back to them after this long. */
+const ALONE_MS = 5000;
 
 interface ConvergedTask {
   readonly token: number;
@@ -53,6 +55,8 @@ export class Tasks {
   readonly #out: TaskOutputs;
   readonly #converged: ConvergedTask[] = [];
   #contacts: Contact[] = [];
+  #given: readonly Address[] = [];
+  #aloneMs = Infinity;
   #joins = 0;
 
   constructor(state: GroupState, rng: Rng, out: TaskOutputs) {
@@ -66,8 +70,9 @@ export class Tasks {
     return this.#contacts.map((c) => c.address);
   }
 
-  /** Tries these until one answered. */
+  /** Tries these until one answered; again when everybody else is gone. */
   contact(addresses: readonly Address[], nowMs: number): void {
+    this.#given = addresses;
     this.#contacts = addresses.map((address) => ({
       address,
       pauseMs: CONTACT.firstMs,
@@ -136,7 +141,7 @@ export class Tasks {
   }
 
   nextMs(): number {
-    let next = Infinity;
+    let next = this.#aloneMs;
     for (const task of this.#converged) next = Math.min(next, task.askMs, task.deadlineMs);
     for (const contact of this.#contacts) if (!contact.calling) next = Math.min(next, contact.dueMs);
     return next;
@@ -153,6 +158,7 @@ export class Tasks {
       }
     }
     if (this.#converged.length > 0) this.#settleConverged(nowMs);
+    this.#lookAround(nowMs);
     for (const contact of this.#contacts) {
       if (contact.calling || nowMs < contact.dueMs) continue;
       contact.calling = this.#out.call(
@@ -161,6 +167,16 @@ export class Tasks {
         nowMs,
       );
       if (!contact.calling) contact.dueMs = nowMs + 100;
+    }
+  }
+
+  #lookAround(nowMs: number): void {
+    const alone = this.#given.length > 0 && this.#contacts.length === 0 && this.#state.members.liveCount <= 1;
+    if (!alone) this.#aloneMs = Infinity;
+    else if (this.#aloneMs === Infinity) this.#aloneMs = nowMs + jitter(this.#rng, ALONE_MS);
+    else if (nowMs >= this.#aloneMs) {
+      this.#aloneMs = Infinity;
+      this.contact(this.#given, nowMs);
     }
   }
 
