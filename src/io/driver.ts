@@ -1,14 +1,19 @@
 import { type Address, assert, joinAddress, SeededRng, ShoalError, splitAddress } from '../base/index.ts';
 import type {
+  Boot,
+  Command,
   ConvergedView,
   EventView,
   JoinView,
+  Machine,
   NodeApi,
+  NodeFactory,
+  NodeOptions,
+  Outputs,
   RangeView,
   Released,
   StatusView,
-} from '../node/contract.ts';
-import type { Boot, Command, Machine, NodeFactory, NodeOptions, Outputs } from '../node/index.ts';
+} from '../node/index.ts';
 import { Alarm } from './alarm.ts';
 import { monotonicMs, wallTime } from './clock.ts';
 import { Commands } from './commands.ts';

@@ -1,6 +1,5 @@
 import { LIMITS } from '../base/index.ts';
-import type { EventView } from '../node/contract.ts';
-import type { NodeEvent } from '../node/index.ts';
+import type { EventView, NodeEvent } from '../node/index.ts';
 
 /** Numbers and dates events, remembers the last ones, and hands them to listeners between inputs of the machine. */
 export class EventLog {

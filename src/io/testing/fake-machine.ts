@@ -1,14 +1,14 @@
 /** For tests only: a machine that does what it is told and remembers what came in. */
-import type { EventView } from '../../node/contract.ts';
 import type {
   Boot,
   Command,
+  EventView,
   Machine,
   NodeEvent,
   NodeFactory,
   NodeOptions,
   Outputs,
-} from '../../node/machine.ts';
+} from '../../node/index.ts';
 
 export class FakeMachine implements Machine {
   readonly boot: Boot;
