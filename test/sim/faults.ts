@@ -49,6 +49,8 @@ export class Faults {
   readonly #listener: FaultListener;
   readonly kinds: readonly FaultKind[];
   #healed = false;
+  /** Hosts that were told to leave and have not stopped yet. */
+  stopping = 0;
   /** Hosts that are meant to stay away. */
   readonly gone = new Set<SimHost>();
   /** How many of each happened. */
@@ -146,20 +148,26 @@ export class Faults {
     if (!host.running) return;
     const { epoch } = host;
     this.#listener.beforeLeave(host);
+    this.stopping++;
     host.command({ kind: 'leave', release: false });
     // As the daemon does: it stops when the machine has left, after two seconds at the latest.
     const byMs = this.#world.nowMs + 2000;
     const look = () => {
       const machine = host.machine;
-      if (machine === null || host.epoch !== epoch) return;
+      if (machine === null || host.epoch !== epoch) {
+        this.stopping--;
+        return;
+      }
       if (!machine.left() && this.#world.nowMs < byMs) {
         this.#world.events.after(20, look);
         return;
       }
+      this.stopping--;
       // On a full disk the notes are lost, and the last snapshot too.
       if (host.disk.full) this.#listener.beforeCrash(host);
       host.stopCleanly();
-      const forGood = this.#rng.below(8) === 0 && this.#world.running().length > 2;
+      // The first two are the others' contacts.
+      const forGood = this.#rng.below(8) === 0 && host.index > 1;
       if (this.#healed) host.start();
       else if (forGood) {
         // What it had not spread is out of the group's reach from now on.

@@ -96,23 +96,28 @@ export class MapModel {
     const command = commandOf(kind, key, amount);
     const wanted = kind === 'release' ? 0 : kind === 'register' ? amount : before + amount;
     const issuedMs = this.#world.nowMs;
-    let prompt = false;
-    entry.late++;
+    // At once: applied within the call, so that what it observed is what was shown before.
+    let atOnce = false;
+    let inCall = true;
+    let answered = false;
     host.command(command, (answer) => {
-      if (!prompt) entry.late--;
-      // Applied at some later moment: nobody knows what it had observed by then.
-      if (removes && !prompt) for (const t of entry.tokens) if (t !== token) t.maybeRemoved = true;
+      answered = true;
+      if (!inCall && !atOnce) entry.late--;
       if ('error' in answer) {
-        this.#onError(host, command, answer.error.code, before, token, entry);
-        return;
+        this.#onError(host, command, answer.error.code, inCall && before > 0, token, entry);
+        if (inCall) return;
       }
+      // Applied at some later moment: nobody knows what it had observed by then.
+      if (removes && !atOnce) for (const t of entry.tokens) if (t !== token) t.maybeRemoved = true;
+      if ('error' in answer) return;
       this.acknowledged++;
       if (token !== null) token.state = 'acknowledged';
       for (const t of definite) t.removers.add(host.index);
-      if (prompt) this.#checkAnswer(host, command, answer, wanted, issuedMs);
+      if (atOnce) this.#checkAnswer(host, command, answer, wanted, issuedMs);
     });
-    prompt = this.priority(host, key) === wanted;
-    if (prompt) entry.late--;
+    inCall = false;
+    atOnce = this.priority(host, key) === wanted;
+    if (!atOnce && !answered) entry.late++;
     return true;
   }
 
@@ -279,7 +284,7 @@ export class MapModel {
     host: SimHost,
     command: Command,
     code: string,
-    before: number,
+    there: boolean,
     token: Token | null,
     entry: EntryModel,
   ): void {
@@ -293,7 +298,7 @@ export class MapModel {
     this.refused++;
     if (token !== null) token.state = 'refused';
     if (ALLOWED.has(code)) return;
-    if (code === 'not-registered' && before === 0) return;
+    if (code === 'not-registered' && !there) return;
     this.#world.violate('answers', `${host.address}: ${JSON.stringify(command)} was refused: ${code}`);
   }
 

@@ -4,6 +4,7 @@ import { drawLink, Faults } from '../faults.ts';
 import { type RunResult, result } from '../result.ts';
 import { Session } from '../session.ts';
 import { drawShape } from '../workload.ts';
+import { addressOf } from '../world.ts';
 
 export interface FaultRun {
   readonly seed: number;
@@ -28,10 +29,10 @@ export function faultRun(run: FaultRun): RunResult {
   const domains = rng.below(3);
   const drifts = rng.below(2) === 0;
   for (let i = 0; i < nodes; i++) {
-    const contacts = world.hosts.filter(() => rng.below(2) === 0).map((host) => host.address);
-    const first = world.hosts[0];
-    // Without multicast everybody needs somebody to start with; the first is found by the others.
-    if (first !== undefined && !contacts.includes(first.address)) contacts.push(first.address);
+    const contacts = [...world.hosts].filter(() => rng.below(2) === 0).map((host) => host.address);
+    // Everybody has a contact that comes back in the end, also the first host: else one that lost its disk stays alone.
+    const sure = addressOf(i === 0 ? 1 : 0);
+    if (!contacts.includes(sure)) contacts.push(sure);
     world.addHost({
       domain: domains === 0 ? -1 : rng.below(domains + 1) - (rng.below(6) === 0 ? 1 : 0),
       join: contacts,
@@ -49,6 +50,7 @@ export function faultRun(run: FaultRun): RunResult {
   session.workload.schedule(rng.below(60), 100, safetyMs);
   world.runUntil(safetyMs);
   faults.heal();
+  world.runUntilTrue(() => faults.stopping === 0, world.nowMs + 3000);
   const healedMs = session.failed ? 0 : session.converge(HEAL_WITHIN_MS, 'convergence', 250);
   // What still flies must not change anything.
   if (!session.failed) {
