@@ -177,7 +177,11 @@ export class Broadcaster {
   /** An acknowledgement came. Returns the round trip in milliseconds when it is a clean sample, else -1. */
   ackReceived(from: NodeId, id: number, needList: boolean, nowMs: number): number {
     const hop = this.#hops.get(id)?.find((h) => h.open && h.to === from);
-    if (hop === undefined) return -1;
+    if (hop === undefined) {
+      // Answered before, or given up: what was sent again had not been lost.
+      if (this.seen.has(id)) this.#members.get(from)?.rtt.late();
+      return -1;
+    }
     this.#close(hop);
     const rttMs = hop.attempts === 1 ? nowMs - hop.sentMs : -1;
     if (rttMs >= 0) this.#hopMs += (rttMs / 2 - this.#hopMs) / 16;
