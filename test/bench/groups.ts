@@ -1,0 +1,158 @@
+/** The groups `spread` measures: shoal with multicast, shoal by the tree alone, serf; all asked the same questions. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { createConnection } from 'node:net';
+import { type Agent, Agents, agree } from './agents.ts';
+import { BenchError } from './args.ts';
+import { onEnd } from './cleanup.ts';
+import { Namespace } from './netns.ts';
+import { Pipe } from './pipe.ts';
+import { until } from './proc.ts';
+import { SerfRpc } from './serf-rpc.ts';
+import { Tap } from './tap.ts';
+
+export interface Group {
+  readonly pids: readonly number[];
+  /** Null: without rights for a namespace traffic is not counted. */
+  readonly namespace: Namespace | null;
+  /** One per node, each on a connection of its own. */
+  readonly taps: readonly Tap[];
+  /** What the streams will show of the change `serial`. */
+  textOf(serial: number): string;
+  /** Connects for the next change, untimed: serf keeps its connection, shoal's is closed when it idles. */
+  prepare(node: number): Promise<void>;
+  /** Makes a change on the node prepared; resolves when it is accepted. */
+  change(node: number, serial: number): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export const SYSTEMS = ['serf', 'shoal-multicast', 'shoal-tree'] as const;
+export type System = (typeof SYSTEMS)[number];
+
+const FORM_MS = 90_000;
+
+export function startGroup(system: System, size: number): Promise<Group> {
+  return system === 'serf' ? startSerf(size) : startShoal(size, system === 'shoal-multicast');
+}
+
+async function startShoal(size: number, multicast: boolean): Promise<Group> {
+  const namespace = Namespace.make();
+  const agents = new Agents();
+  const address = multicast ? agents.multicast() : null;
+  const first = agents.spawn({ name: 'n0', multicast: address, namespace });
+  const { gossip } = await first.ready;
+  const all: Agent[] = [first];
+  const join = multicast ? [] : ['--join', gossip];
+  for (let i = 1; i < size; i++) {
+    all.push(agents.spawn({ name: `n${i}`, multicast: address, namespace, flags: join }));
+    // Not all at once: this machine would be measured, not the group.
+    if (i % 4 === 0) await Promise.all(all.map(({ ready }) => ready));
+  }
+  await Promise.all(all.map(({ ready }) => ready));
+  await until(`${size} shoal agents agree`, () => agree(all), FORM_MS, 250);
+  let pipe: Pipe | null = null;
+  const taps = await Promise.all(all.map(({ socket }) => eventTap(socket)));
+  return {
+    pids: all.map(({ pid }) => pid),
+    namespace,
+    taps,
+    textOf: (serial) => `"start":${serial * 1000},`,
+    prepare: async (node) => {
+      pipe?.close();
+      pipe = new Pipe((all[node] as Agent).socket);
+      await pipe.connected;
+    },
+    change: async (_node, serial) => {
+      const start = serial * 1000;
+      const { status, json } = await (pipe as Pipe).call('PUT', '/v1/ranges', {
+        start,
+        end: start + 999,
+        priority: 1,
+      });
+      if (status !== 200) throw new Error(`PUT /v1/ranges: ${status} ${JSON.stringify(json)}`);
+    },
+    stop: async () => {
+      pipe?.close();
+      await agents.stopAll();
+      agents.remove();
+      namespace?.remove();
+    },
+  };
+}
+
+function eventTap(path: string): Promise<Tap> {
+  const socket = createConnection(path);
+  return new Promise((resolve, reject) => {
+    socket.once('error', reject);
+    socket.once('data', () => {
+      socket.off('error', reject);
+      socket.on('error', () => {});
+      resolve(new Tap(socket));
+    });
+    socket.write('GET /v1/events?type=range-registered HTTP/1.1\r\nHost: shoal\r\n\r\n');
+  });
+}
+
+async function startSerf(size: number): Promise<Group> {
+  needSerf();
+  const namespace = Namespace.make();
+  if (namespace?.link() === false) throw new Error('the interface to ask serf on could not be made');
+  const host = namespace === null ? '127.0.0.1' : namespace.address;
+  const processes: ChildProcess[] = [];
+  const remove = onEnd(() => {
+    for (const process of processes) process.kill('SIGKILL');
+  });
+  const rpcPort = (i: number): number => 31_000 + i;
+  for (let i = 0; i < size; i++) {
+    const join = i === 0 ? [] : ['-retry-join=127.0.0.1:30000', '-retry-interval=1s'];
+    const args = [
+      ...['agent', `-node=n${i}`, '-profile=lan', `-bind=127.0.0.1:${30_000 + i}`, '-log-level=err'],
+      ...[`-rpc-addr=${host}:${rpcPort(i)}`, ...join],
+    ];
+    const [program, ...rest] = [...(namespace?.prefix ?? []), 'serf', ...args] as [string, ...string[]];
+    processes.push(spawn(program, rest, { stdio: 'ignore' }));
+  }
+  const rpcs: SerfRpc[] = [];
+  for (let i = 0; i < size; i++) {
+    await until(
+      `serf agent ${i} answers`,
+      async () => {
+        rpcs[i] = await SerfRpc.open(host, rpcPort(i));
+        return true;
+      },
+      FORM_MS,
+      100,
+    );
+  }
+  const formed = async (): Promise<boolean> =>
+    (await Promise.all(rpcs.map((rpc) => rpc.aliveMembers()))).every((count) => count === size);
+  await until(`${size} serf agents agree`, formed, FORM_MS, 500);
+  const streams = await Promise.all(rpcs.map((_, i) => SerfRpc.open(host, rpcPort(i))));
+  await Promise.all(streams.map((stream) => stream.stream()));
+  return {
+    pids: processes.map(({ pid }) => pid ?? 0),
+    namespace,
+    taps: streams.map(({ socket }) => new Tap(socket)),
+    textOf: (serial) => `change-${serial}-`,
+    prepare: async () => {},
+    change: (node, serial) => (rpcs[node] as SerfRpc).event(`change-${serial}-`),
+    stop: async () => {
+      const ended = processes.map((process) => new Promise((resolve) => process.once('exit', resolve)));
+      for (const rpc of [...rpcs, ...streams]) rpc.socket.destroy();
+      remove();
+      await Promise.all(ended);
+      namespace?.remove();
+    },
+  };
+}
+
+function needSerf(): void {
+  if (spawnSync('serf', ['version']).status === 0) return;
+  if (process.getuid?.() === 0) {
+    console.log('serf is not installed: apt-get install serf');
+    spawnSync('apt-get', ['install', '-y', '-q', 'serf'], { stdio: ['ignore', 'ignore', 'inherit'] });
+    if (spawnSync('serf', ['version']).status === 0) return;
+  }
+  throw new BenchError(
+    "serf is not installed: 'apt-get install serf' as root, or leave it out by --systems shoal-multicast,shoal-tree",
+  );
+}

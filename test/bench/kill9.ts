@@ -1,0 +1,3 @@
+export const what = 'x';
+export const quick = false;
+export async function run(_args: string[]): Promise<boolean> { return true; }
