@@ -286,17 +286,22 @@ export function callSocket(
   body?: unknown,
 ): Promise<{ status: number; json: unknown }> {
   return new Promise((done, fail) => {
-    const headers = body === undefined ? {} : { 'Content-Type': 'application/json' };
+    const text = body === undefined ? '' : JSON.stringify(body);
+    // Without the length, Node sends a DELETE's body unframed.
+    const headers =
+      body === undefined
+        ? {}
+        : { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text) };
     const call = request({ socketPath, method, path, headers, agent: false }, (response) => {
-      let text = '';
+      let answer = '';
       response.setEncoding('utf8');
       response.on('data', (chunk) => {
-        text += chunk;
+        answer += chunk;
       });
       response.on('end', () => {
-        let json: unknown = text;
+        let json: unknown = answer;
         try {
-          json = JSON.parse(text);
+          json = JSON.parse(answer);
         } catch {}
         done({ status: response.statusCode ?? 0, json });
       });
@@ -304,7 +309,7 @@ export function callSocket(
     });
     call.on('error', fail);
     call.setTimeout(10_000, () => call.destroy(new Error(`${path}: no answer`)));
-    call.end(body === undefined ? undefined : JSON.stringify(body));
+    call.end(text);
   });
 }
 

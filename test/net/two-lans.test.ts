@@ -71,7 +71,7 @@ describe.skipIf(!canRun())('two LANs with a router between, 5 and 3 nodes, one -
     expect(cost.retries).toBeLessThanOrEqual(1);
     expect(cost).toMatchObject({ lists: 0, takeovers: 0, pushes: 0, sessions: 0 });
     for (const [i, origin] of origins.entries()) {
-      await agent(origin).call('DELETE', '/v1/ranges', { start: i, end: i });
+      await verb(origin, 'release', `${i}`, `${i}`);
     }
   });
 

@@ -49,7 +49,7 @@ up)
 exec) n=$1; shift; exec ip netns exec $P$n "$@";;
 loss) x $1 iptables -F SHLOSS; [ "$2" = 0 ] || x $1 iptables -A SHLOSS -m statistic --mode random --probability $(awk "BEGIN{print $2/100}") -j DROP;;
 cut) x $1 iptables -A SHCUT -s $(ipof $2) -j DROP; x $2 iptables -A SHCUT -s $(ipof $1) -j DROP;;
-router) for i in ra rb; do x r ip link set $i $2; done;;
+router) for i in ra rb; do x r ip link set $i $1; done;;
 oneway) x $2 iptables -A SHCUT -s $(ipof $1) -j DROP;;
 split) for a in $1; do for b in $2; do $0 cut $a $b; done; done;;
 nomcast) x $1 iptables -A SHCUT -d 224.0.0.0/4 -j DROP
