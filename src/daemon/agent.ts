@@ -55,7 +55,10 @@ export class Agent {
       stateDirectory: config.dataDir,
       bind: config.bind,
       advertise: config.advertise,
-      multicast: config.multicast === null ? null : { group: config.multicast, interface: config.interface },
+      multicast:
+        config.multicast === null
+          ? null
+          : { group: config.multicast, interface: config.interface, ttl: config.multicastTtl },
       name: config.name,
       cluster: config.cluster,
       join: config.join,
@@ -105,9 +108,10 @@ export class Agent {
   }
 
   async #stop(): Promise<void> {
-    const announced = this.#left ? Promise.resolve() : announceLeft(this.#driver, this.#log);
-    await Promise.all([announced, this.#http.close()]);
+    if (!this.#left) await announceLeft(this.#driver, this.#log);
     await this.#driver.stop({ snapshot: true });
+    // Last, because whoever sees the socket gone may start another agent on the same state directory.
+    await this.#http.close();
   }
 }
 

@@ -31,7 +31,11 @@ export interface DriverOptions {
   readonly bind: Address;
   /** Default: the bound address; for a wildcard this machine's first one that others can reach. */
   readonly advertise: Address | null;
-  readonly multicast: { readonly group: Address; readonly interface: string | null } | null;
+  readonly multicast: {
+    readonly group: Address;
+    readonly interface: string | null;
+    readonly ttl?: number;
+  } | null;
   readonly name: string;
   readonly cluster: string;
   readonly join: readonly Address[];

@@ -11,9 +11,10 @@ export interface MulticastGroup {
   /** Interface name or address; null: by the bind address. */
   readonly interface: string | null;
   readonly bindHost: string;
+  /** Routers a multicast may pass. */
+  readonly ttl: number;
 }
 
-const TTL = 4;
 /** How often interfaces are looked at: one that came or came back is joined within it. */
 const CHECK_MS = 30_000;
 /** Sooner after an error, or while there is nothing but loopback. */
@@ -59,7 +60,7 @@ export class Multicast {
       else if (bytes.length > LIMITS.datagramBytes) counters.oversized++;
       else onDatagram(plain(bytes), udp.sourceOf(from));
     });
-    this.#attempt('ttl', () => udp.socket.setMulticastTTL(TTL));
+    this.#attempt('ttl', () => udp.socket.setMulticastTTL(group.ttl));
     this.#attempt('loopback', () => udp.socket.setMulticastLoopback(true));
     this.check();
   }

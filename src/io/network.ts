@@ -15,7 +15,11 @@ export interface NetworkSink extends StreamSink {
 export interface NetworkOptions {
   /** Port 0: one that is free for datagrams and streams alike. */
   readonly bind: Address;
-  readonly multicast: { readonly group: Address; readonly interface: string | null } | null;
+  readonly multicast: {
+    readonly group: Address;
+    readonly interface: string | null;
+    readonly ttl?: number;
+  } | null;
   readonly log: Log;
   readonly nowMs: () => number;
   readonly timeouts?: StreamTimeouts;
@@ -41,6 +45,9 @@ export interface Network {
 
 const PORT_ATTEMPTS = 20;
 const STOP_GRACE_MS = 300;
+
+/** Routers a multicast may pass unless it is said otherwise. */
+const DEFAULT_TTL = 4;
 
 /** @throws ShoalError `bad-bind`, `address-in-use`, `bad-interface`, `bad-multicast`. */
 export async function openNetwork(options: NetworkOptions, sink: NetworkSink): Promise<Network> {
@@ -168,7 +175,12 @@ async function openMulticast(
   }
   try {
     const receiver = await bindUdp(parts.host, parts.port, true);
-    const group = { ...parts, interface: options.multicast.interface, bindHost: host };
+    const group = {
+      ...parts,
+      interface: options.multicast.interface,
+      bindHost: host,
+      ttl: options.multicast.ttl ?? DEFAULT_TTL,
+    };
     return new Multicast(udp, receiver, group, counters, options.log, (bytes, from) =>
       sink.datagram(bytes, from, true),
     );
