@@ -110,7 +110,7 @@ export interface Outputs {
   close(stream: number): void;
   /** Appends to the journal and syncs it to disk (grouped); then `persisted(token, ...)` comes in. */
   persist(record: Uint8Array, token: number): void;
-  /** Appends to the journal without waiting; on disk within about two seconds. */
+  /** Appends to the journal without waiting: written within about a second, so that a killed process loses little; not synced. */
   note(record: Uint8Array): void;
   /** Makes counters below `upTo` this process's, on disk; then `leased(upTo, ...)` comes in. */
   lease(upTo: number): void;

@@ -1,5 +1,6 @@
 import { type NodeId, ShoalError } from '../base/index.ts';
 import { type MemberRecord, STATE } from '../members/index.ts';
+import { MAX_INCARNATION } from '../wire/index.ts';
 import { resolveNode } from './mutations.ts';
 import type { GroupState } from './state.ts';
 
@@ -82,6 +83,8 @@ export class Roster {
     const ours = record.incarnation === me.incarnation && record.bootNonce === me.bootNonce;
     if (record.incarnation === me.incarnation && record.bootNonce !== me.bootNonce) this.#doubleMs = nowMs;
     if (older || (ours && record.state <= me.state)) return;
+    // At the very top there is nothing left to raise; only a forger gets there.
+    if (record.incarnation >= MAX_INCARNATION) return;
     if (me.state === STATE.left || nowMs - this.#refuteMs < REFUTE_PAUSE_MS) return;
     this.#refuteMs = nowMs;
     this.counters.refutations++;

@@ -43,4 +43,4 @@ export {
   WIRE_VERSION,
 } from './message.ts';
 export { reconcileFromWire, reconcileToWire } from './reconcile.ts';
-export { recordFromWire, recordsFromWire, recordToWire } from './record.ts';
+export { MAX_INCARNATION, recordFromWire, recordsFromWire, recordToWire } from './record.ts';

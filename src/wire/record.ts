@@ -2,6 +2,8 @@ import { type Address, LIMITS, nodeIdToBytes } from '../base/index.ts';
 import { type MemberRecord, type MemberState, STATE } from '../members/index.ts';
 import { asAddress, asFigures, asNodeId, asTags, isCount, isList, isText } from './check.ts';
 
+/** Greatest incarnation believed: nobody restarts that often, and there is room above it to take a forged one back. */
+export const MAX_INCARNATION = 2 ** 48;
 /** Addresses one record may carry. */
 const ADDRESSES = 8;
 
@@ -43,7 +45,8 @@ export function recordFromWire(value: unknown): MemberRecord | null {
   ] = value;
   const reach = value[4] === null ? id : asNodeId(value[4]);
   if (id === null || reach === null) return null;
-  if (!isCount(incarnation) || !isCount(state, STATE.left) || !isCount(reachVersion)) return null;
+  if (!isCount(incarnation, MAX_INCARNATION) || !isCount(state, STATE.left) || !isCount(reachVersion))
+    return null;
   if (
     !isText(name, LIMITS.nameBytes) ||
     name === '' ||
