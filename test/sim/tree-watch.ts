@@ -8,8 +8,12 @@ import type { Watcher, World } from './world.ts';
 export interface BroadcastTrace {
   readonly id: number;
   readonly origin: number;
-  /** Payload-carrying datagrams to one node. */
+  /** Tree messages and lists. */
   directed: number;
+  /** Of these, those to a node that had been sent it before: retries. */
+  again: number;
+  /** Payloads pushed to a peer whose digest differed while the broadcast was under way. */
+  repairs: number;
   multicasts: number;
   /** Greatest number of hops from the origin, and of rounds when a node sends one message a round. */
   hops: number;
@@ -64,14 +68,29 @@ export class TreeWatch implements Watcher {
     let trace = this.#traces.get(id);
     let places = this.#places.get(id);
     if (trace === undefined || places === undefined) {
-      trace = { id, origin: host.index, directed: 0, multicasts: 0, hops: 0, rounds: 0, headerBytes: 0 };
+      trace = {
+        id,
+        origin: host.index,
+        directed: 0,
+        again: 0,
+        repairs: 0,
+        multicasts: 0,
+        hops: 0,
+        rounds: 0,
+        headerBytes: 0,
+      };
       places = new Map([[host.index, { hops: 0, had: 0, sends: 0 }]]);
       this.#traces.set(id, trace);
       this.#places.set(id, places);
     }
     const place = places.get(host.index) ?? { hops: 0, had: 0, sends: 0 };
     if (to === null) trace.multicasts++;
-    else trace.directed++;
+    else if (kind === KIND.repair) trace.repairs++;
+    else {
+      trace.directed++;
+      if (places.has(this.#world.byAddress(to)?.index ?? -1)) trace.again++;
+    }
+    if (kind === KIND.repair) return;
     if (kind === KIND.tree) trace.headerBytes = Math.max(trace.headerBytes, headerBytes);
     const round = place.had + ++place.sends;
     const receivers =

@@ -40,7 +40,7 @@ export function minimalRun(run: MinimalRun): RunResult {
     if (trace.multicasts !== 0 || trace.directed !== size - 1 || trace.rounds > rounds) {
       world.violate(
         'minimal',
-        `${size} nodes: ${trace.directed} messages and ${trace.rounds} rounds, not ${size - 1} and at most ${rounds}`,
+        `${size} nodes: ${trace.directed} messages (${trace.again} again) and ${trace.rounds} rounds, not ${size - 1} and at most ${rounds}`,
       );
     }
     checked++;
