@@ -31,6 +31,7 @@ const POLL_MS = 50;
 /** Multicast on loopback takes a fraction of a second; where it does not get through, addresses do. */
 const JOIN_AFTER_MS = 5_000;
 const AGREE_TIMEOUT_MS = 60_000;
+const SAME_SIGNAL_MS = 500;
 /** An agent ends within 2 s of SIGTERM; on a loaded machine a little more. */
 const STOP_TIMEOUT_MS = 5_000;
 
@@ -106,8 +107,12 @@ class DevRun {
 
   /** The first signal stops the group; the second kills it. */
   #onSignals(): () => void {
+    let firstMs = Infinity;
     const onSignal = (): void => {
-      if (this.#stopping) for (const child of this.#children) child.kill('SIGKILL');
+      const nowMs = performance.now();
+      firstMs = Math.min(firstMs, nowMs);
+      // A runner like npm may hand on the Ctrl-C that the terminal has delivered already.
+      if (nowMs - firstMs > SAME_SIGNAL_MS) for (const child of this.#children) child.kill('SIGKILL');
       this.#stopping = true;
       this.#stop();
     };
