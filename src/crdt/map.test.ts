@@ -156,6 +156,19 @@ describe('bounds of the map', () => {
     expect(a.seenOf(x)).toEqual([1, 1e6]);
   });
 
+  it('a delta that names a removed dot twice removes it once', () => {
+    const [a] = twoCopies(4);
+    a.register(x, 2, { ...key, start: 1 }, 3);
+    const once = { actor: x, lo: 1, hi: 1 };
+    const { changes } = a.join({
+      entries: [{ ...key, live: [], removed: [once, once] }],
+      context: [once],
+    });
+    expect(changes).toEqual([{ ...key, before: 4, after: 0 }]);
+    expect([a.size, a.entryCount, a.chunks(1e9).length]).toEqual([1, 1, 1]);
+    expect(copyOf(a).digest()).toBe(a.digest());
+  });
+
   it('a void leaves live dots alone', () => {
     const a = new AworMap();
     a.register(x, 5, key, 2);

@@ -4,7 +4,15 @@ import { copyOf, joinInto, steps, World } from '../../test/unit/crdt/history.ts'
 import { naiveOf } from '../../test/unit/crdt/naive.ts';
 import { reconcile } from '../../test/unit/crdt/wired.ts';
 import { LIMITS, type NodeId, parseNodeId, SeededRng } from '../base/index.ts';
-import { AworMap, beginReconcile, type RangeKey, type ReconcileMessage, respondReconcile } from './index.ts';
+import {
+  AworMap,
+  beginReconcile,
+  type PartsMessage,
+  type Print,
+  type RangeKey,
+  type ReconcileMessage,
+  respondReconcile,
+} from './index.ts';
 
 const DATAGRAM_BYTES = 1150;
 
@@ -210,5 +218,53 @@ describe('reconciliation of two maps', () => {
     const traffic = reconcile(empty, map);
     expect(traffic.messages).toBeGreaterThan(first.length);
     expect(empty.digest()).toBe(map.digest());
+  });
+
+  it('lets a listing remove only what its sender has seen, ships it the rest, and asks for what it has more', () => {
+    const x = parseNodeId('00000000000000aa');
+    const range = (i: number): RangeKey => ({ node: x, start: i, end: i });
+    const map = new AworMap();
+    for (let i = 1; i <= 4; i++) map.register(x, i, range(i), i);
+    map.release(range(2));
+    // The sender has seen 1 to 3 and 6; of these 2, 3 and 6 are live there. It has not seen 4.
+    const listing = { actor: x, lo: 1, hi: 10, seen: [1, 3, 6, 6], live: [2, 3, 6] };
+    const nothing = { entries: [], context: [] };
+    const { reply, changes } = respondReconcile(map, {
+      kind: 'parts',
+      salt: 1,
+      delta: nothing,
+      records: [],
+      prints: [],
+      listings: [listing],
+    });
+    expect(changes).toEqual([{ ...range(1), before: 1, after: 0 }]);
+    expect([2, 3, 4].map((i) => map.priority(range(i)))).toEqual([0, 3, 4]);
+    const there = new AworMap();
+    there.join({
+      entries: [{ ...range(2), live: [{ actor: x, counter: 2, kind: 'base', amount: 2 }], removed: [] }],
+      context: [],
+    });
+    for (const message of reply ?? []) respondReconcile(there, message);
+    // 4 came, 2 went.
+    expect([2, 4].map((i) => there.priority(range(i)))).toEqual([0, 4]);
+    expect(reply?.flatMap((m) => (m.kind === 'parts' ? m.records.map((r) => r.seen) : []))).toEqual([[1, 4]]);
+  });
+
+  it('describes no range twice when it is asked about a whole actor and about a part of it at once', () => {
+    const { map, ids } = build(1, 2000);
+    const actor = ids[0] as NodeId;
+    const { reply } = respondReconcile(map, {
+      kind: 'parts',
+      salt: 1,
+      delta: { entries: [], context: [] },
+      records: [{ actor, seen: [1, 2000], hash: 1 }],
+      prints: [{ actor, lo: 100, hi: 1000, hash: 1 }],
+      listings: [],
+    });
+    expect(reply).toHaveLength(1);
+    const [answer] = reply as [PartsMessage];
+    answer.prints.forEach((print, i) => {
+      expect(print.lo).toBe(i === 0 ? 1 : (answer.prints[i - 1] as Print).hi + 1);
+    });
   });
 });

@@ -114,6 +114,17 @@ describe('the delta codec', () => {
     }
   });
 
+  it('refuses amounts that no mutator makes: nothing, and a base below zero', () => {
+    const node = parseNodeId('0123456789abcdef');
+    const dot = (kind: 'base' | 'increment', amount: number): Delta => ({
+      entries: [{ node, start: 1, end: 2, live: [{ actor: node, counter: 1, kind, amount }], removed: [] }],
+      context: [],
+    });
+    for (const bad of [dot('base', 0), dot('increment', 0), dot('base', -1), dot('base', 2 ** 31)])
+      expect(deltaFromWire(deltaToWire(bad))).toBeNull();
+    expect(deltaFromWire(deltaToWire(dot('increment', -1)))).not.toBeNull();
+  });
+
   it('does not believe announced counts', () => {
     // No ids; then 2^49 groups, and as many bytes as one would take.
     expect(deltaFromWire(Uint8Array.of(0, 255, 255, 255, 255, 255, 255, 127, 0, 0, 0, 0))).toBeNull();
