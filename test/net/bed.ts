@@ -20,6 +20,7 @@ const NETNS = join(import.meta.dirname, 'testbed/netns.sh');
 const TOOLS = { ip: 'iproute2', iptables: 'iptables', nft: 'nftables', python3: 'python3' } as const;
 const READY_MS = 15_000;
 export const GOSSIP_PORT = 29999;
+export const CLUSTER = 'net';
 
 const run = promisify(execFile);
 
@@ -136,6 +137,10 @@ export class Bed {
     await run('bash', [NETNS, ...args.map(String)], { env });
   }
 
+  path(name: string): string {
+    return join(this.dir, name);
+  }
+
   /** Runs a program in a node's namespace to its end. */
   async inside(node: string, ...args: readonly string[]): Promise<Ended> {
     return await this.#spawn(node, args, false).ended;
@@ -143,11 +148,21 @@ export class Bed {
 
   /** Starts an agent on the node, with its state of before when there is any, and waits for its ready line. */
   async start(node: string, ...flags: readonly string[]): Promise<TestAgent> {
-    const dataDir = join(this.dir, node);
+    const dataDir = this.path(node);
     const running = this.#spawn(
       node,
       [
-        ...[process.execPath, PROGRAM, 'agent', '--config', '/dev/null', '--name', node, '--cluster', 'net'],
+        ...[
+          process.execPath,
+          PROGRAM,
+          'agent',
+          '--config',
+          '/dev/null',
+          '--name',
+          node,
+          '--cluster',
+          CLUSTER,
+        ],
         ...['--data-dir', dataDir, '--insecure', '--bind', gossipOf(node), ...flags],
       ],
       true,
@@ -242,6 +257,7 @@ export const METRIC = {
   takeovers: 'shoal_broadcast_total{what="takeovers"}',
   originated: 'shoal_broadcast_total{what="originated"}',
   pushes: 'shoal_node_total{what="pushes"}',
+  repairs: 'shoal_messages_sent_total{kind="repair"}',
   sessions: 'shoal_sessions_total{what="called"}',
   datagrams: 'shoal_sent_datagrams_total{via="unicast"}',
   sendErrors: 'shoal_socket_dropped_total{reason="send-error"}',

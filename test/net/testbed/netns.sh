@@ -9,6 +9,7 @@
 #   netns.sh nomcast NODE    NODE neither sends nor hears multicast
 #   netns.sh heal            remove all loss/cuts
 #   netns.sh link NODE up|down           unplug / plug the cable
+#   netns.sh replug NODE     another network adapter with the same name and address: memberships and routes are gone
 #   netns.sh delay NODE MS [JITTER_MS] [LOSS_PCT]   delay both ways on NODE's cable (delaybox.py beside this file); MS=0 removes
 #   netns.sh router up|down              the router between the LANs on or off
 #   netns.sh rate NODE KBIT MS           tbf shaping (queue delay up to MS); KBIT=0 removes
@@ -19,14 +20,17 @@ ipof() { case $1 in a*) echo 10.77.0.$((10+${1#a}));; b*) echo 10.77.1.$((10+${1
 x() { local n=$1; shift; ip netns exec $P$n "$@"; }
 nodes() { ip netns list | awk '{print $1}' | sed -n "s/^$P\([ab][0-9][0-9]*\)$/\1/p"; }
 node_add() { # node_add NODE SWITCH GW
+  ip netns add $P$1; x $1 ip link set lo up; x $1 iptables -N SHLOSS; x $1 iptables -N SHCUT
+  x $1 iptables -A INPUT -i eth0 -j SHCUT; x $1 iptables -A INPUT -i eth0 -j SHLOSS
+  cable $1 $2 $3
+}
+cable() { # cable NODE SWITCH GW
   local n=$1 sw=$2 gw=$3
-  ip netns add $P$n; x $n ip link set lo up
   ip link add eth0 netns $P$n type veth peer name p-$n netns $P$sw
   x $sw ip link set p-$n master br0 up
   x $n ip addr add $(ipof $n)/24 dev eth0; x $n ip link set eth0 up
   [ -n "$gw" ] && x $n ip route add default via $gw
   x $n ip route add 224.0.0.0/4 dev eth0            # only needed by senders that do not call setMulticastInterface()
-  x $n iptables -N SHLOSS; x $n iptables -N SHCUT; x $n iptables -A INPUT -i eth0 -j SHCUT; x $n iptables -A INPUT -i eth0 -j SHLOSS
 }
 cmd=$1; shift || true
 case $cmd in
@@ -64,6 +68,8 @@ delay) case $1 in a*) sw=swa;; b*) sw=swb;; esac; n=$1
     ip netns exec $P$sw python3 "$(dirname "$(readlink -f "$0")")/delaybox.py" p-$n d-$n "$2" "${3:-0}" "${4:-0}" >/dev/null 2>&1 & echo $! >/tmp/$P$n.delay.pid; sleep 0.3
   fi;;
 link) x $1 ip link set eth0 $2; if [ $2 = up ]; then x $1 ip route replace 224.0.0.0/4 dev eth0; ip netns list | grep -qw ${P}r && case $1 in a*) x $1 ip route replace default via 10.77.0.1;; b*) x $1 ip route replace default via 10.77.1.1;; esac; fi; true;;
+replug) x $1 ip link del eth0; gw=; case $1 in a*) sw=swa lan=0;; b*) sw=swb lan=1;; esac
+  if ip netns list | grep -qw ${P}r; then gw=10.77.$lan.1; fi; cable $1 $sw $gw;;
 rate) x $1 tc qdisc del dev eth0 root 2>/dev/null || true; [ "$2" = 0 ] || x $1 tc qdisc add dev eth0 root tbf rate ${2}kbit burst 2kb latency ${3}ms;;
 down) for n in $(ip netns list | awk '{print $1}' | grep "^$P"); do for p in $(ip netns pids $n); do kill $p 2>/dev/null || true; done; ip netns del $n; done; rm -f /tmp/$P*.delay.pid;;
 *) sed -n 2,14p "$0"; exit 2;;
