@@ -50,15 +50,18 @@ function partition(settings: Settings, seconds: number, nodes: number): RunResul
 export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   spread: {
     what: 'a group forms; changes at random nodes are followed to every node under loss (and a partition)',
-    run: (settings) =>
-      spreadRun({
-        ...settings,
+    run: (settings) => {
+      const { seed, loss, delay, jitter, domains, changes, partition: partitionSeconds } = settings;
+      const given = { seed, loss, delay, jitter, domains, changes, partitionSeconds };
+      const { nodes, seconds } = settings;
+      return spreadRun({
+        ...given,
         factory: createNode,
-        nodes: settings.nodes ?? 100,
-        seconds: settings.seconds ?? 10,
-        partitionSeconds: settings.partition,
+        nodes: nodes ?? 100,
+        seconds: seconds ?? 10,
         ...logging(settings),
-      } as Parameters<typeof spreadRun>[0]),
+      });
+    },
   },
   faults: {
     what: 'random faults of every kind, random changes; then all heals and agreement is demanded in time',

@@ -1,0 +1,31 @@
+import { describe, expect, it } from 'vitest';
+import { createNode } from '../../src/node/index.ts';
+import { FAULT_KINDS } from './faults.ts';
+import { PINS } from './pinned.ts';
+import { faultRun } from './scenarios/faults.ts';
+
+describe('random faults', () => {
+  it('break no rule in 300 seeds (many more by `npm run sim -- --runs 100000 --jobs 2`)', () => {
+    const seen = new Map<string, number>();
+    let acknowledged = 0;
+    for (let seed = 1; seed <= 300; seed++) {
+      const run = faultRun({ seed, factory: createNode });
+      expect(run.violations, `npm run sim -- --scenario faults --seed ${seed}`).toEqual([]);
+      acknowledged += run.figures.acknowledged as number;
+      for (const [kind, count] of Object.entries(run.figures.faults as Record<string, number>)) {
+        seen.set(kind, (seen.get(kind) ?? 0) + count);
+      }
+    }
+    // The runs are worth something only while every kind of fault strikes and changes get through.
+    for (const kind of FAULT_KINDS) expect(seen.get(kind) ?? 0, kind).toBeGreaterThan(50);
+    expect(acknowledged).toBeGreaterThan(3000);
+  });
+
+  for (const { bug, seeds } of PINS) {
+    it(`pinned: ${bug}`, () => {
+      for (const seed of seeds) {
+        expect(faultRun({ seed, factory: createNode }).violations, `seed ${seed}`).toEqual([]);
+      }
+    });
+  }
+});

@@ -1,0 +1,26 @@
+import { describe, expect, it } from 'vitest';
+import { createNode } from '../../src/node/index.ts';
+import { MUTANTS } from './mutants.ts';
+import { NaiveMachine } from './naive-machine.ts';
+import { hunt } from './scenarios/broken.ts';
+import { faultRun } from './scenarios/faults.ts';
+import { halving } from './scenarios/minimal.ts';
+
+describe('the checkers catch broken machines', () => {
+  for (const [name, mutant] of Object.entries(MUTANTS)) {
+    it(`${name}: ${mutant.what}`, () => {
+      const { caught } = hunt(name, name === 'wasteful' ? halving : createNode);
+      expect(caught, 'no seed made a checker fire').not.toBeNull();
+    });
+  }
+
+  it('and let a naive machine pass that keeps everything for ever', () => {
+    for (let seed = 1; seed <= 30; seed++) {
+      const run = faultRun({
+        seed,
+        factory: (boot, options, out, rng) => new NaiveMachine(boot, options, out, rng),
+      });
+      expect(run.violations, `seed ${seed}`).toEqual([]);
+    }
+  });
+});
