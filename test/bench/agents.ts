@@ -13,6 +13,8 @@ export interface AgentSpec {
   readonly multicast: string | null;
   readonly flags?: readonly string[];
   readonly namespace?: Namespace | null;
+  /** It ends with this program, however that ends; costs it some memory, so not where memory is measured. */
+  readonly tied?: boolean;
 }
 
 export interface Ready {
@@ -71,7 +73,7 @@ export class Agents {
       ...['--data-dir', dataDir, '--bind', '127.0.0.1:0', '--http', '127.0.0.1:0', ...multicast],
       ...(spec.flags ?? []),
     ];
-    const agent = new Agent(spec.name, dataDir, command);
+    const agent = new Agent(spec.name, dataDir, command, spec.tied ?? false);
     this.#running.add(agent);
     void agent.ended.then(() => this.#running.delete(agent));
     return agent;
@@ -97,11 +99,13 @@ export class Agent {
   dead = false;
   log = '';
 
-  constructor(name: string, dataDir: string, command: readonly string[]) {
+  constructor(name: string, dataDir: string, command: readonly string[], tied: boolean) {
     this.name = name;
     this.dataDir = dataDir;
     const [program, ...args] = command as [string, ...string[]];
-    this.process = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.process = spawn(program, args, {
+      stdio: ['ignore', 'pipe', 'pipe', ...(tied ? (['ipc'] as const) : [])],
+    });
     this.ended = new Promise((resolve) => {
       this.process.once('exit', () => {
         this.dead = true;
