@@ -90,6 +90,22 @@ describe.skipIf(!canRun())('a network that loses, delays and cuts', () => {
     expect(slowestMs).toBeLessThan(2_000);
   });
 
+  test('nodes that are stopped for a while hold nobody up, and have all that they missed soon after they go on', async () => {
+    const stopped = ['a3', 'b1'];
+    for (const name of stopped) named(agents, name).running.kill('SIGSTOP');
+    const origins = ['a1', 'b2', 'a4'];
+    const made = await Promise.all(
+      origins.map(async (origin) => ({ origin, range: await register(origin) })),
+    );
+    for (const { origin, range } of made) {
+      await entryEverywhere(others(agents, ...stopped), origin, range, 1, 2_000);
+    }
+    // Longer than messages are repeated.
+    await new Promise((done) => setTimeout(done, 4_000));
+    for (const name of stopped) named(agents, name).running.kill('SIGCONT');
+    for (const { origin, range } of made) await entryEverywhere(agents, origin, range, 1, 5_000);
+  });
+
   /** Multicast works for all: a change is spread by the minimum of messages, and nobody asks for more. */
   async function multicastWorks(): Promise<void> {
     await eventually(

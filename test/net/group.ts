@@ -76,20 +76,26 @@ export async function entryEverywhere(
   return await everywhere(`${text}:${priority ?? 'gone'}`, agents, holds, withinMs);
 }
 
+/** Nodes with something wrong: `deaf` neither hear nor send multicast, `mute` hear it and send none. */
+export interface Impaired {
+  readonly deaf?: readonly string[];
+  readonly mute?: readonly string[];
+}
+
 /**
- * The group has come to rest: all list all, digests agree, each LAN is one multicast set, whose label every node knows,
- * and everybody hears everybody on its own LAN and nobody else. `deaf` are nodes without multicast: sets of their own.
+ * The group has come to rest: all list all, digests agree, everybody hears whom it can and nobody else, and each node
+ * knows every node's multicast set: its LAN without the impaired, who are sets of their own.
  */
 export async function settled(
   agents: readonly TestAgent[],
   withinMs: number,
-  deaf: readonly string[] = [],
+  impaired: Impaired = {},
 ): Promise<void> {
   await agreement(agents, withinMs);
   await eventually(
     'multicast reach and its sets have settled',
     async () => {
-      for (const agent of agents) await checkSettled(agent, agents, deaf);
+      for (const agent of agents) await checkSettled(agent, agents, impaired);
       return true;
     },
     withinMs,
@@ -99,19 +105,26 @@ export async function settled(
 async function checkSettled(
   agent: TestAgent,
   agents: readonly TestAgent[],
-  deaf: readonly string[],
+  { deaf = [], mute = [] }: Impaired,
 ): Promise<void> {
-  const linked = (a: string, b: string): boolean =>
-    a !== b && a[0] === b[0] && !deaf.includes(a) && !deaf.includes(b);
-  const expected = agents.filter(({ name }) => linked(name, agent.name)).map(({ ready }) => ready.id);
-  const { hears, heardBy } = (await statusOf(agent)).multicast;
-  const wanted = expected.sort().join();
-  if ([...hears].sort().join() !== wanted) throw new Error(`${agent.name} hears ${hears.length}`);
-  if ([...heardBy].sort().join() !== wanted) throw new Error(`${agent.name} is heard by ${heardBy.length}`);
+  const hears = (listener: string, sender: string): boolean =>
+    listener !== sender &&
+    listener[0] === sender[0] &&
+    !deaf.includes(listener) &&
+    !deaf.includes(sender) &&
+    !mute.includes(sender);
+  const idsOf = (which: (name: string) => boolean): string[] =>
+    agents
+      .filter(({ name }) => which(name))
+      .map(({ ready }) => ready.id)
+      .sort();
+  const { multicast } = await statusOf(agent);
+  const seen = `${agent.name} hears ${multicast.hears.length}, is heard by ${multicast.heardBy.length}`;
+  if (multicast.hears.join() !== idsOf((name) => hears(agent.name, name)).join()) throw new Error(seen);
+  if (multicast.heardBy.join() !== idsOf((name) => hears(name, agent.name)).join()) throw new Error(seen);
   const { members } = await agent.get<{ members: MemberRow[] }>('/v1/members');
   for (const { name, id, multicastSet } of members) {
-    const together = agents.filter((one) => one.name === name || linked(one.name, name));
-    const label = together.map(({ ready }) => ready.id).sort()[0];
-    if ((multicastSet ?? id) !== label) throw new Error(`${agent.name} has ${name} in set ${multicastSet}`);
+    const set = idsOf((other) => other === name || (hears(name, other) && hears(other, name)));
+    if ((multicastSet ?? id) !== set[0]) throw new Error(`${agent.name} has ${name} in set ${multicastSet}`);
   }
 }

@@ -12,8 +12,9 @@ describe.skipIf(!canRun())('nodes that multicast does not reach', () => {
 
   beforeAll(async () => {
     bed = await Bed.up(5, 3);
+    await bed.net('mute', 'a2');
     await bed.net('nomcast', 'a3');
-    const join: Record<string, string> = { a3: 'a1', b1: 'a1' };
+    const join: Record<string, string> = { a2: 'a1', a3: 'a1', b1: 'a1' };
     agents = await Promise.all(
       bed.nodes.map((node) => {
         const contact = join[node];
@@ -37,31 +38,41 @@ describe.skipIf(!canRun())('nodes that multicast does not reach', () => {
     return since(before, await figures(agents));
   }
 
-  test('a node without multicast is a set of its own and gets every change at once, by the tree', async () => {
-    await settled(agents, 30_000, ['a3']);
-    const origins = ['a1', 'a2', 'a5', 'b1', 'b3', 'a3'];
+  /** Nothing was mended. Two nodes that compare digests while a change is under way may push it: not each time. */
+  function byBroadcastAlone(cost: Figures, changes: number): void {
+    expect(cost).toMatchObject({ takeovers: 0, sessions: 0 });
+    expect(cost.pushes).toBeLessThanOrEqual(changes / 2);
+  }
+
+  test('a node without multicast, and one that only hears it, are sets of their own and get every change at once, by the tree', async () => {
+    await settled(agents, 30_000, { mute: ['a2'], deaf: ['a3'] });
+    const origins = ['a1', 'a2', 'a3', 'a5', 'b1', 'b3'];
     const cost = await changes(origins, 0, AT_ONCE_MS);
-    // Three sets: the rest of LAN A, a3, LAN B. Only the two with others in them are multicast to.
+    // Four sets: a1 a4 a5, a2, a3, LAN B. Only the two with others in them are multicast to.
     expect(cost.multicasts).toBe(2 * origins.length);
-    expect(cost.trees - cost.retries).toBe(2 * origins.length);
-    expect(cost).toMatchObject({ takeovers: 0, pushes: 0, sessions: 0 });
+    expect(cost.trees - cost.retries).toBe(3 * origins.length);
+    byBroadcastAlone(cost, origins.length);
   });
 
   test('when a node loses multicast later, changes still arrive within seconds, and once reach has expired the tree brings them at once', async () => {
     await bed.net('nomcast', 'a5');
     await changes(['a1', 'b2', 'a4'], 100, 8_000);
-    await settled(agents, 45_000, ['a3', 'a5']);
-    const origins = ['a1', 'b2', 'a5', 'a3'];
+    await settled(agents, 45_000, { mute: ['a2'], deaf: ['a3', 'a5'] });
+    const origins = ['a1', 'b2', 'a5', 'a3', 'a2', 'a5'];
     const cost = await changes(origins, 200, AT_ONCE_MS);
-    expect(cost.trees - cost.retries).toBe(3 * origins.length);
-    expect(cost).toMatchObject({ multicasts: 2 * origins.length, takeovers: 0, pushes: 0, sessions: 0 });
+    // Five sets; a1 and a4 are two, where a directed message is cheaper than a multicast.
+    expect(cost.multicasts).toBe(origins.length);
+    expect(cost.trees - cost.retries).toBe(5 * origins.length);
+    byBroadcastAlone(cost, origins.length);
   });
 
   test('when multicast is back, the sets are one again', async () => {
     await bed.net('heal');
     await settled(agents, 45_000);
-    const cost = await changes(['a5', 'a3', 'b1'], 300, AT_ONCE_MS);
-    expect(cost).toMatchObject({ multicasts: 6, takeovers: 0, pushes: 0, sessions: 0 });
-    expect(cost.trees - cost.retries).toBe(3);
+    const origins = ['a5', 'a3', 'b1', 'a5', 'a3', 'b1'];
+    const cost = await changes(origins, 300, AT_ONCE_MS);
+    expect(cost.multicasts).toBe(2 * origins.length);
+    expect(cost.trees - cost.retries).toBe(origins.length);
+    byBroadcastAlone(cost, origins.length);
   });
 });

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { ConvergedView } from '../../src/node/contract.ts';
 import { agreement, shoal, type TestAgent } from '../e2e/harness.ts';
 import { Bed, canRun, figures, since } from './bed.ts';
-import { entryEverywhere, lan, named, settled, statusOf } from './group.ts';
+import { entryEverywhere, lan, named, others, settled, statusOf } from './group.ts';
 
 /** A change is there "at once": some hops and the poll that looks for it, on two slow cores. */
 const SOON_MS = 2_000;
@@ -69,7 +70,9 @@ describe.skipIf(!canRun())('two LANs with a router between, 5 and 3 nodes, one -
     // A machine that is busy may answer late, and a hop is then sent twice: counted apart.
     expect(cost.trees - cost.retries).toBe(origins.length);
     expect(cost.retries).toBeLessThanOrEqual(1);
-    expect(cost).toMatchObject({ lists: 0, takeovers: 0, pushes: 0, sessions: 0 });
+    expect(cost).toMatchObject({ lists: 0, takeovers: 0, sessions: 0 });
+    // Two nodes that compare digests while a change is under way may push it: not each time.
+    expect(cost.pushes).toBeLessThanOrEqual(origins.length / 2);
     for (const [i, origin] of origins.entries()) {
       await verb(origin, 'release', `${i}`, `${i}`);
     }
@@ -97,4 +100,19 @@ describe.skipIf(!canRun())('two LANs with a router between, 5 and 3 nodes, one -
       expect(lan(agents, 'b')).toHaveLength(3);
     },
   );
+
+  test('with half of the nodes dead and still listed, changes reach the living at once, and converged names the silent', async () => {
+    const dead = ['a4', 'a5', 'b1', 'b2'];
+    await Promise.all(dead.map((name) => agent(name).stop('SIGKILL')));
+    const living = others(agents, ...dead);
+    for (const [i, origin] of ['a1', 'b3', 'a2', 'a3', 'b3', 'a1'].entries()) {
+      await agent(origin).call('PUT', '/v1/ranges', { start: 500 + i, end: 500 + i, priority: 1 });
+      await entryEverywhere(living, origin, `${500 + i}-${500 + i}`, 1, SOON_MS);
+    }
+    const { code, stdout } = await shoal(['converged', '--json'], { SHOAL_SOCKET: agent('a1').ready.socket });
+    expect(code).toBe(1);
+    const { digest, members }: ConvergedView = JSON.parse(stdout);
+    const silent = members.filter((member) => member.digest !== digest);
+    expect(silent.map(({ name }) => name).sort()).toEqual(dead);
+  });
 });

@@ -7,6 +7,7 @@
 #   netns.sh oneway FROM TO  only FROM -> TO is cut (asymmetric)
 #   netns.sh split "a1 a2" "a3 a4 a5"   cut every pair across the two sides
 #   netns.sh nomcast NODE    NODE neither sends nor hears multicast
+#   netns.sh mute NODE       NODE hears multicast and what it sends goes nowhere
 #   netns.sh heal            remove all loss/cuts
 #   netns.sh link NODE up|down           unplug / plug the cable
 #   netns.sh replug NODE     another network adapter with the same name and address: memberships and routes are gone
@@ -56,8 +57,8 @@ cut) x $1 iptables -A SHCUT -s $(ipof $2) -j DROP; x $2 iptables -A SHCUT -s $(i
 router) for i in ra rb; do x r ip link set $i $1; done;;
 oneway) x $2 iptables -A SHCUT -s $(ipof $1) -j DROP;;
 split) for a in $1; do for b in $2; do $0 cut $a $b; done; done;;
-nomcast) x $1 iptables -A SHCUT -d 224.0.0.0/4 -j DROP
-  # outgoing: netdev egress drops silently (an OUTPUT DROP would make send() fail with EPERM)
+nomcast) x $1 iptables -A SHCUT -d 224.0.0.0/4 -j DROP; $0 mute $1;;
+mute) # netdev egress drops silently (an OUTPUT DROP would make send() fail with EPERM)
   x $1 nft add table netdev shf; x $1 nft 'add chain netdev shf e { type filter hook egress device eth0 priority 0; }'; x $1 nft 'add rule netdev shf e ip daddr 224.0.0.0/4 drop';;
 heal) for n in $(nodes); do x $n iptables -F SHCUT; x $n iptables -F SHLOSS; x $n nft delete table netdev shf 2>/dev/null || true; done;;
 delay) case $1 in a*) sw=swa;; b*) sw=swb;; esac; n=$1
