@@ -5,6 +5,7 @@ import {
   LIMITS,
   murmur32,
   type NodeId,
+  nodeIdToBytes,
   type Rng,
 } from '../base/index.ts';
 import type { MemberList, View } from '../members/index.ts';
@@ -44,8 +45,10 @@ export interface BroadcastSettings {
   readonly sendMs: number;
 }
 
-/** Node ids in one explicit list: 8 bytes each, so that list and payload fit a datagram. */
+/** Node ids in one explicit list at most: with a long payload fewer, so that list and payload fit a datagram. */
 const LIST_IDS = 64;
+/** Everything around a payload in a datagram (a multicast message has most), rounded up. */
+const HEADER_BYTES = 50;
 /** How often one hop's message is sent before its part is taken over. */
 const ATTEMPTS = 2;
 /** Representatives of one set tried before the set is left to anti-entropy. */
@@ -79,7 +82,10 @@ export class Broadcaster {
     takeovers: 0,
     abandoned: 0,
     listsAsked: 0,
+    /** Hops not sent because too many wait already. */
     dropped: 0,
+    /** Parts that no tree of the view has: not relayed. */
+    misplaced: 0,
   };
   readonly #members: MemberList;
   readonly #reach: Reach;
@@ -148,7 +154,10 @@ export class Broadcaster {
       return;
     }
     const places = view.sets.length;
-    if (part.length >= places || part.from >= places) return;
+    if (part.length >= places || part.from >= places) {
+      this.counters.misplaced++;
+      return;
+    }
     if (!this.seen.take(part.id, part.from * 65536 + part.length)) return;
     this.#spread(view, part.id, part.from, part.length, payload, nowMs);
     this.#coverSet(view, view.setIndexOf(this.#members.self), part.id, payload, nowMs);
@@ -228,11 +237,8 @@ export class Broadcaster {
 
   #spreadList(ids: readonly NodeId[], id: number, payload: Uint8Array, nowMs: number): number {
     // A part longer than one list holds is cut by the sender itself.
-    const parts = splitTargets(
-      0,
-      ids.length,
-      Math.max(this.#width(ids.length), Math.ceil(ids.length / LIST_IDS) + 1),
-    );
+    const cuts = Math.ceil(ids.length / (listRoom(payload) + 1)) + 1;
+    const parts = splitTargets(0, ids.length, Math.max(this.#width(ids.length), cuts));
     for (const { head, from, length } of parts) {
       const rest = ids.slice(from, from + length);
       this.#send({ id, view: null, to: ids[head] as NodeId, from: 0, length, ids: rest }, payload, nowMs);
@@ -254,14 +260,10 @@ export class Broadcaster {
       if (member === this.#members.self) continue;
       (this.#reach.hearsUs(member, nowMs) ? hearers : deaf).push(member);
     }
-    if (hearers.length === 1 && payload.length <= LIMITS.datagramBytes) deaf.push(...hearers.splice(0));
+    if (hearers.length === 1 || !fitsDatagram(payload)) deaf.push(...hearers.splice(0));
     if (hearers.length > 0) {
-      if (payload.length <= LIMITS.datagramBytes) {
-        this.counters.multicastSent++;
-        this.#out.multicast(id, this.seen.ageMs(id, nowMs), payload, nowMs);
-      } else {
-        deaf.push(...hearers.splice(0));
-      }
+      this.counters.multicastSent++;
+      this.#out.multicast(id, this.seen.ageMs(id, nowMs), payload, nowMs);
     }
     return { hearers, sent: this.#spreadList(this.#shuffled(deaf), id, payload, nowMs) };
   }
@@ -305,7 +307,7 @@ export class Broadcaster {
     hop.attempts++;
     hop.sentMs = nowMs;
     const rto = this.#members.get(hop.to)?.rtt.timeoutMs() ?? STREAM_TIMEOUT_MS;
-    const floor = hop.payload.length > LIMITS.datagramBytes - 100 ? STREAM_TIMEOUT_MS : 0;
+    const floor = fitsDatagram(hop.payload) ? 0 : STREAM_TIMEOUT_MS;
     hop.dueMs = nowMs + Math.max(rto * hop.attempts, floor);
     this.#due.push(hop);
     this.counters.treeSent++;
@@ -390,12 +392,18 @@ function order(view: View, id: number): Permutation {
   return new Permutation(view.sets.length, id >>> 0);
 }
 
+const fitsDatagram = (payload: Uint8Array): boolean => payload.length <= LIMITS.datagramBytes - HEADER_BYTES;
+
+/** How many ids a list with this payload has room for; what does not fit a datagram anyway travels on a stream. */
+function listRoom(payload: Uint8Array): number {
+  if (!fitsDatagram(payload)) return LIST_IDS;
+  return Math.min(LIST_IDS, Math.floor((LIMITS.datagramBytes - HEADER_BYTES - payload.length) / 8));
+}
+
 function hashIds(ids: readonly NodeId[]): number {
-  const bytes = new Uint8Array(ids.length * 2);
-  for (let i = 0; i < ids.length; i++) {
-    const id = ids[i] as NodeId;
-    bytes[2 * i] = Number.parseInt(id.slice(0, 2), 16);
-    bytes[2 * i + 1] = Number.parseInt(id.slice(2, 4), 16);
-  }
+  const bytes = new Uint8Array(ids.length * 8);
+  ids.forEach((id, i) => {
+    nodeIdToBytes(id, bytes, i * 8);
+  });
   return murmur32(bytes, ids.length);
 }
