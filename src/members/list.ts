@@ -121,7 +121,6 @@ export class MemberList {
     const seat = hashText(record.id + record.reach);
     this.#viewHash[verb](seat.hi, seat.lo);
     this.#live += sign;
-    this.#view = null;
   }
 
   /** Sum over the lasting parts: part of the digest people see. */
@@ -156,7 +155,8 @@ export class MemberList {
   }
 
   view(): View {
-    if (this.#view === null) {
+    // A record that changes in something else (an incarnation) leaves the view as it is.
+    if (this.#view === null || this.#view.digest !== this.viewDigest) {
       const live: { id: NodeId; reach: NodeId }[] = [];
       for (const { record } of this.#members.values()) {
         if (isLive(record.state)) live.push({ id: record.id, reach: record.reach });

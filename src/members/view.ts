@@ -11,26 +11,34 @@ export class View {
   readonly ids: readonly NodeId[];
   /** Sets of nodes that hear each other's multicast, each sorted; a node that hears nobody is a set of one. */
   readonly sets: readonly (readonly NodeId[])[];
-  readonly #setOf = new Map<NodeId, number>();
+  /** Null when every set is of one: then a node's set has the place of its id. */
+  readonly #setOf: Map<NodeId, number> | null;
 
   constructor(digest: number, live: readonly { id: NodeId; reach: NodeId }[]) {
     this.digest = digest;
+    this.ids = live.map((m) => m.id).sort();
+    if (live.every((m) => m.reach === m.id)) {
+      this.sets = this.ids.map((id) => [id]);
+      this.#setOf = null;
+      return;
+    }
     const byLabel = new Map<NodeId, NodeId[]>();
     for (const { id, reach } of live) {
       const set = byLabel.get(reach);
       if (set === undefined) byLabel.set(reach, [id]);
       else set.push(id);
     }
-    this.ids = live.map((m) => m.id).sort();
     this.sets = [...byLabel.keys()].sort().map((label) => (byLabel.get(label) as NodeId[]).sort());
+    const setOf = new Map<NodeId, number>();
     for (let i = 0; i < this.sets.length; i++) {
-      for (const id of this.sets[i] as readonly NodeId[]) this.#setOf.set(id, i);
+      for (const id of this.sets[i] as readonly NodeId[]) setOf.set(id, i);
     }
+    this.#setOf = setOf;
   }
 
   /** Index of the set that holds the node, or -1. */
   setIndexOf(id: NodeId): number {
-    return this.#setOf.get(id) ?? -1;
+    return this.#setOf === null ? this.indexOf(id) : (this.#setOf.get(id) ?? -1);
   }
 
   /** Index of the id in `ids`, or -1; by binary search. */
