@@ -46,12 +46,12 @@ export class SimDisk {
 
   /** What a starting process finds; raises the incarnation and leases a block first, as the driver does. */
   boot(): Boot {
-    if (this.#id === null) this.#id = this.#randomId();
+    const id = this.identity();
     this.#incarnation++;
     const leaseFrom = this.#leaseTo;
     this.#leaseTo = leaseFrom + LEASE_BLOCK;
     return {
-      id: this.#id,
+      id,
       incarnation: this.#incarnation,
       bootNonce: this.#rng.u32(),
       leaseFrom,
@@ -59,6 +59,19 @@ export class SimDisk {
       snapshot: this.#snapshot,
       journal: this.#journal.slice(),
     };
+  }
+
+  /** The id of whoever starts here next, drawn now when there is none yet. */
+  identity(): NodeId {
+    if (this.#id === null) this.#id = this.#randomId();
+    return this.#id;
+  }
+
+  /** As if an earlier process (the first) had left this journal behind. */
+  preset(journal: readonly Uint8Array[]): void {
+    this.identity();
+    this.#incarnation = 1;
+    this.#journal = [...journal];
   }
 
   get full(): boolean {

@@ -67,6 +67,10 @@ export class SimHost {
     this.disk = new SimDisk(world.events, world.diskRng, spec.syncMs ?? 2);
   }
 
+  get name(): string {
+    return this.spec.name ?? `n${this.index}`;
+  }
+
   get running(): boolean {
     return this.machine !== null;
   }
@@ -100,7 +104,7 @@ export class SimHost {
     const boot = this.disk.boot();
     if (this.ids.at(-1) !== boot.id) this.ids.push(boot.id);
     const options: NodeOptions = {
-      name: this.spec.name ?? `n${this.index}`,
+      name: this.name,
       cluster: 'sim',
       advertise: this.address,
       resp: null,

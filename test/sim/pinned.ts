@@ -8,4 +8,11 @@ export interface Pin {
   readonly seeds: readonly number[];
 }
 
-export const PINS: readonly Pin[] = [];
+export const PINS: readonly Pin[] = [
+  { bug: 'a node with a digest round open asked to be woken at once, again and again', seeds: [4, 7, 9] },
+  { bug: 'a leaving node asked to be woken for work that leaving nodes do not do', seeds: [23, 45, 67] },
+  {
+    bug: 'a node that believed all others gone never spoke again, though its contacts were back',
+    seeds: [1239],
+  },
+];

@@ -1,4 +1,6 @@
 import { type Address, SeededRng } from '../../src/base/index.ts';
+import { type MemberRecord, STATE } from '../../src/members/index.ts';
+import { membersEntry } from '../../src/node/journal.ts';
 import type { NodeFactory } from '../../src/node/machine.ts';
 import {
   ANSWER_WITHIN_MS,
@@ -76,6 +78,26 @@ export class Session implements FaultListener {
       const join: Address[] = contact === undefined ? [] : [contact];
       this.world.addHost({ domain: domain(this.world.hosts.length), join });
     }
+  }
+
+  /** A group that was off as a whole: every host has all the others on its disk. Much cheaper than as many joins. */
+  presetMembership(): void {
+    const records: MemberRecord[] = this.world.hosts.map((host) => ({
+      id: host.disk.identity(),
+      incarnation: 1,
+      state: STATE.alive,
+      reachVersion: 0,
+      reach: host.disk.identity(),
+      name: host.name,
+      addresses: [host.address],
+      resp: null,
+      tags: {},
+      capacity: {},
+      version: 'sim',
+      bootNonce: host.index,
+    }));
+    const journal = [membersEntry(records)];
+    for (const host of this.world.hosts) host.disk.preset(journal);
   }
 
   /** Starts those that do not run, evenly over a span of time. */
