@@ -1,28 +1,31 @@
 import { DeadlineHeap, type Due, jitter, LIMITS, type NodeId, type Rng } from '../base/index.ts';
 
-/** Pauses between beacons: short while something is new, then in proportion to the group, so that the link carries a
- * bounded number of beacons a second whatever its size. Milliseconds. */
-const BEACON = { youngMs: 1000, settledMs: 5000, perMemberMs: 150, maxMs: 60_000, youngBeacons: 5 } as const;
+/** Pauses between beacons: short while something is new, then longer, and always in proportion to the group, so that the
+ * link carries a bounded number of beacons a second whatever its size and however many members come. Milliseconds. */
+const BEACON = { settledMs: 5000, perMemberMs: 150, maxMs: 60_000 } as const;
+const YOUNG = { beacons: 5, pauseMs: 1000, perMemberMs: 20, firstMs: 200, firstPerMemberMs: 5 } as const;
 /** A sender not heard, or not confirming, for this many pauses does not count. */
 const EXPIRE_PAUSES = 3;
 /** After a payload, a beacon soon tells those who missed it that there was one. */
 const TAIL_MS = 25;
-/** Out-of-order datagrams are waited for this long before a gap is asked for, and once more before it is given up. */
+/** Out-of-order datagrams are waited for this long before a gap is asked for; then at growing pauses, so many times. */
 const GAP_MS = 10;
 const GAP_AGAIN_MS = 150;
+const GAP_QUESTIONS = 3;
 
 interface Heard {
   bootNonce: number;
   seq: number;
   heardMs: number;
-  /** Pauses between beacons as its own size of group makes them; for expiry. */
+  /** Its payloads that were missed and are still worth asking for. */
   missing: number[];
+  /** The question about them that is due next; earlier ones left in the heap are stale. */
+  gap: Gap | null;
 }
 
 interface Gap extends Due {
   readonly dueMs: number;
   readonly from: NodeId;
-  readonly bootNonce: number;
   readonly attempt: number;
 }
 
@@ -43,7 +46,7 @@ export interface ReachOutputs {
 /** Learns who hears whose multicast, forgets what is not confirmed, and asks for multicasts that were missed. */
 export class Reach {
   readonly enabled: boolean;
-  readonly counters = { gaps: 0, repairsAsked: 0, repairsServed: 0, repairsUnknown: 0 };
+  readonly counters = { gaps: 0, repairsAsked: 0, repairsGivenUp: 0, repairsServed: 0, repairsUnknown: 0 };
   readonly #self: NodeId;
   readonly #rng: Rng;
   readonly #heard = new Map<NodeId, Heard>();
@@ -75,7 +78,8 @@ export class Reach {
   refresh(nowMs: number): void {
     if (!this.enabled) return;
     this.#young = 0;
-    this.#nextBeaconMs = Math.min(this.#nextBeaconMs, nowMs + jitter(this.#rng, 200, 0.5));
+    const firstMs = Math.max(YOUNG.firstMs, this.#groupSize * YOUNG.firstPerMemberMs);
+    this.#nextBeaconMs = Math.min(this.#nextBeaconMs, nowMs + jitter(this.#rng, firstMs, 0.5));
   }
 
   setGroupSize(members: number): void {
@@ -127,11 +131,6 @@ export class Reach {
     return known !== hears;
   }
 
-  /** The sequence of our multicasts that a peer of ours has to know of, for acknowledgements; -1: never heard it. */
-  heardSeq(id: NodeId): number {
-    return this.#heard.get(id)?.seq ?? -1;
-  }
-
   forget(id: NodeId): void {
     this.#heard.delete(id);
     this.#confirmed.delete(id);
@@ -144,7 +143,7 @@ export class Reach {
   heardMulticast(id: NodeId, bootNonce: number, seq: number, isPayload: boolean, nowMs: number): boolean {
     const heard = this.#heard.get(id);
     if (heard === undefined || heard.bootNonce !== bootNonce) {
-      this.#heard.set(id, { bootNonce, seq, heardMs: nowMs, missing: [] });
+      this.#heard.set(id, { bootNonce, seq, heardMs: nowMs, missing: [], gap: null });
       return heard === undefined;
     }
     const fresh = !this.weHear(id, nowMs);
@@ -153,16 +152,23 @@ export class Reach {
       if (isPayload) this.repaired(id, seq);
       return fresh;
     }
-    const firstMissing = Math.max(heard.seq + 1, seq - LIMITS.multicastRepairs + 1);
-    const end = isPayload ? seq - 1 : seq;
-    if (firstMissing <= end) {
-      this.counters.gaps++;
-      for (let s = firstMissing; s <= end; s++) heard.missing.push(s);
-      heard.missing.splice(0, Math.max(0, heard.missing.length - LIMITS.multicastRepairs));
-      this.#gaps.push({ dueMs: nowMs + jitter(this.#rng, GAP_MS, 0.5), from: id, bootNonce, attempt: 1 });
-    }
+    const last = isPayload ? seq - 1 : seq;
+    if (heard.seq < last) this.#missed(id, heard, heard.seq + 1, last, nowMs);
     heard.seq = seq;
     return fresh;
+  }
+
+  /** Notes a gap. One question of a sender's waits at a time: gaps that follow closely are asked for together. */
+  #missed(id: NodeId, heard: Heard, first: number, last: number, nowMs: number): void {
+    this.counters.gaps++;
+    const from = Math.max(first, last - LIMITS.multicastRepairs + 1);
+    this.counters.repairsGivenUp += from - first;
+    for (let seq = from; seq <= last; seq++) heard.missing.push(seq);
+    const tooMany = Math.max(0, heard.missing.length - LIMITS.multicastRepairs);
+    this.counters.repairsGivenUp += heard.missing.splice(0, tooMany).length;
+    if (heard.gap?.attempt === 1) return;
+    heard.gap = { dueMs: nowMs + jitter(this.#rng, GAP_MS, 0.5), from: id, attempt: 1 };
+    this.#gaps.push(heard.gap);
   }
 
   /** A missed multicast came after all. */
@@ -181,13 +187,13 @@ export class Reach {
     return this.#seq;
   }
 
-  /** What a peer missed, as far as it is still kept. */
+  /** What a peer missed, as far as it is still kept; never more than an honest peer asks for at once. */
   history(
     seqs: readonly number[],
     nowMs: number,
   ): { seq: number; id: number; ageMs: number; payload: Uint8Array }[] {
     const out: { seq: number; id: number; ageMs: number; payload: Uint8Array }[] = [];
-    for (const seq of seqs) {
+    for (const seq of new Set(seqs.slice(0, LIMITS.multicastRepairs))) {
       const sent = this.#sent[seq - (this.#seq - this.#sent.length + 1)];
       if (sent === undefined || sent.seq !== seq) {
         this.counters.repairsUnknown++;
@@ -206,20 +212,24 @@ export class Reach {
   wake(nowMs: number, out: ReachOutputs): void {
     for (let gap = this.#gaps.popDue(nowMs); gap !== undefined; gap = this.#gaps.popDue(nowMs)) {
       const heard = this.#heard.get(gap.from);
-      if (heard === undefined || heard.bootNonce !== gap.bootNonce || heard.missing.length === 0) continue;
-      if (gap.attempt > 3) {
-        heard.missing.length = 0; // Left to anti-entropy.
+      if (heard?.gap !== gap) continue;
+      heard.gap = null;
+      if (heard.missing.length === 0) continue;
+      if (gap.attempt > GAP_QUESTIONS) {
+        this.counters.repairsGivenUp += heard.missing.splice(0).length; // Left to anti-entropy.
         continue;
       }
       this.counters.repairsAsked++;
       out.askRepair(gap.from, [...heard.missing]);
-      this.#gaps.push({ ...gap, dueMs: nowMs + GAP_AGAIN_MS * gap.attempt, attempt: gap.attempt + 1 });
+      heard.gap = { ...gap, dueMs: nowMs + GAP_AGAIN_MS * gap.attempt, attempt: gap.attempt + 1 };
+      this.#gaps.push(heard.gap);
     }
     if (nowMs >= this.#tailMs || nowMs >= this.#nextBeaconMs) {
       if (nowMs >= this.#nextBeaconMs) {
         this.#young++;
-        const pause = this.#young < BEACON.youngBeacons ? BEACON.youngMs : this.pauseMs();
-        this.#nextBeaconMs = nowMs + jitter(this.#rng, pause);
+        const youngMs = Math.max(YOUNG.pauseMs, this.#groupSize * YOUNG.perMemberMs);
+        const pauseMs = this.#young < YOUNG.beacons ? Math.min(youngMs, this.pauseMs()) : this.pauseMs();
+        this.#nextBeaconMs = nowMs + jitter(this.#rng, pauseMs);
       }
       this.#tailMs = Infinity;
       out.beacon(this.#seq, nowMs);
