@@ -5,10 +5,9 @@ import { type Member, type MemberList, STATE } from '../members/index.ts';
 const PAUSE = { firstMs: 1000, growth: 1.6, perMemberMs: 400, minMaxMs: 3000, maxMs: 30_000 } as const;
 /** A digest is sent this often in one round when no answer comes. */
 const ATTEMPTS = 3;
-/** A member heard within this time is believed to be there. */
-const FRESH_MS = 15_000;
-/** One round in so many goes to any member at all, silent ones too: that is how partitions heal. */
-const ANY_MEMBER_EVERY = 4;
+/** Every so many rounds one goes to a silent member, if there is any: that is how partitions heal. Counted, not drawn, so
+ * that two sides that can meet again do so within three of the longest pauses of a small group. */
+const SILENT_EVERY = 3;
 
 export interface AntiEntropyOutputs {
   digest(to: NodeId, nonce: number, nowMs: number): void;
@@ -23,8 +22,8 @@ interface Round {
 }
 
 /**
- * When to compare digests with whom: at a jittered pause, with one random member. The pause backs off while states are
- * equal (an idle group whispers) and starts again from a second on any change.
+ * When to compare digests with whom: at a jittered pause, with one random member, now and then a silent one. The pause
+ * backs off while states are equal (an idle group whispers) and starts again from a second on any change.
  */
 export class AntiEntropy {
   readonly counters = { rounds: 0, equal: 0, differed: 0, unanswered: 0 };
@@ -85,6 +84,8 @@ export class AntiEntropy {
       }
       this.#round = null;
       this.counters.unanswered++;
+      const member = this.#members.get(round.peer);
+      if (member !== undefined) member.unansweredMs = nowMs;
       this.#nextMs = nowMs + jitter(this.#rng, this.#pauseMs);
     }
     if (this.#round === null && nowMs >= this.#nextMs) this.#begin(nowMs);
@@ -93,12 +94,12 @@ export class AntiEntropy {
   #begin(nowMs: number): void {
     this.#nextMs = Infinity;
     this.counters.rounds++;
-    const any = this.#rng.below(ANY_MEMBER_EVERY) === 0;
-    const fresh = (m: Member): boolean => m.record.state <= STATE.suspect && nowMs - m.heardMs < FRESH_MS;
+    const silentTurn = this.counters.rounds % SILENT_EVERY === 0;
     const known = (m: Member): boolean => m.record.state !== STATE.left;
     // With nobody else left, those believed gone are asked: that may be a mistake, or another may be at their address.
     const peer =
-      (any ? null : this.#members.pick(this.#rng, fresh)) ??
+      (silentTurn ? this.#members.pick(this.#rng, isSilent) : null) ??
+      this.#members.pick(this.#rng, (m) => known(m) && !isSilent(m)) ??
       this.#members.pick(this.#rng, known) ??
       this.#members.pick(this.#rng, () => true);
     if (peer === null) {
@@ -117,4 +118,9 @@ export class AntiEntropy {
     round.dueMs = nowMs + rto * round.attempt;
     this.#out.digest(round.peer, round.nonce, nowMs);
   }
+}
+
+/** Believed gone, or not heard since it last left a round unanswered. A member nobody asked yet is believed to be there. */
+function isSilent({ record, heardMs, unansweredMs }: Member): boolean {
+  return record.state === STATE.down || (record.state !== STATE.left && unansweredMs > heardMs);
 }

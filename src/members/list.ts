@@ -16,6 +16,8 @@ export interface Member {
   record: MemberRecord;
   /** When anything was last heard from it; -Infinity when nothing ever was by this process. */
   heardMs: number;
+  /** When it last left questions unanswered; -Infinity when it never did. */
+  unansweredMs: number;
   readonly rtt: RoundTrip;
   /** The digest it last reported (16 hex digits), or null. */
   digest: string | null;
@@ -86,6 +88,7 @@ export class MemberList {
       const fresh: Member = {
         record,
         heardMs: -Infinity,
+        unansweredMs: -Infinity,
         rtt: new RoundTrip(),
         digest: null,
         digestMs: -Infinity,
