@@ -8,7 +8,7 @@
  * and calls reach every node from outside its namespace, whatever is done to its network.
  */
 import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,7 +22,14 @@ const READY_MS = 15_000;
 export const GOSSIP_PORT = 29999;
 export const CLUSTER = 'net';
 
+/** The network tools are in directories that a user's PATH may lack. */
+const PATH = `${process.env.PATH ?? ''}:/usr/sbin:/sbin`;
+
 const run = promisify(execFile);
+
+function netnsEnvironment(prefix: string): NodeJS.ProcessEnv {
+  return { ...process.env, PATH, SHOAL_BED_PREFIX: prefix };
+}
 
 /**
  * False when the tests cannot run and may be left out: not root, on somebody's own machine. In CI that is an error, and
@@ -43,8 +50,7 @@ export function canRun(): boolean {
 }
 
 function onPath(tool: string): boolean {
-  const directories = `${process.env.PATH ?? ''}:/usr/sbin:/sbin`.split(':');
-  return directories.some((directory) => directory !== '' && existsSync(join(directory, tool)));
+  return PATH.split(':').some((directory) => directory !== '' && existsSync(join(directory, tool)));
 }
 
 /** A1, A2, ... on LAN A; B1, ... on LAN B, behind the router. */
@@ -63,6 +69,14 @@ export function gossipOf(node: string): string {
   return `${addressOf(node)}:${GOSSIP_PORT}`;
 }
 
+function agentEnvironment(): NodeJS.ProcessEnv {
+  const own = Object.entries(process.env).filter(
+    ([name]) =>
+      !name.startsWith('SHOAL_') && !['NOTIFY_SOCKET', 'STATE_DIRECTORY', 'RUNTIME_DIRECTORY'].includes(name),
+  );
+  return { ...Object.fromEntries(own), PATH };
+}
+
 /** A program in a namespace: what `Running` of test/e2e is without one. */
 class Inside {
   readonly process: ChildProcess;
@@ -76,7 +90,7 @@ class Inside {
     // `ip netns exec` becomes the program, so the pid and the channel are the program's.
     this.process = spawn('ip', ['netns', 'exec', namespace, ...args], {
       stdio: ipc ? ['ignore', 'pipe', 'pipe', 'ipc'] : ['ignore', 'pipe', 'pipe'],
-      env: Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('SHOAL_'))),
+      env: agentEnvironment(),
     });
     const { stdout, stderr } = this.process;
     stdout?.on('data', (chunk) => {
@@ -106,7 +120,7 @@ class Inside {
 
 export class Bed {
   readonly nodes: readonly string[];
-  readonly dir = realpathSync(mkdtempSync(join(tmpdir(), 'shoal-net-')));
+  readonly dir = realpathSync(mkdtempSync(join(tmpdir(), `shoal-net-${process.pid}-`)));
   readonly prefix: string;
   readonly #running = new Set<Inside>();
   readonly #onExit = (): void => this.#downNow();
@@ -133,8 +147,7 @@ export class Bed {
 
   /** A command of netns.sh: `loss a1 20`, `split 'a1 a2' 'a3'`, `heal`, ... */
   async net(...args: readonly (string | number)[]): Promise<void> {
-    const env = { ...process.env, SHOAL_BED_PREFIX: this.prefix };
-    await run('bash', [NETNS, ...args.map(String)], { env });
+    await run('bash', [NETNS, ...args.map(String)], { env: netnsEnvironment(this.prefix) });
   }
 
   path(name: string): string {
@@ -203,15 +216,20 @@ export class Bed {
 
   #downNow(): void {
     for (const running of this.#running) if (running.alive) running.kill('SIGKILL');
-    const env = { ...process.env, SHOAL_BED_PREFIX: this.prefix };
-    spawnSync('bash', [NETNS, 'down'], { env });
+    spawnSync('bash', [NETNS, 'down'], { env: netnsEnvironment(this.prefix) });
     rmSync(this.dir, { recursive: true, force: true });
   }
 }
 
-/** Namespaces of this prefix, and of test processes that are no more. */
+/** Namespaces of this prefix, and namespaces and directories of test processes that are no more. */
 async function removeLeftovers(prefix: string): Promise<void> {
-  const { stdout } = await run('ip', ['netns', 'list']);
+  for (const name of readdirSync(tmpdir())) {
+    const pid = /^shoal-net-(\d+)-/.exec(name)?.[1];
+    if (pid !== undefined && !existsSync(`/proc/${pid}`)) {
+      rmSync(join(tmpdir(), name), { recursive: true, force: true });
+    }
+  }
+  const { stdout } = await run('ip', ['netns', 'list'], { env: { ...process.env, PATH } });
   const prefixes = new Set<string>();
   for (const line of stdout.split('\n')) {
     const pid = /^sn-(\d+)-/.exec(line)?.[1];
@@ -219,7 +237,7 @@ async function removeLeftovers(prefix: string): Promise<void> {
     else if (pid !== undefined && !existsSync(`/proc/${pid}`)) prefixes.add(`sn-${pid}-`);
   }
   for (const old of prefixes) {
-    await run('bash', [NETNS, 'down'], { env: { ...process.env, SHOAL_BED_PREFIX: old } });
+    await run('bash', [NETNS, 'down'], { env: netnsEnvironment(old) });
   }
 }
 
