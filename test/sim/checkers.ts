@@ -1,5 +1,4 @@
 import type { NodeId } from '../../src/base/index.ts';
-import { LIMITS } from '../../src/base/index.ts';
 import type { NodeEvent } from '../../src/node/machine.ts';
 import type { SimHost } from './host.ts';
 import type { Watcher, World } from './world.ts';
@@ -117,15 +116,6 @@ export function checkAnswered(world: World): void {
         'answers',
         `${host.address}: no answer to ${JSON.stringify(command)} of ${sinceMs.toFixed(0)} ms`,
       );
-    }
-  }
-}
-
-/** Streams stay within their limit: a leak shows here. */
-export function checkStreams(world: World): void {
-  for (const host of world.running()) {
-    if (host.streamCount > LIMITS.streams) {
-      world.violate('queues', `${host.address} holds ${host.streamCount} streams`);
     }
   }
 }

@@ -195,6 +195,47 @@ const wasteful: Mutant = {
   })),
 };
 
+const silent: Mutant = {
+  what: 'a node keeps every release to itself instead of telling its watchers',
+  rules: ['events'],
+  breaks: outputs((out) => ({
+    event: (event) => {
+      if (event.type !== 'range-released') out.event(event);
+    },
+  })),
+};
+
+const usurper: Mutant = {
+  what: 'a node names the owners in the wrong order',
+  rules: ['owners'],
+  breaks: (factory) => (boot, options, out, rng) => {
+    const machine = factory(boot, options, out, rng);
+    return override(machine, {
+      ownersAt: (position) => {
+        const view = machine.ownersAt(position);
+        return { ...view, owners: view.owners.toReversed() };
+      },
+    });
+  },
+};
+
+const unready: Mutant = {
+  what: 'a node never calls itself ready',
+  rules: ['rest'],
+  breaks: (factory) => (boot, options, out, rng) =>
+    override(factory(boot, options, out, rng), { ready: () => ({ ready: false, reason: 'not yet' }) }),
+};
+
+const hoarder: Mutant = {
+  what: 'a node holds more than the limits allow',
+  rules: ['queues'],
+  breaks: (factory) => (boot, options, out, rng) => {
+    const samples = [{ labels: { what: 'hops' }, value: 1e6 }];
+    const family = { name: 'shoal_pending', help: '', type: 'gauge' as const, samples };
+    return override(factory(boot, options, out, rng), { metrics: () => [family] });
+  },
+};
+
 /** Broken machines, each caught by another rule: what the checkers are tested with. */
 export const MUTANTS: Readonly<Record<string, Mutant>> = {
   deaf,
@@ -209,4 +250,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   mute,
   fat,
   wasteful,
+  silent,
+  usurper,
+  unready,
+  hoarder,
 };

@@ -40,7 +40,7 @@ export class NaiveMachine implements Machine {
   readonly #adds = new Map<string, Add>();
   readonly #gone = new Set<string>();
   readonly #members = new Map<NodeId, Known>();
-  readonly #answers = new Map<number, Answer>();
+  readonly #answers = new Map<number, { token: number | null; answer: Answer }>();
   #counter: number;
   #nextStream = 1;
   #nextPersist = 1;
@@ -65,6 +65,10 @@ export class NaiveMachine implements Machine {
 
   start(nowMs: number): void {
     this.#pushAtMs = nowMs + PUSH_MS * this.#rng.unit();
+    for (const { start, end, priority } of this.#options.ranges) {
+      if (this.#value(`${this.id} ${start} ${end}`) > 0) continue;
+      this.#change(null, { kind: 'register', start, end, priority });
+    }
   }
 
   datagram(): void {}
@@ -78,10 +82,10 @@ export class NaiveMachine implements Machine {
   }
 
   persisted(token: number, error: { code: string; message: string } | null): void {
-    const answer = this.#answers.get(token);
-    if (answer === undefined) return;
+    const waiting = this.#answers.get(token);
     this.#answers.delete(token);
-    this.#out.answer(token, error === null ? answer : { error });
+    if (waiting === undefined || waiting.token === null) return;
+    this.#out.answer(waiting.token, error === null ? waiting.answer : { error });
   }
 
   command(token: number, command: Command, nowMs: number): void {
@@ -184,21 +188,32 @@ export class NaiveMachine implements Machine {
   healthScore = () => 0;
   reach = () => ({ hears: [], heardBy: [] });
   warnings = () => [];
-  ownersAt = (position: number) => ({ position, slot: 0, owners: [] });
+  ownersAt = (position: number) => {
+    const best = new Map<NodeId, number>();
+    for (const { node, start, end, priority } of this.ranges()) {
+      const left = this.#members.get(node)?.left ?? true;
+      if (!left && position >= start && position <= end)
+        best.set(node, Math.max(priority, best.get(node) ?? 0));
+    }
+    const owners = [...best].map(([node, priority]) => ({ node, name: node, priority }));
+    return { position, slot: 0, owners: owners.sort((a, b) => b.priority - a.priority) };
+  };
   ownersOfKey = () => ({ position: 0, slot: 0, owners: [] });
   coverage = (copies: number) => ({ covered: false, copies, missingPositions: 0, gaps: [] });
   ready = () => ({ ready: true, reason: '' });
   metrics = () => [];
   propagationMs = () => [];
 
-  #change(token: number, command: Command & { kind: 'register' | 'adjust' | 'release' }): void {
+  /** `token` null: nobody waits for the answer. */
+  #change(token: number | null, command: Command & { kind: 'register' | 'adjust' | 'release' }): void {
     const node = (command.node ?? this.id) as NodeId;
     const { start, end } = command;
     const key = `${node} ${start} ${end}`;
     const before = this.#value(key);
     const by = command.kind === 'adjust' ? command.by : 0;
     if (before <= 0 && (command.kind === 'release' || by < 0)) {
-      this.#out.answer(token, { error: { code: 'not-registered', message: `${key} is not registered` } });
+      if (token !== null)
+        this.#out.answer(token, { error: { code: 'not-registered', message: `${key} is not registered` } });
       return;
     }
     const releases = command.kind === 'release' || (command.kind === 'adjust' && before + by <= 0);
@@ -220,9 +235,8 @@ export class NaiveMachine implements Machine {
     const priority = this.#value(key);
     const view = { node, name: node, start, end, priority };
     const persist = this.#nextPersist++;
-    // The command's token serves the journal as well: both are unique.
-    this.#answers.set(token, releases ? { ok: { released: true } } : { ok: view });
-    this.#out.persist(deltaEntry(delta), token);
+    this.#answers.set(persist, { token, answer: releases ? { ok: { released: true } } : { ok: view } });
+    this.#out.persist(deltaEntry(delta), persist);
     if (persist % 50 === 0) this.#out.snapshot(this.snapshotBytes());
     this.#tell(key, before);
   }

@@ -7,7 +7,6 @@ import {
   agree,
   checkAgreement,
   checkAnswered,
-  checkStreams,
   disagreement,
   MemberWatch,
 } from './checkers.ts';
@@ -16,6 +15,7 @@ import type { FaultListener } from './faults.ts';
 import type { SimHost } from './host.ts';
 import { MapModel } from './model.ts';
 import type { LinkProfile } from './network.ts';
+import { checkOwners, checkQueues, checkRest } from './rest.ts';
 import { Sightings } from './sightings.ts';
 import { Workload, type WorkloadShape } from './workload.ts';
 import { World } from './world.ts';
@@ -132,8 +132,12 @@ export class Session implements FaultListener {
     if (this.failed) return;
     checkAgreement(this.world, left);
     checkAnswered(this.world);
-    checkStreams(this.world);
+    checkQueues(this.world);
+    for (const each of this.world.running()) this.sightings.checkFinal(each);
     const host = this.world.running()[0];
-    if (host !== undefined) this.model.checkFinal(host);
+    if (host === undefined) return;
+    this.model.checkFinal(host);
+    checkOwners(this.world, host);
+    if (!this.failed) checkRest(this.world);
   }
 }

@@ -55,6 +55,22 @@ export class Sightings implements Watcher {
     if (fresh !== 0) this.#measure(host, key, fresh);
   }
 
+  /** What the events said of each entry is what the node shows. */
+  checkFinal(host: SimHost): void {
+    const shows = new Map<string, number>();
+    for (const range of host.machine?.ranges() ?? [])
+      shows.set(`${range.node}:${range.start}-${range.end}`, range.priority);
+    for (const [key, sight] of this.#byHost[host.index] ?? []) {
+      const priority = shows.get(key) ?? 0;
+      if (sight.visible !== shown(priority)) {
+        this.#world.violate(
+          'events',
+          `${host.address} shows ${priority} for ${key}, and its events say otherwise`,
+        );
+      }
+    }
+  }
+
   #measure(host: SimHost, key: string, fresh: number): void {
     for (let left = fresh; left !== 0; left &= left - 1) {
       const bit = left & -left;

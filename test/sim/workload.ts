@@ -62,6 +62,25 @@ export class Workload {
     this.#issue(host, this.#anyChange(), { node, ...bounds });
   }
 
+  /** Questions that change nothing, and joins, some of them to where nobody is. */
+  scheduleQuestions(count: number, fromMs: number, toMs: number): void {
+    for (let i = 0; i < count; i++) {
+      this.#world.events.at(fromMs + this.#rng.unit() * (toMs - fromMs), () => this.#question());
+    }
+  }
+
+  #question(): void {
+    const host = this.#anyHost();
+    if (host === null) return;
+    if (this.#rng.below(2) === 0) {
+      host.command({ kind: 'converged', waitMs: this.#rng.below(2) * 1000 * this.#rng.unit() });
+      return;
+    }
+    const known = this.#world.hosts[this.#rng.below(this.#world.hosts.length)] as SimHost;
+    const addresses = [known.address, '10.250.0.1:29999', 'nonsense'].slice(0, 1 + this.#rng.below(3));
+    host.command({ kind: 'join', addresses });
+  }
+
   /** A register that no other change will touch: what spreading is measured with. */
   unique(host: SimHost): void {
     if (host.id === null) return;

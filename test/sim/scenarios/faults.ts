@@ -1,6 +1,7 @@
 import { SeededRng } from '../../../src/base/index.ts';
 import type { NodeFactory } from '../../../src/node/machine.ts';
 import { drawLink, Faults } from '../faults.ts';
+import { checkQueues } from '../rest.ts';
 import { type RunResult, result } from '../result.ts';
 import { Session } from '../session.ts';
 import { drawShape } from '../workload.ts';
@@ -37,6 +38,8 @@ export function faultRun(run: FaultRun): RunResult {
       domain: domains === 0 ? -1 : rng.below(domains + 1) - (rng.below(6) === 0 ? 1 : 0),
       join: contacts,
       clockRate: drifts ? 0.9 + 0.2 * rng.unit() : 1,
+      // Far from the workload's own ranges: nobody else touches these.
+      ranges: rng.below(3) === 0 ? [{ start: i, end: i, priority: 1 + i }] : [],
       syncMs: rng.below(3) === 0 ? 20 * rng.unit() : 1,
     });
   }
@@ -48,6 +51,8 @@ export function faultRun(run: FaultRun): RunResult {
     world.events.after(rng.below(3) === 0 ? safetyMs * rng.unit() : 500 * rng.unit(), () => host.start());
   faults.schedule(rng.below(3 + nodes * 2), 500, safetyMs);
   session.workload.schedule(rng.below(60), 100, safetyMs);
+  session.workload.scheduleQuestions(rng.below(4), 100, safetyMs);
+  for (let at = 1000; at < safetyMs; at += 1000) world.events.at(at, () => checkQueues(world));
   world.runUntil(safetyMs);
   faults.heal();
   world.runUntilTrue(() => faults.stopping === 0, world.nowMs + 3000);
@@ -58,5 +63,23 @@ export function faultRun(run: FaultRun): RunResult {
     session.converge(3000);
   }
   session.checkEnd();
+  if (world.violations.length === 0) checkGivenRanges(session);
   return result(run.seed, session, { nodes, healedMs, faults: Object.fromEntries(faults.counts), domains });
+}
+
+/** What a node was configured to register is there, once it has started on a disk that was never full. */
+function checkGivenRanges({ world }: Session): void {
+  for (const host of world.running()) {
+    for (const { start, end, priority } of host.spec.ranges ?? []) {
+      const found = host.machine
+        ?.ranges(host.id ?? '')
+        .find((range) => range.start === start && range.end === end);
+      if (found?.priority !== priority && !host.disk.wasFull) {
+        world.violate(
+          'lost',
+          `${host.address} was given ${start}-${end}:${priority} and shows ${found?.priority ?? 0}`,
+        );
+      }
+    }
+  }
 }
