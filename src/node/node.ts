@@ -22,7 +22,7 @@ import { Link } from './link.ts';
 import type { Boot, Command, Inputs, NodeOptions, Outputs } from './machine.ts';
 import { Mutations } from './mutations.ts';
 import { Presence } from './presence.ts';
-import { Roster } from './roster.ts';
+import { ownRecord, Roster } from './roster.ts';
 import { Sessions } from './sessions.ts';
 import { GroupState, publicDigest } from './state.ts';
 import { Tasks } from './tasks.ts';
@@ -85,6 +85,11 @@ export class NodeCore implements Inputs {
     this.roster = new Roster(this.state, {
       changed: (record, isNew, nowMs) => this.#memberChanged(record, isNew, nowMs),
       publish: (record, nowMs) => this.outbox.addRecord(record, nowMs),
+      doubled: () => {
+        const message =
+          'another process runs with this node id (a cloned state directory?): stop one of them';
+        outputs.log('error', message, { id: boot.id });
+      },
     });
     this.intake = this.#makeIntake();
     this.presence = this.#makePresence();
@@ -139,6 +144,8 @@ export class NodeCore implements Inputs {
     const { sender, message } = decoded;
     if (sender === this.boot.id) {
       this.drops['own-echo']++;
+      if (message.kind === KIND.beacon || message.kind === KIND.multicast)
+        this.roster.sighted(message.bootNonce, nowMs);
       return;
     }
     this.link.answering(sender, from);
@@ -478,21 +485,4 @@ export class NodeCore implements Inputs {
       deliver: (payload, from, ageMs, nowMs) => this.intake.deliver(payload, from, ageMs, nowMs),
     };
   }
-}
-
-function ownRecord(boot: Boot, options: NodeOptions): MemberRecord {
-  return {
-    id: boot.id,
-    incarnation: boot.incarnation,
-    state: STATE.alive,
-    reachVersion: 0,
-    reach: boot.id,
-    name: options.name,
-    addresses: [options.advertise],
-    resp: options.resp,
-    tags: options.tags,
-    capacity: options.capacity,
-    version: options.version,
-    bootNonce: boot.bootNonce,
-  };
 }

@@ -87,21 +87,31 @@ export class Presence {
     if (m.introduction !== null && m.introduction.record.id === sender) {
       this.#out.mergeRecord(m.introduction.record, sender, nowMs);
     }
-    if (this.#reach.heardMulticast(sender, m.bootNonce, m.seq, false, nowMs)) this.#watchLabel(nowMs);
-    const { members } = this.#state;
-    const index = members.viewByDigest(m.view)?.indexOf(members.self) ?? -1;
-    if (index >= 0) this.confirmed(sender, (((m.heard[index >> 3] ?? 0) >> (index & 7)) & 1) === 1, nowMs);
-    else if (m.heardIds.includes(members.self)) this.confirmed(sender, true, nowMs);
+    if (this.#listensTo(sender)) this.#learn(sender, m, nowMs);
     this.#out.reported(sender, m.digests, nowMs);
   }
 
   payloadCame(sender: NodeId, m: MulticastMessage, nowMs: number): void {
+    if (!this.#listensTo(sender)) return;
     if (this.#reach.heardMulticast(sender, m.bootNonce, m.seq, true, nowMs)) this.#watchLabel(nowMs);
   }
 
   /** A peer said whether it hears our multicast. */
   confirmed(id: NodeId, hears: boolean, nowMs: number): void {
-    if (this.#enabled && this.#reach.confirm(id, hears, nowMs)) this.#watchLabel(nowMs);
+    if (this.#listensTo(id) && this.#reach.confirm(id, hears, nowMs)) this.#watchLabel(nowMs);
+  }
+
+  /** One that left may go on for a moment: it must not be put back into the set by what it still says. */
+  #listensTo(id: NodeId): boolean {
+    return this.#enabled && this.#state.members.isLive(id);
+  }
+
+  #learn(sender: NodeId, m: BeaconMessage, nowMs: number): void {
+    if (this.#reach.heardMulticast(sender, m.bootNonce, m.seq, false, nowMs)) this.#watchLabel(nowMs);
+    const { members } = this.#state;
+    const index = members.viewByDigest(m.view)?.indexOf(members.self) ?? -1;
+    if (index >= 0) this.confirmed(sender, (((m.heard[index >> 3] ?? 0) >> (index & 7)) & 1) === 1, nowMs);
+    else if (m.heardIds.includes(members.self)) this.confirmed(sender, true, nowMs);
   }
 
   #beacon(seq: number, nowMs: number): void {

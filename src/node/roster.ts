@@ -1,6 +1,7 @@
 import { type NodeId, ShoalError } from '../base/index.ts';
-import { type MemberRecord, STATE } from '../members/index.ts';
+import { covers, type MemberRecord, STATE } from '../members/index.ts';
 import { MAX_INCARNATION } from '../wire/index.ts';
+import type { Boot, NodeOptions } from './machine.ts';
 import { resolveNode } from './mutations.ts';
 import type { GroupState } from './state.ts';
 
@@ -14,6 +15,8 @@ export interface RosterOutputs {
   changed(record: MemberRecord, isNew: boolean, nowMs: number): void;
   /** To be broadcast. */
   publish(record: MemberRecord, nowMs: number): void;
+  /** Another live process has this node's id. */
+  doubled(): void;
 }
 
 /** Every change of a member record goes through here; this node's own record is changed by nobody else. */
@@ -36,6 +39,13 @@ export class Roster {
   /** Another live process was seen with this node's id of late. */
   doubled(nowMs: number): boolean {
     return nowMs - this.#doubleMs < DOUBLE_MS;
+  }
+
+  /** A live process with this node's id showed the random number of its start: is it this one? */
+  sighted(bootNonce: number, nowMs: number): void {
+    if (bootNonce === this.me().bootNonce) return;
+    if (!this.doubled(nowMs)) this.#out.doubled();
+    this.#doubleMs = nowMs;
   }
 
   /** Joins what a peer says of a member. */
@@ -79,10 +89,9 @@ export class Roster {
   /** Somebody says of us what we do not: take it back by a higher incarnation (refute). */
   #defend(record: MemberRecord, nowMs: number): void {
     const me = this.me();
-    const older = record.incarnation < me.incarnation;
-    const ours = record.incarnation === me.incarnation && record.bootNonce === me.bootNonce;
-    if (record.incarnation === me.incarnation && record.bootNonce !== me.bootNonce) this.#doubleMs = nowMs;
-    if (older || (ours && record.state <= me.state)) return;
+    if (record.incarnation === me.incarnation) this.sighted(record.bootNonce, nowMs);
+    // What others would not believe needs no answer; whatever they would, be it the state, the set or the name, does.
+    if (covers(me, record)) return;
     // At the very top there is nothing left to raise; only a forger gets there.
     if (record.incarnation >= MAX_INCARNATION) return;
     if (me.state === STATE.left || nowMs - this.#refuteMs < REFUTE_PAUSE_MS) return;
@@ -91,4 +100,22 @@ export class Roster {
     const incarnation = Math.max(record.incarnation, me.incarnation) + 1;
     this.raise({ ...me, incarnation, state: STATE.alive }, nowMs);
   }
+}
+
+/** What this node says of itself at start. */
+export function ownRecord(boot: Boot, options: NodeOptions): MemberRecord {
+  return {
+    id: boot.id,
+    incarnation: boot.incarnation,
+    state: STATE.alive,
+    reachVersion: 0,
+    reach: boot.id,
+    name: options.name,
+    addresses: [options.advertise],
+    resp: options.resp,
+    tags: options.tags,
+    capacity: options.capacity,
+    version: options.version,
+    bootNonce: boot.bootNonce,
+  };
 }

@@ -1,16 +1,19 @@
-import { type Address, BoundedMap, type NodeId } from '../base/index.ts';
+import { type Address, BoundedMap, LIMITS, type NodeId } from '../base/index.ts';
 import type { MemberRecord } from '../members/index.ts';
-import { type Digests, KIND, type Message } from '../wire/index.ts';
+import { type Digests, encodeValue, KIND, type Message, recordToWire } from '../wire/index.ts';
 import type { Link } from './link.ts';
 import { type GroupState, sameMap, sameMembers } from './state.ts';
 
 /** Sessions this node calls at once, and answers at once. */
 const CALLS = 8;
 const ANSWERED = 64;
-/** A session in which nothing moves for this long is given up. */
+/** A session in which nothing moves for this long is given up, and any session that lasts so long. */
 const SILENCE_MS = 10_000;
+const LIFETIME_MS = 120_000;
 /** Turns after which a session ends even if there is more to say; the next round goes on. */
 const TURNS = 64;
+/** Answers of one turn: about what may wait on a stream. More are left to the next round. */
+const TURN_ANSWERS = 192;
 /** A stranger's address is called back at most this often. */
 const STRANGER_PAUSE_MS = 5000;
 
@@ -26,7 +29,10 @@ interface Session {
   /** Answers gathered for this turn. */
   readonly answers: Message[];
   turns: number;
+  readonly startMs: number;
   movedMs: number;
+  /** The other's summary was answered: one is all a session needs. */
+  compared: boolean;
   readonly done: ((end: SessionEnd, nowMs: number) => void) | null;
 }
 
@@ -51,7 +57,7 @@ export interface SessionOutputs {
  * Every step is stateless (crdt's reconciliation), so a session may break off anywhere without harm.
  */
 export class Sessions {
-  readonly counters = { called: 0, answered: 0, failed: 0, refused: 0, completed: 0 };
+  readonly counters = { called: 0, answered: 0, failed: 0, refused: 0, completed: 0, cut: 0 };
   readonly #link: Link;
   readonly #state: GroupState;
   readonly #cluster: string;
@@ -97,7 +103,9 @@ export class Sessions {
       peer: peer?.id ?? null,
       answers: [],
       turns: 0,
+      startMs: nowMs,
       movedMs: nowMs,
+      compared: false,
       done,
     };
     this.#sessions.set(stream, session);
@@ -139,14 +147,11 @@ export class Sessions {
       peer: null,
       answers: [],
       turns: 0,
+      startMs: nowMs,
       movedMs: nowMs,
+      compared: false,
       done: null,
     });
-  }
-
-  /** True when the stream is a session's, so that a frame on it belongs here. */
-  has(stream: number): boolean {
-    return this.#sessions.has(stream);
   }
 
   /** A message of a session came. Returns false when its kind has no business on a session. */
@@ -169,7 +174,10 @@ export class Sessions {
         if (session.caller) this.#fail(session, message.reason, nowMs);
         return true;
       case KIND.summary:
-        if (session.peer !== null) session.answers.push(this.#compare(message.members));
+        if (session.peer !== null && !session.compared) {
+          session.compared = true;
+          for (const answer of this.#compare(message.members)) this.#answer(session, answer);
+        }
         return true;
       case KIND.members:
         if (session.peer !== null) this.#members(session, from, message.records, message.want, nowMs);
@@ -178,7 +186,7 @@ export class Sessions {
         if (session.peer === null) return true;
         const answers = this.#reconciler.respond(message.step, from);
         if (answers === null) return false;
-        for (const step of answers) session.answers.push({ kind: KIND.reconcile, step });
+        for (const step of answers) this.#answer(session, { kind: KIND.reconcile, step });
         return true;
       }
       case KIND.end:
@@ -198,13 +206,13 @@ export class Sessions {
 
   nextMs(): number {
     let next = Infinity;
-    for (const session of this.#sessions.values()) next = Math.min(next, session.movedMs + SILENCE_MS);
+    for (const session of this.#sessions.values()) next = Math.min(next, endsMs(session));
     return next;
   }
 
   wake(nowMs: number): void {
     for (const session of this.#sessions.values()) {
-      if (nowMs - session.movedMs < SILENCE_MS) continue;
+      if (nowMs < endsMs(session)) continue;
       this.#link.close(session.stream);
       if (session.caller) this.#finish(session, { ok: false, reason: 'no answer in time' }, nowMs);
       else this.#sessions.delete(session.stream);
@@ -212,7 +220,7 @@ export class Sessions {
   }
 
   #hello(session: Session, from: NodeId, cluster: string, record: MemberRecord, nowMs: number): void {
-    if (session.caller) return;
+    if (session.caller || session.peer !== null) return;
     const me = this.#state.members.me().record;
     let reason = '';
     if (cluster !== this.#cluster) reason = `that node is of cluster '${this.#cluster}', not '${cluster}'`;
@@ -234,11 +242,13 @@ export class Sessions {
     session.peer = from;
     this.#out.mergeRecord(record, from, nowMs);
     this.#out.heard(from, nowMs);
-    session.answers.push({
-      kind: KIND.welcome,
-      record: this.#state.members.me().record,
-      digests: this.#out.digests(),
-    });
+    const ours = this.#state.members.me().record;
+    this.#answer(session, { kind: KIND.welcome, record: ours, digests: this.#out.digests() });
+  }
+
+  #answer(session: Session, message: Message): void {
+    if (session.answers.length < TURN_ANSWERS) session.answers.push(message);
+    else this.counters.cut++;
   }
 
   #turn(session: Session, nowMs: number): void {
@@ -251,6 +261,12 @@ export class Sessions {
         { ok: true, peer: session.peer as NodeId, equal: session.answers.length === 0 },
         nowMs,
       );
+      return;
+    }
+    // A caller ends before that.
+    if (session.turns > TURNS + 1) {
+      this.#link.close(session.stream);
+      this.#sessions.delete(session.stream);
       return;
     }
     for (const message of session.answers.splice(0)) this.#link.write(session.stream, message);
@@ -279,7 +295,7 @@ export class Sessions {
   }
 
   /** Our records that the other lacks or has differently, and the ids only it has. */
-  #compare(theirs: readonly { id: NodeId; hash: number }[]): Message {
+  #compare(theirs: readonly { id: NodeId; hash: number }[]): Message[] {
     const hashes = new Map<NodeId, number>();
     const want: NodeId[] = [];
     for (const { id, hash } of theirs) {
@@ -291,7 +307,7 @@ export class Sessions {
       if (hashes.get(member.record.id) !== this.#state.members.standingOf(member))
         records.push(member.record);
     }
-    return { kind: KIND.members, records, want };
+    return membersMessages(records, want);
   }
 
   #members(
@@ -313,6 +329,28 @@ export class Sessions {
       const ours = this.#state.members.get(id);
       if (ours !== undefined) back.push(ours.record);
     }
-    if (back.length > 0) session.answers.push({ kind: KIND.members, records: back, want: [] });
+    if (back.length > 0) for (const message of membersMessages(back, [])) this.#answer(session, message);
   }
+}
+
+const endsMs = (session: Session): number =>
+  Math.min(session.movedMs + SILENCE_MS, session.startMs + LIFETIME_MS);
+
+/** Records cut into messages of which each is well within a frame; the ids wanted go with the first. */
+function membersMessages(records: readonly MemberRecord[], want: readonly NodeId[]): Message[] {
+  const messages: Message[] = [];
+  let some: MemberRecord[] = [];
+  let bytes = 0;
+  const cut = (): void => {
+    messages.push({ kind: KIND.members, records: some, want: messages.length === 0 ? want : [] });
+    some = [];
+    bytes = 0;
+  };
+  for (const record of records) {
+    some.push(record);
+    bytes += encodeValue(recordToWire(record)).length;
+    if (bytes >= LIMITS.syncChunkBytes) cut();
+  }
+  if (some.length > 0 || messages.length === 0) cut();
+  return messages;
 }

@@ -24,6 +24,8 @@ export interface Seat {
 export class Lab {
   readonly seats: Seat[] = [];
   nowMs = 0;
+  /** Bytes of the longest frame written; one beyond the limit closes its stream, as on sockets. */
+  longestFrame = 0;
   readonly #queue: { atMs: number; run: () => void }[] = [];
   readonly #far = new Map<string, { seat: number; stream: number }>();
   #accepted = 0;
@@ -150,6 +152,7 @@ export class Lab {
       },
       write: (stream, frame) => {
         const far = this.#far.get(`${index}/${stream}`);
+        this.longestFrame = Math.max(this.longestFrame, frame.length);
         if (far !== undefined) between(far.seat, (node) => node.frame(far.stream, frame, this.nowMs));
       },
       close: (stream) => {

@@ -1,0 +1,173 @@
+import { describe, expect, it } from 'vitest';
+import { type Address, LIMITS, type NodeId } from '../base/index.ts';
+import { type MemberRecord, STATE } from '../members/index.ts';
+import { Codec, KIND, type Message } from '../wire/index.ts';
+import { Lab, type Seat } from './testing/lab.ts';
+
+const STREAM = -9999;
+
+/** A stranger with a record of its own, who speaks to the first of two nodes by stream and datagram. */
+function intruder(lab: Lab) {
+  const { node } = lab.seats[0] as Seat;
+  const id = 'feedfeedfeedfeed' as NodeId;
+  const codec = new Codec('lab', id);
+  const record: MemberRecord = {
+    ...node.state.members.me().record,
+    id,
+    reach: id,
+    name: 'intruder',
+    addresses: ['10.0.0.99:1' as Address],
+    bootNonce: 666,
+  };
+  const frame = (message: Message): void => node.frame(STREAM, codec.encode(message), lab.nowMs);
+  node.accepted(STREAM, '10.9.9.9:9' as Address, lab.nowMs);
+  const digests = node.state.digests();
+  const hello = (): void => frame({ kind: KIND.hello, cluster: 'lab', record, digests });
+  return { node, id, codec, record, frame, hello };
+}
+
+const pair = (): Lab => {
+  const lab = new Lab();
+  lab.add();
+  lab.add();
+  lab.run(8000);
+  return lab;
+};
+
+describe('a peer in a session', () => {
+  it('cannot pile up answers by asking and asking without ending its turn', () => {
+    const lab = pair();
+    const { node, hello, frame } = intruder(lab);
+    hello();
+    const frames = (): number => node.link.sentMessages.reduce((sum, n) => sum + n, 0);
+    const before = frames();
+    for (let i = 0; i < 5000; i++) {
+      hello();
+      frame({ kind: KIND.summary, members: [] });
+      frame({ kind: KIND.members, records: [], want: [node.id] });
+    }
+    frame({ kind: KIND.end });
+    expect(frames() - before).toBeLessThan(200);
+    expect(node.sessions.counters.cut).toBeGreaterThan(4000);
+  });
+
+  it('cannot hold it for ever by a frame now and then', () => {
+    const lab = pair();
+    const { node, hello, frame } = intruder(lab);
+    hello();
+    for (let i = 0; i < 60; i++) {
+      frame({ kind: KIND.end });
+      lab.run(9000);
+    }
+    expect(node.sessions.open).toBe(0);
+  });
+
+  it('cannot take more turns than a session has', () => {
+    const lab = pair();
+    const { node, hello, frame } = intruder(lab);
+    hello();
+    for (let i = 0; i < 200; i++) frame({ kind: KIND.end });
+    expect(node.sessions.open).toBe(0);
+  });
+
+  it('is given up when it falls silent, at whatever moment it was last heard', () => {
+    for (let i = 0; i < 400; i++) {
+      const lab = new Lab();
+      lab.add();
+      lab.nowMs = 7000 + i * 0.1234567;
+      const { node } = intruder(lab);
+      const dueMs = node.sessions.nextMs();
+      node.sessions.wake(dueMs);
+      expect(node.sessions.open).toBe(0);
+    }
+  });
+});
+
+describe('a forged record', () => {
+  it('of this node that others would believe is taken back, whatever it says', () => {
+    const lab = pair();
+    const [a, b] = lab.seats as [Seat, Seat];
+    const me = a.node.state.members.me().record;
+    const forged: MemberRecord[] = [
+      { ...me, reachVersion: 1e15, reach: 'ffffffffffffffff' as NodeId },
+      { ...me, name: 'zzz', tags: { z: 'z' } },
+      { ...me, bootNonce: 4_000_000_000, name: 'other' },
+    ];
+    for (const record of forged) {
+      const now = a.node.state.members.me().record.incarnation;
+      b.node.roster.merge({ ...record, incarnation: now }, b.node.id, lab.nowMs);
+      lab.run(8000);
+      expect(b.node.state.members.get(a.node.id)?.record.name).toBe('n0');
+      const [x, y] = [a, b].map((seat) => ({ ...seat.node.state.digests(), lastingHi: 0 }));
+      expect(x).toEqual(y);
+    }
+  });
+
+  it('that tells nothing new is not answered by a new incarnation', () => {
+    const lab = pair();
+    const { node } = lab.seats[0] as Seat;
+    const me = node.state.members.me().record;
+    const before = node.incarnation;
+    node.roster.merge({ ...me, bootNonce: me.bootNonce - 1 }, 'feedfeedfeedfeed' as NodeId, lab.nowMs);
+    node.roster.merge({ ...me, incarnation: before - 1, state: STATE.left }, node.id, lab.nowMs);
+    expect(node.incarnation).toBe(before);
+  });
+});
+
+describe('another process with this node\u2019s id', () => {
+  it('is named in the warnings and the log of both', () => {
+    const lab = pair();
+    const [a] = lab.seats as [Seat];
+    const twin = new Codec('lab', a.node.id).encode({
+      kind: KIND.multicast,
+      bootNonce: 4711,
+      seq: 1,
+      id: 5,
+      ageMs: 0,
+      payload: new Uint8Array(3),
+    });
+    a.node.datagram(twin, '10.7.7.7:7' as Address, true, lab.nowMs);
+    expect(a.node.warnings().join()).toContain('another process runs with this node id');
+    expect(a.logs.join()).toContain('node id');
+    lab.run(70_000);
+    expect(a.node.warnings().join()).not.toContain('another process');
+  });
+});
+
+describe('a group', () => {
+  it('whose records fill more than a frame brings a newcomer up to date', () => {
+    const lab = pair();
+    const { node } = lab.seats[0] as Seat;
+    const tags = Object.fromEntries(
+      Array.from({ length: LIMITS.tags }, (_, i) => [`tag${i}`, 'x'.repeat(LIMITS.tagBytes)]),
+    );
+    for (let i = 0; i < 400; i++) {
+      const id = (0xabc000 + i).toString(16).padStart(16, '0') as NodeId;
+      const record = { ...node.state.members.me().record, id, reach: id, name: `m${i}`, tags };
+      node.roster.merge({ ...record, state: STATE.left }, id, lab.nowMs);
+    }
+    const late = lab.add({ multicast: false });
+    lab.ask(late, { kind: 'join', addresses: ['10.0.0.0:1'] });
+    lab.run(3000);
+    expect(late.node.memberCounts().left).toBe(400);
+    expect(lab.longestFrame).toBeLessThanOrEqual(LIMITS.frameBytes);
+  });
+
+  it('with a member that does not take part in multicast does not spin on what that one hears', () => {
+    const lab = new Lab();
+    lab.add();
+    const deaf = lab.add({ multicast: false, join: ['10.0.0.0:1' as Address] });
+    lab.run(3000);
+    const codec = new Codec('lab', lab.seats[0]?.node.id as NodeId);
+    for (const seq of [1, 5]) {
+      const payload = new Uint8Array(3);
+      const m = { kind: KIND.multicast, bootNonce: 100, seq, id: seq, ageMs: 0, payload } as const;
+      deaf.node.datagram(codec.encode(m), '10.0.0.0:1' as Address, true, lab.nowMs);
+    }
+    for (let i = 0; i < 50; i++) {
+      const nextMs = deaf.node.nextWakeMs();
+      deaf.node.wake(nextMs);
+      expect(deaf.node.nextWakeMs()).toBeGreaterThan(nextMs);
+    }
+  });
+});
