@@ -7,6 +7,8 @@ import { type GroupState, publicDigest, sameState } from './state.ts';
 
 /** Broadcasts not older than this are named in digests, and pushed to peers that did not have them. */
 const RECENT_MS = 30_000;
+/** Two nodes had a broadcast at different times: what is near the end of that time is named and not pushed. */
+const RECENT_SLACK_MS = 5000;
 /** How many: few while peers agree, more while a difference was seen of late, as under heavy loss. */
 const RECENT_IDS = { calm: 12, rough: 48, roughMs: 10_000 } as const;
 
@@ -121,8 +123,7 @@ export class Comparison {
     this.#differedMs = nowMs;
     const { seen } = this.#broadcaster;
     let pushed = 0;
-    // What the other names no longer it may well have had: only as far back as its list is pushed.
-    for (const id of seen.recent(nowMs, RECENT_MS, Math.max(RECENT_IDS.calm, m.recent.length))) {
+    for (const id of this.#comparable(m.recent, nowMs)) {
       const payload = seen.payload(id);
       if (m.recent.includes(id) || payload === null || payload.length > LIMITS.datagramBytes - 64) continue;
       pushed++;
@@ -130,6 +131,22 @@ export class Comparison {
       this.#link.send(sender, { kind: KIND.repair, seq: 0, id, ageMs: seen.ageMs(id, nowMs), payload });
     }
     return pushed;
+  }
+
+  /**
+   * Our recent broadcasts as far back as the other's list goes. What it names no longer it may well have had: a list cut
+   * for length ends, for this, with the last broadcast on it that we had too.
+   */
+  #comparable(theirs: readonly number[], nowMs: number): number[] {
+    const { calm, rough } = RECENT_IDS;
+    const ours = this.#broadcaster.seen.recent(
+      nowMs,
+      RECENT_MS - RECENT_SLACK_MS,
+      Math.max(calm, theirs.length),
+    );
+    if (theirs.length !== calm && theirs.length !== rough) return ours;
+    const last = ours.findLastIndex((id) => theirs.includes(id));
+    return last < 0 ? ours : ours.slice(0, last + 1);
   }
 
   #first(nowMs: number): boolean {
