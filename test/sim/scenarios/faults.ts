@@ -52,7 +52,7 @@ export function faultRun(run: FaultRun): RunResult {
   faults.schedule(rng.below(3 + nodes * 2), 500, safetyMs);
   session.workload.schedule(rng.below(60), 100, safetyMs);
   session.workload.scheduleQuestions(rng.below(4), 100, safetyMs);
-  for (let at = 1000; at < safetyMs; at += 1000) world.events.at(at, () => checkQueues(world));
+  for (let at = 2000; at < safetyMs; at += 5000) world.events.at(at, () => checkQueues(world));
   world.runUntil(safetyMs);
   faults.heal();
   world.runUntilTrue(() => faults.stopping === 0, world.nowMs + 3000);
