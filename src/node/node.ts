@@ -3,6 +3,7 @@ import { beginReconcile, type Delta } from '../crdt/index.ts';
 import { Broadcaster, type BroadcastOutputs, type BroadcastSettings, Reach } from '../gossip/index.ts';
 import { type MemberRecord, STATE } from '../members/index.ts';
 import {
+  type AckMessage,
   Codec,
   type Decoded,
   DROP_REASONS,
@@ -22,7 +23,7 @@ import { Link } from './link.ts';
 import type { Boot, Command, Inputs, NodeOptions, Outputs } from './machine.ts';
 import { Mutations } from './mutations.ts';
 import { Presence } from './presence.ts';
-import { ownRecord, Roster } from './roster.ts';
+import { DOUBLED, ownRecord, Roster } from './roster.ts';
 import { Sessions } from './sessions.ts';
 import { GroupState, publicDigest } from './state.ts';
 import { Tasks } from './tasks.ts';
@@ -33,7 +34,6 @@ const VOID_ALONE_MS = 3000;
 const READY_ALONE_MS = 10_000;
 /** A leaving node waits at most this long for its farewell to be acknowledged. */
 const FAREWELL_MS = 800;
-
 /** What one send costs on a small board, milliseconds: weighed against the round trip to choose the tree's width. */
 const SETTINGS: BroadcastSettings = { width: null, sendMs: 0.05 };
 
@@ -67,7 +67,8 @@ export class NodeCore implements Inputs {
   #nowMs = 0;
   #voidMs = Infinity;
   #voided = false;
-  #leaving: { token: number | null; deadlineMs: number } | null = null;
+  /** `release`: its ranges are still to be given up before it says that it left. */
+  #leaving: { token: number; release: boolean; deadlineMs: number } | null = null;
   #left = false;
 
   constructor(boot: Boot, options: NodeOptions, outputs: Outputs, rng: Rng, settings: NodeSettings = {}) {
@@ -85,11 +86,7 @@ export class NodeCore implements Inputs {
     this.roster = new Roster(this.state, {
       changed: (record, isNew, nowMs) => this.#memberChanged(record, isNew, nowMs),
       publish: (record, nowMs) => this.outbox.addRecord(record, nowMs),
-      doubled: () => {
-        const message =
-          'another process runs with this node id (a cloned state directory?): stop one of them';
-        outputs.log('error', message, { id: boot.id });
-      },
+      doubled: () => outputs.log('error', DOUBLED, { id: boot.id }),
     });
     this.intake = this.#makeIntake();
     this.presence = this.#makePresence();
@@ -259,7 +256,7 @@ export class NodeCore implements Inputs {
     for (const payload of this.outbox.flush(nowMs)) this.broadcaster.originate(payload, nowMs);
     if (this.#leaving !== null) this.#farewell(nowMs);
     this.state.announceOwners();
-    if (this.mutations.idle) this.disk.snapshotIfDue(this.state);
+    this.disk.snapshotIfDue(this.state, this.mutations.idle);
   }
 
   #decode(decoded: Decoded): { sender: NodeId; message: Message } | null {
@@ -292,7 +289,7 @@ export class NodeCore implements Inputs {
         break;
       case KIND.ack:
         this.presence.confirmed(sender, m.hears, nowMs);
-        this.#sample(sender, this.broadcaster.ackReceived(sender, m.id, m.needList, nowMs));
+        this.#acknowledged(sender, m, nowMs);
         break;
       case KIND.multicast:
         this.presence.payloadCame(sender, m, nowMs);
@@ -346,8 +343,9 @@ export class NodeCore implements Inputs {
     if (member !== undefined) member.heardMs = nowMs;
   }
 
-  #sample(id: NodeId, rttMs: number): void {
-    if (rttMs >= 0) this.state.members.get(id)?.rtt.sample(rttMs);
+  #acknowledged(sender: NodeId, m: AckMessage, nowMs: number): void {
+    const rttMs = this.broadcaster.ackReceived(sender, m.id, m.needList, nowMs);
+    if (rttMs >= 0) this.state.members.get(sender)?.rtt.sample(rttMs);
   }
 
   // --- Commands. ---
@@ -372,9 +370,9 @@ export class NodeCore implements Inputs {
         this.outputs.answer(token, { ok: null });
         break;
       case 'leave':
-        if (command.release) this.mutations.releaseOwn(nowMs);
-        this.#leaving = { token, deadlineMs: nowMs + FAREWELL_MS };
-        this.roster.raise({ ...this.roster.me(), state: STATE.left }, nowMs);
+        this.#leaving = { token, release: command.release, deadlineMs: nowMs + FAREWELL_MS };
+        if (!command.release) this.#sayLeft(nowMs);
+        this.tasks.abandon();
         break;
     }
   }
@@ -383,11 +381,23 @@ export class NodeCore implements Inputs {
   #farewell(nowMs: number): void {
     const leaving = this.#leaving;
     if (leaving === null) return;
+    if (leaving.release) {
+      // In portions, so that neither the disk nor the outbox has to drop any.
+      if (this.outbox.waiting > LIMITS.pendingDeltas / 4 && nowMs < leaving.deadlineMs) return;
+      leaving.deadlineMs = nowMs + FAREWELL_MS;
+      if (!this.mutations.releaseOwn(nowMs)) return;
+      leaving.release = false;
+      this.#sayLeft(nowMs);
+    }
     const said = this.outbox.waiting === 0 && this.broadcaster.pendingHops === 0 && this.mutations.idle;
     if (!said && nowMs < leaving.deadlineMs) return;
     this.#leaving = null;
     this.#left = true;
-    if (leaving.token !== null) this.outputs.answer(leaving.token, { ok: null });
+    this.outputs.answer(leaving.token, { ok: null });
+  }
+
+  #sayLeft(nowMs: number): void {
+    this.roster.raise({ ...this.roster.me(), state: STATE.left }, nowMs);
   }
 
   #memberChanged(record: MemberRecord, isNew: boolean, nowMs: number): void {

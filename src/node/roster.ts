@@ -10,6 +10,9 @@ const REFUTE_PAUSE_MS = 2000;
 /** How long a sighting of another process with this node's id is worth a warning. */
 const DOUBLE_MS = 60_000;
 
+/** For the log and the warnings. */
+export const DOUBLED = 'another process runs with this node id (a cloned state directory?): stop one of them';
+
 export interface RosterOutputs {
   /** A record changed here, by whatever way: to be written down, and looked at by those who plan with it. */
   changed(record: MemberRecord, isNew: boolean, nowMs: number): void;

@@ -14,6 +14,7 @@ import type { Boot, Machine, NodeOptions, Outputs } from './machine.ts';
 import { gauge, metricsOf } from './metrics.ts';
 import { resolveNode } from './mutations.ts';
 import { NodeCore, type NodeSettings } from './node.ts';
+import { DOUBLED } from './roster.ts';
 import { publicDigest } from './state.ts';
 
 export function createNode(
@@ -75,8 +76,7 @@ export class Node extends NodeCore implements Machine {
     for (const name of members.nameConflicts()) {
       out.push(`more than one member is called '${name}': give each its own --name`);
     }
-    if (this.doubled())
-      out.push('another process runs with this node id (a cloned state directory?): stop one of them');
+    if (this.doubled()) out.push(DOUBLED);
     const disk = this.mutations.diskError;
     if (disk !== null) out.push(`the state directory cannot be written, changes are refused: ${disk}`);
     const contacts = this.tasks.contacting;
