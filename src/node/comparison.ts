@@ -3,7 +3,7 @@ import { AntiEntropy, type Broadcaster, type Reach } from '../gossip/index.ts';
 import { type DigestMessage, type Digests, KIND } from '../wire/index.ts';
 import type { Link } from './link.ts';
 import type { SessionEnd, Sessions } from './sessions.ts';
-import { type GroupState, publicDigest, sameState } from './state.ts';
+import { type GroupState, publicDigest, sameMap, sameState } from './state.ts';
 
 /** Broadcasts not older than this are named in digests, and pushed to peers that did not have them. */
 const RECENT_MS = 30_000;
@@ -13,8 +13,8 @@ const RECENT_SLACK_MS = 5000;
 const RECENT_IDS = { calm: 12, rough: 48, roughMs: 10_000 } as const;
 
 export interface ComparisonOutputs {
-  /** The first peer has been compared with and caught up with. */
-  synced(nowMs: number): void;
+  /** This node has all that this member had a moment ago. */
+  caughtUp(id: NodeId, nowMs: number): void;
   /** A peer told us of others who may not know us: introduce this node. */
   introduce(nowMs: number): void;
   /** A peer reported a digest. */
@@ -72,7 +72,9 @@ export class Comparison {
     if (member === undefined) return;
     member.digest = publicDigest(digests);
     member.digestMs = nowMs;
-    if (sameState(digests, this.#state.digests())) this.#first(nowMs);
+    const ours = this.#state.digests();
+    if (sameMap(digests, ours)) this.#out.caughtUp(id, nowMs);
+    if (sameState(digests, ours)) this.#synced = true;
     else this.antiEntropy.changed(nowMs);
   }
 
@@ -96,7 +98,9 @@ export class Comparison {
   /** A session that this node called is over. `met`: it was called by address, not because digests differed. */
   sessionEnded(end: SessionEnd, met: boolean, nowMs: number): void {
     if (!end.ok) return;
-    const first = this.#first(nowMs);
+    const first = !this.#synced;
+    this.#synced = true;
+    if (end.equal) this.#out.caughtUp(end.peer, nowMs);
     if (first || met) this.#out.introduce(nowMs);
     this.antiEntropy.changed(nowMs);
   }
@@ -147,12 +151,5 @@ export class Comparison {
     if (theirs.length !== calm && theirs.length !== rough) return ours;
     const last = ours.findLastIndex((id) => theirs.includes(id));
     return last < 0 ? ours : ours.slice(0, last + 1);
-  }
-
-  #first(nowMs: number): boolean {
-    if (this.#synced) return false;
-    this.#synced = true;
-    this.#out.synced(nowMs);
-    return true;
   }
 }

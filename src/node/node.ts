@@ -27,9 +27,8 @@ import { DOUBLED, ownRecord, Roster } from './roster.ts';
 import { Sessions } from './sessions.ts';
 import { GroupState, publicDigest } from './state.ts';
 import { Tasks } from './tasks.ts';
+import { Voids } from './voids.ts';
 
-/** Counters of ours that nobody has seen are declared void after this long without any peer. */
-const VOID_ALONE_MS = 3000;
 /** A node whose known peers are all silent calls itself ready after this long. */
 const READY_ALONE_MS = 10_000;
 /** A leaving node waits at most this long for its farewell to be acknowledged. */
@@ -65,8 +64,7 @@ export class NodeCore implements Inputs {
   #startMs = 0;
   /** Time of the last input, for views that take none. */
   #nowMs = 0;
-  #voidMs = Infinity;
-  #voided = false;
+  readonly #voids: Voids;
   /** `release`: its ranges are still to be given up before it says that it left. */
   #leaving: { token: number; release: boolean; deadlineMs: number } | null = null;
   #left = false;
@@ -107,6 +105,7 @@ export class NodeCore implements Inputs {
       changed: (delta, nowMs) => this.#spread(delta, nowMs),
     });
     this.tasks = this.#makeTasks(rng);
+    this.#voids = new Voids(this.state, boot.leaseFrom, () => this.tasks.contacting.length > 0);
     this.disk.restore(boot, this.state);
     this.dots.lift(this.state.map.topOf(boot.id));
   }
@@ -115,7 +114,7 @@ export class NodeCore implements Inputs {
 
   start(nowMs: number): void {
     this.#startMs = nowMs;
-    this.#voidMs = nowMs + VOID_ALONE_MS;
+    this.#voids.start(nowMs);
     this.multicast.start(nowMs);
     this.presence.memberChanged(this.roster.me(), false, true, nowMs);
     this.comparison.antiEntropy.start(nowMs);
@@ -210,7 +209,7 @@ export class NodeCore implements Inputs {
       resting ? Infinity : this.comparison.antiEntropy.nextMs(),
       this.sessions.nextMs(),
       resting ? Infinity : this.tasks.nextMs(),
-      this.#voidMs,
+      this.#voids.nextMs(),
       this.#leaving?.deadlineMs ?? Infinity,
     );
   }
@@ -246,7 +245,7 @@ export class NodeCore implements Inputs {
   #work(nowMs: number): void {
     this.#nowMs = nowMs;
     this.broadcaster.wake(nowMs);
-    if (nowMs >= this.#voidMs) this.#voidUnused(nowMs);
+    this.#spreadVoids(this.#voids.wake(nowMs), nowMs);
     if (this.#leaving === null) {
       this.presence.wake(nowMs);
       this.comparison.antiEntropy.wake(nowMs);
@@ -406,13 +405,8 @@ export class NodeCore implements Inputs {
     this.comparison.antiEntropy.changed(nowMs);
   }
 
-  /** Tells all that counters leased before a crash and never used will never be, so that contexts stay whole. */
-  #voidUnused(nowMs: number): void {
-    this.#voidMs = Infinity;
-    if (this.#voided || this.boot.leaseFrom <= 1) return;
-    this.#voided = true;
-    const delta: Delta = this.state.map.voidCounters(this.boot.id, 1, this.boot.leaseFrom - 1);
-    if (delta.context.length === 0) return;
+  #spreadVoids(delta: Delta | null, nowMs: number): void {
+    if (delta === null) return;
     this.disk.noteDelta(delta);
     this.#spread(delta, nowMs);
   }
@@ -446,7 +440,7 @@ export class NodeCore implements Inputs {
   #makeSessions(rng: Rng): Sessions {
     const reconciler = {
       begin: () => [reconcileToWire(beginReconcile(this.state.map, rng.u32()))],
-      respond: (step: unknown, from: NodeId) => this.intake.reconcile(step, from, this.#nowMs),
+      respond: (step: unknown) => this.intake.reconcile(step, this.#nowMs),
     };
     return new Sessions(this.link, this.state, this.options.cluster, reconciler, {
       mergeRecord: (record, from, nowMs) => this.roster.merge(record, from, nowMs),
@@ -458,7 +452,7 @@ export class NodeCore implements Inputs {
   #makeComparison(rng: Rng): Comparison {
     const { state, link, multicast: reach, broadcaster, sessions } = this;
     return new Comparison({ state, link, reach, broadcaster, sessions }, rng, {
-      synced: (nowMs) => this.#voidUnused(nowMs),
+      caughtUp: (id, nowMs) => this.#spreadVoids(this.#voids.caughtUp(id), nowMs),
       introduce: (nowMs) => this.outbox.addRecord(this.roster.me(), nowMs),
       digestCame: (nowMs) => this.tasks.digestCame(nowMs),
     });
