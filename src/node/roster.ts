@@ -51,13 +51,13 @@ export class Roster {
     this.#doubleMs = nowMs;
   }
 
-  /** Joins what a peer says of a member. */
-  merge(record: MemberRecord, from: NodeId, nowMs: number): void {
+  /** Joins what a peer says of a member; `by`: who made it so, as far as known. Only a member itself says `alive`. */
+  merge(record: MemberRecord, by: NodeId | null, nowMs: number): void {
     if (record.id === this.#state.members.self) {
       this.#defend(record, nowMs);
       return;
     }
-    const result = this.#state.merge(record, from);
+    const result = this.#state.merge(record, record.state === STATE.alive ? record.id : by);
     if (result.kind !== 'new' && result.kind !== 'changed') return;
     this.#out.changed(result.member.record, result.kind === 'new', nowMs);
   }
