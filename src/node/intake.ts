@@ -76,7 +76,7 @@ export class Intake {
   #grown(nowMs: number): void {
     this.#out.changed(nowMs);
     // An older state directory was put back: never use again what it had used later.
-    if (!this.#dots.lift(this.#state.map.topOf(this.#state.members.self))) return;
+    if (!this.#dots.lift(this.#state.map.seenOf(this.#state.members.self))) return;
     this.counters.lifts++;
     this.#out.lifted(this.#dots.next);
   }

@@ -83,6 +83,10 @@ export class Mutations {
         this.#probe = this.#nextToken++;
         this.#out.persist(membersEntry([]), this.#probe);
       }
+    } else if (command.kind !== 'release' && this.#dots.exhausted) {
+      const message =
+        'a peer claims that this node used all its counters: start it with a new state directory';
+      this.#refuse(token, new ShoalError('overloaded', message));
     } else if (command.kind !== 'release' && !this.#dots.available) {
       this.#waiting.push({ token, command });
       this.#dots.request();
@@ -246,7 +250,7 @@ export class Mutations {
       delta = this.#withDot((dot) => map.register(members.self, dot, key, target));
     } else {
       this.#owed.push(owed);
-      this.#dots.request();
+      if (!this.#dots.exhausted) this.#dots.request();
       return;
     }
     if (delta === null) return;

@@ -107,7 +107,7 @@ export class NodeCore implements Inputs {
     this.tasks = this.#makeTasks(rng);
     this.#voids = new Voids(this.state, boot.leaseFrom, () => this.tasks.contacting.length > 0);
     this.disk.restore(boot, this.state);
-    this.dots.lift(this.state.map.topOf(boot.id));
+    this.dots.lift(this.state.map.seenOf(boot.id));
   }
 
   // --- Inputs. ---
