@@ -173,6 +173,32 @@ describe('a group', () => {
   });
 });
 
+describe('a flood of invented members', () => {
+  it('stops at a limit, is counted, and is named in the warnings', () => {
+    const lab = new Lab();
+    const { node } = lab.add();
+    const me = node.state.members.me().record;
+    for (let i = 0; i < LIMITS.members + 5; i++) {
+      const id = (0x100000 + i).toString(16).padStart(16, '0') as NodeId;
+      node.roster.merge({ ...me, id, reach: id, name: `m${i}` }, id, lab.nowMs);
+    }
+    expect(node.memberCounts().alive).toBe(LIMITS.members);
+    expect(node.state.counters.membersRefused).toBe(6);
+    expect(node.warnings().join()).toContain('the list of members is full');
+  });
+});
+
+describe('a node that left', () => {
+  it('is not put back into the multicast set by what it still says', () => {
+    const lab = pair();
+    const [a, b] = lab.seats as [Seat, Seat];
+    lab.ask(b, { kind: 'leave', release: false });
+    lab.run(100);
+    a.node.presence.confirmed(b.node.id, true, lab.nowMs);
+    expect(a.node.reach(lab.nowMs)).toEqual({ hears: [], heardBy: [] });
+  });
+});
+
 describe('a forged context', () => {
   const claimed = (lo: number) => {
     const lab = pair();

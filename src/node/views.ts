@@ -1,4 +1,4 @@
-import { type NodeId, type Rng, ShoalError } from '../base/index.ts';
+import { LIMITS, type NodeId, type Rng, ShoalError } from '../base/index.ts';
 import { type Member, STATE, STATE_NAMES } from '../members/index.ts';
 import { checkPosition, type Owner, positionOf, slotAt } from '../ranges/index.ts';
 import type {
@@ -79,6 +79,11 @@ export class Node extends NodeCore implements Machine {
     if (this.doubled()) out.push(DOUBLED);
     const disk = this.mutations.diskError;
     if (disk !== null) out.push(`the state directory cannot be written, changes are refused: ${disk}`);
+    const { membersRefused, joinsRefused } = this.state.counters;
+    if (membersRefused > 0)
+      out.push(`the list of members is full (${LIMITS.members}): ${membersRefused} records were refused`);
+    if (joinsRefused > 0)
+      out.push(`${joinsRefused} changes from elsewhere were refused for want of room: see shoal_state_total`);
     const contacts = this.tasks.contacting;
     if (contacts.length > 0) out.push(`no contact has answered yet: ${contacts.join(', ')}`);
     const { unownedPositions } = this.state.ownership.snapshot();
