@@ -88,7 +88,10 @@ export class Comparison {
     const rttMs = this.antiEntropy.answered(sender, m.nonce, equal, nowMs);
     if (rttMs >= 0) this.#state.members.get(sender)?.rtt.sample(rttMs);
     const pushed = this.#compare(sender, m, nowMs);
-    if (equal) return;
+    if (equal) {
+      if (this.#state.sweep() > 0) this.antiEntropy.changed(nowMs);
+      return;
+    }
     const pushing = pushed > 0 || m.recent.some((id) => !this.#broadcaster.seen.has(id));
     if (pushing && this.#mismatches++ < 1 && this.#synced) return;
     this.#mismatches = 0;

@@ -66,7 +66,7 @@ export class Intake {
       const author = change.after === 0 ? null : authorOf(entries.get(keyOf(change)));
       this.#state.follow({ changes: [change] }, author);
     }
-    this.#state.sweep(changes);
+    this.#state.lowered(changes);
     // Removals found by listings are not in the delta: they are found again after a crash.
     if (inflated && step.kind === 'parts') this.#disk.noteDelta(step.delta);
     if (inflated) this.#grown(nowMs);
