@@ -26,8 +26,8 @@ const TURN_MS = 10_000;
 const CALL_AGAIN_MS = 100;
 /** Contacts given at start are tried again after these pauses. */
 const CONTACT = { firstMs: 1000, maxMs: 30_000 } as const;
-/** A node that knows of nobody but itself goes back to them after this long. */
-const ALONE_MS = 5000;
+/** A node that heard nobody for this long goes back to its contacts: longer than anti-entropy's pause, which grows alike. */
+const ALONE = { firstMs: 5000, perMemberMs: 600, maxMs: 60_000 } as const;
 
 interface ConvergedTask {
   readonly token: number;
@@ -197,14 +197,30 @@ export class Tasks {
     }
   }
 
+  /**
+   * Back to the contacts when nobody was heard for longer than anti-entropy's longest pause: those listed as alive may be
+   * ghosts (a member that lost its disk left its old record behind), and those who live may not know of us.
+   */
   #lookAround(nowMs: number): void {
-    const alone = this.#given.length > 0 && this.#contacts.length === 0 && this.#state.members.liveCount <= 1;
-    if (!alone) this.#aloneMs = Infinity;
-    else if (this.#aloneMs === Infinity) this.#aloneMs = nowMs + jitter(this.#rng, ALONE_MS);
+    if (this.#given.length === 0 || this.#contacts.length > 0) this.#aloneMs = Infinity;
+    else if (this.#aloneMs === Infinity) this.#aloneMs = nowMs + this.#silenceMs();
     else if (nowMs >= this.#aloneMs) {
+      let heardMs = -Infinity;
+      for (const member of this.#state.members.all()) {
+        const { id, state } = member.record;
+        if (id !== this.#state.members.self && state <= STATE.suspect)
+          heardMs = Math.max(heardMs, member.heardMs);
+      }
+      this.#aloneMs = heardMs + this.#silenceMs();
+      if (nowMs < this.#aloneMs) return;
       this.#aloneMs = Infinity;
       this.contact(this.#given, nowMs);
     }
+  }
+
+  #silenceMs(): number {
+    const { firstMs, perMemberMs, maxMs } = ALONE;
+    return jitter(this.#rng, Math.min(maxMs, firstMs + perMemberMs * this.#state.members.liveCount), 0.1);
   }
 
   #contacted(contact: Contact, end: SessionEnd, nowMs: number): void {
