@@ -25,7 +25,7 @@ const TURN_MS = 10_000;
 /** A call that found no room is tried again after this long. */
 const CALL_AGAIN_MS = 100;
 /** Contacts given at start are tried again after these pauses. */
-const CONTACT = { firstMs: 1000, maxMs: 30_000 } as const;
+const CONTACT = { firstMs: 1000, maxMs: 8000 } as const;
 /** A node that heard nobody for this long goes back to its contacts: longer than anti-entropy's pause, which grows alike. */
 const ALONE = { firstMs: 5000, perMemberMs: 600, maxMs: 60_000 } as const;
 
