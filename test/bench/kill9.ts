@@ -39,7 +39,9 @@ export interface Outcome {
   readonly lost: readonly string[];
   readonly refused: readonly string[];
   readonly unreadable: number;
+  /** From the start of the process until all agree, and the part of it after the process could serve. */
   readonly rejoinMs: readonly number[];
+  readonly afterReadyMs: readonly number[];
 }
 
 export async function run(args: string[]): Promise<boolean> {
@@ -48,11 +50,14 @@ export async function run(args: string[]): Promise<boolean> {
   const busy = new Busy();
   const fromMs = performance.now();
   const outcome = await killAgain(kills, given.number('nodes', 3), (line) => console.log(line));
-  const { rejoinMs, reused, lost, refused } = outcome;
+  const { rejoinMs, afterReadyMs, reused, lost, refused } = outcome;
   for (const line of [...reused, ...refused].slice(0, 40)) console.log(line);
   const minutes = (performance.now() - fromMs) / 60_000;
   console.log(
     `${outcome.kills} kills, ${outcome.killedStarts} of them while starting; ${outcome.acknowledged} changes acknowledged, ${outcome.cutOff} cut off; ${outcome.dots} dots seen; ${round(minutes)} minutes, machine ${round(busy.since() * 100, 0)} % busy`,
+  );
+  console.log(
+    `of the time to rejoin, after the ready line: median ${round(median(afterReadyMs), 0)} ms, p99 ${round(percentile(afterReadyMs, 99), 0)}, worst ${round(Math.max(...afterReadyMs), 0)}`,
   );
   return [
     aim(`no dot used twice (${reused.length})`, reused.length === 0),
@@ -89,6 +94,7 @@ class Killing {
   readonly #ledger = new DotLedger();
   readonly #lost: string[] = [];
   readonly #rejoinMs: number[] = [];
+  readonly #afterReadyMs: number[] = [];
   #unreadable = 0;
   #killedStarts = 0;
   #kills = 0;
@@ -124,6 +130,7 @@ class Killing {
       refused: this.#loads.flatMap((load) => load.refusals),
       unreadable: this.#unreadable,
       rejoinMs: this.#rejoinMs,
+      afterReadyMs: this.#afterReadyMs,
     };
   }
 
@@ -150,7 +157,9 @@ class Killing {
     }
     this.#group[victim] = restarted;
     await until(`n${victim} rejoined`, () => this.#rejoined(restarted), GIVE_UP_MS, 5);
-    this.#rejoinMs.push(performance.now() - restarted.startedMs);
+    const rejoinMs = performance.now() - restarted.startedMs;
+    this.#rejoinMs.push(rejoinMs);
+    this.#afterReadyMs.push(Math.max(0, rejoinMs - restarted.readyMs));
     await this.#compare(victim, id);
   }
 
