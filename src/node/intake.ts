@@ -52,7 +52,7 @@ export class Intake {
   }
 
   /** Answers a step of a reconciliation; null when it is malformed. */
-  reconcile(value: unknown, nowMs: number): unknown[] | null {
+  reconcile(value: Uint8Array, nowMs: number): Uint8Array[] | null {
     const step = reconcileFromWire(value);
     if (step === null) {
       this.counters.malformedSteps++;

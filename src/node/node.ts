@@ -440,7 +440,7 @@ export class NodeCore implements Inputs {
   #makeSessions(rng: Rng): Sessions {
     const reconciler = {
       begin: () => [reconcileToWire(beginReconcile(this.state.map, rng.u32()))],
-      respond: (step: unknown) => this.intake.reconcile(step, this.#nowMs),
+      respond: (step: Uint8Array) => this.intake.reconcile(step, this.#nowMs),
     };
     return new Sessions(this.link, this.state, this.options.cluster, reconciler, {
       mergeRecord: (record, from, nowMs) => this.roster.merge(record, from, nowMs),

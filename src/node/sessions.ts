@@ -38,9 +38,9 @@ interface Session {
 
 /** The map's side of a session; implemented over crdt's reconciliation. */
 export interface Reconciler {
-  begin(): unknown[];
+  begin(): Uint8Array[];
   /** Answers to a step, or null when it is malformed. */
-  respond(step: unknown): unknown[] | null;
+  respond(step: Uint8Array): Uint8Array[] | null;
 }
 
 export interface SessionOutputs {

@@ -74,7 +74,7 @@ const messages: Message[] = [
     ],
   },
   { kind: KIND.members, records: [record], want: [B] },
-  { kind: KIND.reconcile, step: [1, 2] },
+  { kind: KIND.reconcile, step: payload },
 ];
 
 const codec = new Codec('shoal', A);

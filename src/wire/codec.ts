@@ -237,7 +237,7 @@ const READERS: Readonly<Record<number, Reader>> = {
     const want = unpackIds(wanted, LIMITS.members);
     return records === null || want === null ? null : { kind: KIND.members, records, want };
   },
-  [KIND.reconcile]: ([, step]) => ({ kind: KIND.reconcile, step }),
+  [KIND.reconcile]: ([, step]) => (isBytes(step) ? { kind: KIND.reconcile, step: copy(step) } : null),
 };
 
 function readDigest(

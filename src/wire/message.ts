@@ -150,7 +150,7 @@ export interface MembersMessage {
 /** A step of the map's set reconciliation; the value is `reconcile.ts`'s. */
 export interface ReconcileMessage {
   readonly kind: typeof KIND.reconcile;
-  readonly step: unknown;
+  readonly step: Uint8Array;
 }
 
 export type Message =
