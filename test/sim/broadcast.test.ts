@@ -1,6 +1,9 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { createNode } from '../../src/node/index.ts';
 import { halving, lanRun, minimalRun } from './scenarios/minimal.ts';
+
+// Simulated time is what counts here: a busy machine is no failure.
+vi.setConfig({ testTimeout: 600_000 });
 
 describe('the broadcast is minimal', () => {
   it('takes n-1 messages and at most ceil(log2 n) rounds for every n from 2 to 64, without multicast and loss', () => {

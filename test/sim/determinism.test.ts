@@ -1,7 +1,10 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { createNode } from '../../src/node/index.ts';
 import { faultRun } from './scenarios/faults.ts';
 import { spreadRun } from './scenarios/spread.ts';
+
+// Simulated time is what counts here: a busy machine is no failure.
+vi.setConfig({ testTimeout: 600_000 });
 
 describe('the simulator is deterministic', () => {
   it('gives the same trace for the same seed, byte for byte', () => {

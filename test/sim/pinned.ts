@@ -9,10 +9,7 @@ export interface Pin {
 }
 
 export const PINS: readonly Pin[] = [
-  { bug: 'a node with a digest round open asked to be woken at once, again and again', seeds: [4, 7, 9] },
-  { bug: 'a leaving node asked to be woken for work that leaving nodes do not do', seeds: [23, 45, 67] },
-  {
-    bug: 'a node that believed all others gone never spoke again, though its contacts were back',
-    seeds: [1239, 102385],
-  },
+  { bug: 'a node with a digest round open asked to be woken at once, again and again', seeds: [8, 9, 11] },
+  { bug: 'a leaving node asked to be woken for work that leaving nodes do not do', seeds: [71, 93, 95] },
+  { bug: 'a newcomer whose contact came back late tried it again too late', seeds: [1421, 3624] },
 ];
