@@ -1,7 +1,14 @@
 import { Decoder, Encoder } from '@msgpack/msgpack';
 import { LIMITS, murmur32, type NodeId, nodeIdFromBytes, nodeIdToBytes, utf8 } from '../base/index.ts';
 import { asNodeId, isBytes, isCount, isList, isText } from './check.ts';
-import { type Digests, type DropReason, KIND, type Message, WIRE_VERSION } from './message.ts';
+import {
+  type Digests,
+  type DropReason,
+  KIND,
+  type Message,
+  type TreeMessage,
+  WIRE_VERSION,
+} from './message.ts';
 import { recordFromWire, recordsFromWire, recordToWire } from './record.ts';
 
 /** Version, cluster tag, sender: then the message as one msgpack array. */
@@ -100,7 +107,7 @@ const is48 = (value: unknown): value is number => isCount(value, 2 ** 48 - 1);
 function toWire(m: Message): unknown[] {
   switch (m.kind) {
     case KIND.tree:
-      return [m.kind, pack48(m.id, m.view), m.from, m.length, ageToWire(m.ageMs), m.payload];
+      return [m.kind, packPart(m), m.payload];
     case KIND.list:
       return [m.kind, pack48(m.id), packIds(m.ids), ageToWire(m.ageMs), m.payload];
     case KIND.ack:
@@ -154,12 +161,9 @@ type Reader = (value: readonly unknown[]) => Message | null;
 
 /** By message number. A reader ignores array elements behind the ones it knows: that is how messages grow. */
 const READERS: Readonly<Record<number, Reader>> = {
-  [KIND.tree]: ([, names, from, length, age, payload]) => {
-    const pair = unpack48(names, 2);
-    if (pair?.length !== 2 || !isCount(from, LIMITS.members) || !isCount(length, LIMITS.members)) return null;
-    if (!isAge(age) || !isBytes(payload)) return null;
-    const [id, view] = pair as [number, number];
-    return { kind: KIND.tree, id, view, from, length, ageMs: age / 10, payload: copy(payload) };
+  [KIND.tree]: ([, packed, payload]) => {
+    const part = unpackPart(packed);
+    return part === null || !isBytes(payload) ? null : { kind: KIND.tree, ...part, payload: copy(payload) };
   },
   [KIND.list]: ([, name, list, age, payload]) => {
     const id = unpack48(name, 1)?.[0];
@@ -253,6 +257,30 @@ function readDigest(
 
 /** The decoder's byte arrays are views into the datagram; what is kept must not pin or share it. */
 const copy = (bytes: Uint8Array): Uint8Array => bytes.slice();
+
+/** A tree message's names and numbers in fixed fields, so that its header has one length, whatever they are. */
+const PART_BYTES = 20;
+
+function packPart({ id, view, from, length, ageMs }: Omit<TreeMessage, 'kind' | 'payload'>): Uint8Array {
+  const out = new Uint8Array(PART_BYTES);
+  const data = new DataView(out.buffer);
+  out.set(pack48(id, view));
+  data.setUint16(12, from);
+  data.setUint16(14, length);
+  data.setUint32(16, ageToWire(ageMs));
+  return out;
+}
+
+function unpackPart(value: unknown): Omit<TreeMessage, 'kind' | 'payload'> | null {
+  if (!isBytes(value) || value.length !== PART_BYTES) return null;
+  const data = new DataView(value.buffer, value.byteOffset, PART_BYTES);
+  const [from, length, age] = [data.getUint16(12), data.getUint16(14), data.getUint32(16)];
+  const names = unpack48(value.subarray(0, 12), 2);
+  if (names === null || !isCount(from, LIMITS.members) || !isCount(length, LIMITS.members) || !isAge(age))
+    return null;
+  const [id, view] = names as [number, number];
+  return { id, view, from, length, ageMs: age / 10 };
+}
 
 function pack48(...values: number[]): Uint8Array {
   const out = new Uint8Array(values.length * 6);
