@@ -161,6 +161,15 @@ test('a state directory that is a file is exit code 1 and one line that names it
   expect(readFileSync(sandbox.path('file'), 'utf8')).toBe('mine');
 });
 
+test('a state directory that the system will not make is exit code 1 and one line, not a loop', async () => {
+  await using sandbox = new Sandbox();
+  const flags = ['--socket', sandbox.path('s')];
+  const { code, stderr } = await sandbox.spawn({ name: 'a', dataDir: '/proc/shoal/a', flags }).ended;
+  expect(code).toBe(1);
+  expect(stderr.trim().split('\n')).toHaveLength(1);
+  expect(stderr).toContain('/proc/shoal/a');
+});
+
 test.skipIf(process.getuid?.() === 0)('an unwritable state directory is exit code 1', async () => {
   await using sandbox = new Sandbox();
   mkdirSync(sandbox.path('a'));

@@ -1,4 +1,5 @@
 import { constants, type FileHandle, mkdir, open, readdir, readFile, rename, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
 
 /** One open file. */
 export interface DiskFile {
@@ -60,7 +61,7 @@ class RealFile implements DiskFile {
 
 export const realDisk: Disk = {
   async makeDirectory(path) {
-    await mkdir(path, { recursive: true, mode: DIRECTORY_MODE });
+    await makeDirectory(path);
   },
   list: (directory) => readdir(directory),
   async read(path) {
@@ -110,4 +111,26 @@ export async function replaceFile(disk: Disk, path: string, parts: readonly Uint
   }
   await file.close();
   await disk.rename(temporary, path);
+}
+
+/**
+ * Makes a directory and those above it. Not by mkdir's own `recursive`, which in Node 20 never comes back where the
+ * system answers ENOENT under a parent that exists, as /proc does.
+ */
+async function makeDirectory(path: string): Promise<void> {
+  const make = async (): Promise<Error | null> => {
+    try {
+      await mkdir(path, { mode: DIRECTORY_MODE });
+      return null;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EEXIST') return null;
+      if (code === 'ENOENT' && dirname(path) !== path) return error as Error;
+      throw error;
+    }
+  };
+  if ((await make()) === null) return;
+  await makeDirectory(dirname(path));
+  const again = await make();
+  if (again !== null) throw again;
 }
