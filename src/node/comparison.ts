@@ -124,7 +124,7 @@ export class Comparison {
     // What the other names no longer it may well have had: only as far back as its list is pushed.
     for (const id of seen.recent(nowMs, RECENT_MS, Math.max(RECENT_IDS.calm, m.recent.length))) {
       const payload = seen.payload(id);
-      if (m.recent.includes(id) || payload === null || payload.length > LIMITS.datagramBytes - 64) continue;
+      if (m.recent.includes(id) || payload === null || payload.length > LIMITS.messageBytes - 64) continue;
       pushed++;
       this.counters.pushes++;
       this.#link.send(sender, { kind: KIND.repair, seq: 0, id, ageMs: seen.ageMs(id, nowMs), payload });
