@@ -68,8 +68,10 @@ export class Boots {
       asked = { nonce: newNonce(), askedMs: -Infinity, held: [] };
       this.#asked.set(boot, asked);
     }
-    const dropped = asked.held.length >= LIMITS.heldDatagrams;
-    if (!dropped) asked.held.push(datagram);
+    asked.held.push(datagram);
+    const dropped = asked.held.length > LIMITS.heldDatagrams;
+    // The newest are kept: recordings must not take the place of what is said now.
+    if (dropped) asked.held.sort((a, b) => b.counter - a.counter).pop();
     if (nowMs - asked.askedMs < ASK_AGAIN_MS) return { ask: null, dropped };
     asked.askedMs = nowMs;
     return { ask: asked.nonce, dropped };
