@@ -7,7 +7,12 @@ export const keygen: Verb = {
   summary: 'make a key that seals the traffic of a group, and print it',
   details:
     'It asks no daemon and keeps nothing: the key is what it prints. Every node of the group gets the same one.',
-  examples: [['(umask 077; shoal keygen > /etc/shoal/keys)', 'a key file for --key-file, mode 0600']],
+  examples: [
+    [
+      'shoal keygen > /etc/shoal/keys',
+      'a file for --key-file; run umask 077 first, so that it has mode 0600',
+    ],
+  ],
   asksDaemon: false,
   run: async (shell) => {
     shell.line(generateKey());
