@@ -81,6 +81,15 @@ export class AworMap {
     return entry !== undefined && entry.value <= 0;
   }
 
+  /** True when all events of their authors below the entry's dots were seen: none that they may rest on is on its way. */
+  isWhole(key: RangeKey): boolean {
+    for (let dot = this.#find(key)?.first ?? null; dot !== null; dot = dot.next) {
+      const [lo, hi] = dot.actor.seen;
+      if (lo !== 1 || hi === undefined || hi < dot.counter) return false;
+    }
+    return true;
+  }
+
   hasSeen(actor: NodeId, counter: number): boolean {
     return this.#actors.get(actor)?.hasSeen(counter) ?? false;
   }

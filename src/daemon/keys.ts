@@ -6,6 +6,8 @@ import { GroupSeal, parseKey } from '../seal/index.ts';
 
 /** Permissions nobody but the owner may have on a file with keys. */
 const OTHERS = 0o077;
+/** systemd lets the service read a credential by an access list, whose mask shows as the group's right to read. */
+const OTHERS_IN_CREDENTIALS = 0o037;
 const MAX_FILE_BYTES = 64 * 1024;
 
 /**
@@ -16,7 +18,9 @@ export function readKeyFile(path: string): Uint8Array[] {
   let text: string;
   try {
     const { mode, size } = statSync(path);
-    if ((mode & OTHERS) !== 0) {
+    const credentials = process.env.CREDENTIALS_DIRECTORY;
+    const isCredential = credentials !== undefined && path.startsWith(`${credentials}/`);
+    if ((mode & (isCredential ? OTHERS_IN_CREDENTIALS : OTHERS)) !== 0) {
       const shown = (mode & 0o777).toString(8).padStart(4, '0');
       throw bad(`${path} has mode ${shown}, so others can read or change it: chmod 600 ${path}`);
     }

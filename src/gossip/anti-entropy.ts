@@ -1,8 +1,15 @@
 import { jitter, type NodeId, type Rng } from '../base/index.ts';
 import { type Member, type MemberList, STATE } from '../members/index.ts';
 
-/** Pauses between rounds, milliseconds. After a change or a difference the first; it grows while all is equal. */
-const PAUSE = { firstMs: 1000, growth: 1.6, perMemberMs: 400, minMaxMs: 3000, maxMs: 30_000 } as const;
+/** Pauses between rounds, milliseconds: after a difference, after a change; from there it grows while all is equal. */
+const PAUSE = {
+  differedMs: 300,
+  firstMs: 1000,
+  growth: 1.6,
+  perMemberMs: 400,
+  minMaxMs: 3000,
+  maxMs: 30_000,
+} as const;
 /** A digest is sent this often in one round when no answer comes. */
 const ATTEMPTS = 3;
 /** Every so many rounds one goes to a silent member, if there is any: that is how partitions heal. Counted, not drawn, so
@@ -67,7 +74,7 @@ export class AntiEntropy {
       this.counters.differed++;
       this.#pauseMs = PAUSE.firstMs;
     }
-    this.#nextMs = nowMs + jitter(this.#rng, this.#pauseMs);
+    this.#nextMs = nowMs + jitter(this.#rng, equal ? this.#pauseMs : PAUSE.differedMs);
     return round.attempt === 1 ? nowMs - round.sentMs : -1;
   }
 

@@ -24,7 +24,7 @@
  * Bounds: LIMITS.pendingHops, seenMessages, multicastHistory, multicastRepairs.
  * Departures: anti-entropy sends its digest up to three times in a round before it calls it unanswered, and the one random
  * directed visit is made only when no other directed message was (with several sets the tree's own messages are that).
- * Tests: permutation.test.ts, tree.test.ts, broadcast.test.ts, reach.test.ts, and all of test/sim.
+ * Tests: permutation.test.ts, tree.test.ts, broadcast.test.ts, reach.test.ts, anti-entropy.test.ts, and all of test/sim.
  */
 export { AntiEntropy, type AntiEntropyOutputs } from './anti-entropy.ts';
 export { Broadcaster, type BroadcastOutputs, type BroadcastSettings, type TreePart } from './broadcast.ts';

@@ -3,16 +3,18 @@ import { AntiEntropy, type Broadcaster, type Reach } from '../gossip/index.ts';
 import { type DigestMessage, type Digests, KIND } from '../wire/index.ts';
 import type { Link } from './link.ts';
 import type { SessionEnd, Sessions } from './sessions.ts';
-import { type GroupState, publicDigest, sameState } from './state.ts';
+import { type GroupState, publicDigest, sameMap, sameState } from './state.ts';
 
 /** Broadcasts not older than this are named in digests, and pushed to peers that did not have them. */
 const RECENT_MS = 30_000;
+/** Two nodes had a broadcast at different times: what is near the end of that time is named and not pushed. */
+const RECENT_SLACK_MS = 5000;
 /** How many: few while peers agree, more while a difference was seen of late, as under heavy loss. */
 const RECENT_IDS = { calm: 12, rough: 48, roughMs: 10_000 } as const;
 
 export interface ComparisonOutputs {
-  /** The first peer has been compared with and caught up with. */
-  synced(nowMs: number): void;
+  /** This node has all that this member had a moment ago. */
+  caughtUp(id: NodeId, nowMs: number): void;
   /** A peer told us of others who may not know us: introduce this node. */
   introduce(nowMs: number): void;
   /** A peer reported a digest. */
@@ -70,7 +72,9 @@ export class Comparison {
     if (member === undefined) return;
     member.digest = publicDigest(digests);
     member.digestMs = nowMs;
-    if (sameState(digests, this.#state.digests())) this.#first(nowMs);
+    const ours = this.#state.digests();
+    if (sameMap(digests, ours)) this.#out.caughtUp(id, nowMs);
+    if (sameState(digests, ours)) this.#synced = true;
     else this.antiEntropy.changed(nowMs);
   }
 
@@ -84,7 +88,10 @@ export class Comparison {
     const rttMs = this.antiEntropy.answered(sender, m.nonce, equal, nowMs);
     if (rttMs >= 0) this.#state.members.get(sender)?.rtt.sample(rttMs);
     const pushed = this.#compare(sender, m, nowMs);
-    if (equal) return;
+    if (equal) {
+      if (this.#state.sweep() > 0) this.antiEntropy.changed(nowMs);
+      return;
+    }
     const pushing = pushed > 0 || m.recent.some((id) => !this.#broadcaster.seen.has(id));
     if (pushing && this.#mismatches++ < 1 && this.#synced) return;
     this.#mismatches = 0;
@@ -94,7 +101,9 @@ export class Comparison {
   /** A session that this node called is over. `met`: it was called by address, not because digests differed. */
   sessionEnded(end: SessionEnd, met: boolean, nowMs: number): void {
     if (!end.ok) return;
-    const first = this.#first(nowMs);
+    const first = !this.#synced;
+    this.#synced = true;
+    if (end.equal) this.#out.caughtUp(end.peer, nowMs);
     if (first || met) this.#out.introduce(nowMs);
     this.antiEntropy.changed(nowMs);
   }
@@ -121,8 +130,7 @@ export class Comparison {
     this.#differedMs = nowMs;
     const { seen } = this.#broadcaster;
     let pushed = 0;
-    // What the other names no longer it may well have had: only as far back as its list is pushed.
-    for (const id of seen.recent(nowMs, RECENT_MS, Math.max(RECENT_IDS.calm, m.recent.length))) {
+    for (const id of this.#comparable(m.recent, nowMs)) {
       const payload = seen.payload(id);
       if (m.recent.includes(id) || payload === null || payload.length > LIMITS.messageBytes - 64) continue;
       pushed++;
@@ -132,10 +140,19 @@ export class Comparison {
     return pushed;
   }
 
-  #first(nowMs: number): boolean {
-    if (this.#synced) return false;
-    this.#synced = true;
-    this.#out.synced(nowMs);
-    return true;
+  /**
+   * Our recent broadcasts as far back as the other's list goes. What it names no longer it may well have had: a list cut
+   * for length ends, for this, with the last broadcast on it that we had too.
+   */
+  #comparable(theirs: readonly number[], nowMs: number): number[] {
+    const { calm, rough } = RECENT_IDS;
+    const ours = this.#broadcaster.seen.recent(
+      nowMs,
+      RECENT_MS - RECENT_SLACK_MS,
+      Math.max(calm, theirs.length),
+    );
+    if (theirs.length !== calm && theirs.length !== rough) return ours;
+    const last = ours.findLastIndex((id) => theirs.includes(id));
+    return last < 0 ? ours : ours.slice(0, last + 1);
   }
 }

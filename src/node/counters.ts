@@ -1,7 +1,12 @@
+import { MAX_COUNTER } from '../crdt/index.ts';
+
 /** Counters asked for at once: what a crash can waste, and how many changes one disk write lasts for. */
 const LEASE_BLOCK = 1024;
 /** The next block is asked for when fewer than this are left, so that no change waits for it. */
 const LEASE_AHEAD = 384;
+
+/** Greatest counter of its own that a node believes a peer: nobody makes so many changes, and there is room above it. */
+const BELIEVED = 2 ** 48;
 
 /** Hands out dot counters from blocks that are on disk as this node's: none is ever handed out twice. */
 export class Counters {
@@ -39,12 +44,23 @@ export class Counters {
     if (counter === this.#next - 1) this.#next = counter;
   }
 
-  /** Peers know counters of ours up to `seen` (an older state directory was put back): resume above them. */
-  lift(seen: number): boolean {
-    if (seen < this.#next) return false;
-    this.#next = seen + 1;
-    this.#ahead();
+  /**
+   * Peers know these counters of ours, [lo0, hi0, lo1, hi1, ...] (an older state directory was put back): resume above
+   * them. What only a forger claims is passed over: if our own come that far, it is 2^48 changes away.
+   */
+  lift(seen: readonly number[]): boolean {
+    let at = seen.length - 1;
+    while (at > 0 && (seen[at] as number) > BELIEVED && (seen[at - 1] as number) > this.#next) at -= 2;
+    const top = seen[at] ?? 0;
+    if (top < this.#next) return false;
+    this.#next = top + 1;
+    if (!this.exhausted) this.#ahead();
     return true;
+  }
+
+  /** A peer claims that all were used: there is none left to hand out. */
+  get exhausted(): boolean {
+    return this.#next > MAX_COUNTER;
   }
 
   leased(upTo: number): void {

@@ -4,8 +4,12 @@ import { deltaEntry, membersEntry, type Restored, readEntry, readSnapshot, snaps
 import type { Boot, Outputs } from './machine.ts';
 import type { GroupState } from './state.ts';
 
-/** The journal is folded into a snapshot when it has outgrown this, and twice the last snapshot. */
+/**
+ * The journal is folded into a snapshot when it has outgrown this, and twice the last snapshot; preferably while no change
+ * waits for the disk, but not for ever: at so many times that size it is folded in any case.
+ */
 const JOURNAL_BYTES = 256 * 1024;
+const JOURNAL_PATIENCE = 2;
 
 /** What the node writes and reads back: journal records, snapshots, and when to fold the one into the other. */
 export class Disk {
@@ -38,8 +42,9 @@ export class Disk {
     this.#outputs.note(record);
   }
 
-  snapshotIfDue(state: GroupState): void {
-    if (this.#journalBytes <= JOURNAL_BYTES || this.#journalBytes <= 2 * this.#snapshotBytes) return;
+  snapshotIfDue(state: GroupState, idle: boolean): void {
+    const dueBytes = Math.max(JOURNAL_BYTES, 2 * this.#snapshotBytes);
+    if (this.#journalBytes <= (idle ? dueBytes : JOURNAL_PATIENCE * dueBytes)) return;
     const bytes = snapshotOf(state);
     this.counters.snapshots++;
     this.#journalBytes = 0;

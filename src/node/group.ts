@@ -90,16 +90,21 @@ export class Outbox {
     if (nowMs < this.#dueMs) return [];
     this.#flushedMs = nowMs;
     const payloads: Uint8Array[] = [];
-    const records = [...this.#records.values()].map(recordToWire);
-    this.#records.clear();
     let at = 0;
-    while ((at < this.#deltas.length || records.length > 0) && payloads.length < LIMITS.groupsPerFlush) {
+    while ((at < this.#deltas.length || this.#records.size > 0) && payloads.length < LIMITS.groupsPerFlush) {
       const deltas: Uint8Array[] = [];
-      const some = records.splice(0, 4);
-      let bytes = some.length * 150;
+      const some: unknown[] = [];
+      let bytes = 0;
+      for (const [id, record] of this.#records) {
+        const value = recordToWire(record);
+        bytes += encodeValue(value).length;
+        if (some.length > 0 && bytes > GROUP_BYTES) break;
+        some.push(value);
+        this.#records.delete(id);
+      }
       while (at < this.#deltas.length) {
         const delta = this.#deltas[at] as Uint8Array;
-        if (deltas.length > 0 && bytes + delta.length + 2 > GROUP_BYTES) break;
+        if (deltas.length + some.length > 0 && bytes + delta.length + 2 > GROUP_BYTES) break;
         bytes += delta.length + 2;
         deltas.push(delta);
         at++;
@@ -108,7 +113,7 @@ export class Outbox {
     }
     this.counters.groups += payloads.length;
     this.#deltas = at === this.#deltas.length ? [] : this.#deltas.slice(at);
-    this.#dueMs = this.#deltas.length > 0 ? nowMs + GROUP_WINDOW_MS : Infinity;
+    this.#dueMs = this.waiting > 0 ? nowMs + GROUP_WINDOW_MS : Infinity;
     return payloads;
   }
 }

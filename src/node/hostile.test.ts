@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { type Address, LIMITS, type NodeId } from '../base/index.ts';
 import { type MemberRecord, STATE } from '../members/index.ts';
-import { Codec, KIND, type Message } from '../wire/index.ts';
+import { Codec, deltaToWire, KIND, type Message } from '../wire/index.ts';
+import { encodeGroup } from './group.ts';
 import { Lab, type Seat } from './testing/lab.ts';
 
 const STREAM = -9999;
@@ -169,5 +170,59 @@ describe('a group', () => {
       deaf.node.wake(nextMs);
       expect(deaf.node.nextWakeMs()).toBeGreaterThan(nextMs);
     }
+  });
+});
+
+describe('a flood of invented members', () => {
+  it('stops at a limit, is counted, and is named in the warnings', () => {
+    const lab = new Lab();
+    const { node } = lab.add();
+    const me = node.state.members.me().record;
+    for (let i = 0; i < LIMITS.members + 5; i++) {
+      const id = (0x100000 + i).toString(16).padStart(16, '0') as NodeId;
+      node.roster.merge({ ...me, id, reach: id, name: `m${i}` }, id, lab.nowMs);
+    }
+    expect(node.memberCounts().alive).toBe(LIMITS.members);
+    expect(node.state.counters.membersRefused).toBe(6);
+    expect(node.warnings().join()).toContain('the list of members is full');
+  });
+});
+
+describe('a node that left', () => {
+  it('is not put back into the multicast set by what it still says', () => {
+    const lab = pair();
+    const [a, b] = lab.seats as [Seat, Seat];
+    lab.ask(b, { kind: 'leave', release: false });
+    lab.run(100);
+    a.node.presence.confirmed(b.node.id, true, lab.nowMs);
+    expect(a.node.reach(lab.nowMs)).toEqual({ hears: [], heardBy: [] });
+  });
+});
+
+describe('a forged context', () => {
+  const claimed = (lo: number) => {
+    const lab = pair();
+    const [a, b] = lab.seats as [Seat, Seat];
+    lab.ask(a, { kind: 'register', start: 1, end: 1, priority: 1 });
+    const span = { actor: a.node.id, lo, hi: Number.MAX_SAFE_INTEGER };
+    const payload = encodeGroup(b.node.id, [deltaToWire({ entries: [], context: [span] })], []);
+    b.node.broadcaster.originate(payload, lab.nowMs);
+    lab.run(1000);
+    const answers = [2, 3, 4].map((i) => lab.ask(a, { kind: 'register', start: i, end: i, priority: 1 }));
+    lab.run(1000);
+    return { a, b, answers };
+  };
+
+  it('that claims the last counters of this node neither stops it nor has one used twice', () => {
+    const { a, b } = claimed(Number.MAX_SAFE_INTEGER - 1);
+    expect(a.node.ranges().length).toBe(4);
+    expect(b.node.ranges().length).toBe(4);
+    expect(a.node.nextCounter()).toBe(5);
+  });
+
+  it('that claims all of them has changes refused with what to do, and stops nothing', () => {
+    const { a, answers } = claimed(1);
+    for (const answer of answers) expect(answer).toMatchObject({ error: { code: 'overloaded' } });
+    expect(a.node.memberCounts().alive).toBe(2);
   });
 });

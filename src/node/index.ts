@@ -18,7 +18,7 @@
  * Bounds: LIMITS; per-peer state exists for members only, and strangers become members only by their own record.
  * Departures: `force-leave` is allowed on any other member, for without failure detection (part 2) none is ever down; one
  * that lives refutes it.
- * Tests: test/sim (the main ones), node.test.ts.
+ * Tests: test/sim (the main ones), node.test.ts, hostile.test.ts, disk-full.test.ts, events.test.ts.
  */
 export type * from './contract.ts';
 export { EVENT_TYPES } from './contract.ts';

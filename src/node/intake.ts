@@ -1,5 +1,5 @@
 import type { NodeId } from '../base/index.ts';
-import { respondReconcile } from '../crdt/index.ts';
+import { type DeltaEntry, type RangeKey, respondReconcile } from '../crdt/index.ts';
 import type { MemberRecord } from '../members/index.ts';
 import { reconcileFromWire, reconcileToWire } from '../wire/index.ts';
 import type { Counters } from './counters.ts';
@@ -52,7 +52,7 @@ export class Intake {
   }
 
   /** Answers a step of a reconciliation; null when it is malformed. */
-  reconcile(value: unknown, from: NodeId, nowMs: number): unknown[] | null {
+  reconcile(value: unknown, nowMs: number): unknown[] | null {
     const step = reconcileFromWire(value);
     if (step === null) {
       this.counters.malformedSteps++;
@@ -60,8 +60,13 @@ export class Intake {
     }
     const { reply, changes, inflated, refused } = respondReconcile(this.#state.map, step);
     if (refused !== null) this.#state.counters.joinsRefused++;
-    this.#state.follow({ changes }, from);
-    this.#state.sweep(changes);
+    const entries = new Map<string, DeltaEntry>();
+    if (step.kind === 'parts') for (const entry of step.delta.entries) entries.set(keyOf(entry), entry);
+    for (const change of changes) {
+      const author = change.after === 0 ? null : authorOf(entries.get(keyOf(change)));
+      this.#state.follow({ changes: [change] }, author);
+    }
+    this.#state.lowered(changes);
     // Removals found by listings are not in the delta: they are found again after a crash.
     if (inflated && step.kind === 'parts') this.#disk.noteDelta(step.delta);
     if (inflated) this.#grown(nowMs);
@@ -71,8 +76,16 @@ export class Intake {
   #grown(nowMs: number): void {
     this.#out.changed(nowMs);
     // An older state directory was put back: never use again what it had used later.
-    if (!this.#dots.lift(this.#state.map.topOf(this.#state.members.self))) return;
+    if (!this.#dots.lift(this.#state.map.seenOf(this.#state.members.self))) return;
     this.counters.lifts++;
     this.#out.lifted(this.#dots.next);
   }
+}
+
+const keyOf = ({ node, start, end }: RangeKey): string => `${node}${start}-${end}`;
+
+/** Who made a change that comparing brought: the one that wrote what now counts. Of a removal nothing tells. */
+function authorOf(entry: DeltaEntry | undefined): NodeId | null {
+  const author = entry?.live[0]?.actor ?? null;
+  return entry?.live.every((dot) => dot.actor === author) ? author : null;
 }

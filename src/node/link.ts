@@ -58,8 +58,9 @@ export class Link {
 
   /** Multicasts, or returns false when the message does not fit a datagram. */
   multicast(message: Message): boolean {
-    const bytes = this.#encode(message);
+    const bytes = this.codec.encode(message);
     if (bytes.length > LIMITS.messageBytes) return false;
+    this.#count(message, bytes);
     this.#outputs.multicast(bytes);
     return true;
   }
@@ -80,8 +81,12 @@ export class Link {
 
   #encode(message: Message): Uint8Array {
     const bytes = this.codec.encode(message);
-    this.sentMessages[message.kind] = (this.sentMessages[message.kind] as number) + 1;
-    this.sentBytes[message.kind] = (this.sentBytes[message.kind] as number) + bytes.length;
+    this.#count(message, bytes);
     return bytes;
+  }
+
+  #count({ kind }: Message, bytes: Uint8Array): void {
+    this.sentMessages[kind] = (this.sentMessages[kind] as number) + 1;
+    this.sentBytes[kind] = (this.sentBytes[kind] as number) + bytes.length;
   }
 }

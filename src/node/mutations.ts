@@ -16,7 +16,14 @@ interface Pending {
   readonly command: Mutation;
   readonly key: RangeKey;
   before: number;
+  readonly after: number;
   readonly answer: RangeView | Released;
+}
+
+/** By how much a refused change moved a priority: to be moved back. */
+interface Owed {
+  readonly key: RangeKey;
+  readonly by: number;
 }
 
 /** A command that waits for counters or for a disk that failed to prove itself. */
@@ -45,6 +52,8 @@ export class Mutations {
   readonly #out: MutationOutputs;
   readonly #pending = new Map<number, Pending>();
   readonly #waiting: Waiting[] = [];
+  /** Refused changes that cannot be taken back until there are counters again; at most as many as were pending. */
+  readonly #owed: Owed[] = [];
   #nextToken = 1;
   #diskError: { code: string; message: string } | null = null;
   #probe = 0;
@@ -74,6 +83,10 @@ export class Mutations {
         this.#probe = this.#nextToken++;
         this.#out.persist(membersEntry([]), this.#probe);
       }
+    } else if (command.kind !== 'release' && this.#dots.exhausted) {
+      const message =
+        'a peer claims that this node used all its counters: start it with a new state directory';
+      this.#refuse(token, new ShoalError('overloaded', message));
     } else if (command.kind !== 'release' && !this.#dots.available) {
       this.#waiting.push({ token, command });
       this.#dots.request();
@@ -109,15 +122,21 @@ export class Mutations {
     if (!failed) this.#resume(nowMs);
   }
 
-  /** Releases every entry of this node. */
-  releaseOwn(nowMs: number): void {
-    const self = this.#state.members.self;
-    for (const { start, end } of [...this.#state.map.entriesOf(self)]) {
+  /**
+   * Releases entries of this node, as many as may wait for the disk; false when that was not all and it is to be called
+   * again. While the disk refuses, all are tried once.
+   */
+  releaseOwn(nowMs: number): boolean {
+    const sound = this.#diskError === null;
+    for (const { start, end } of [...this.#state.map.entriesOf(this.#state.members.self)]) {
+      if (sound && this.#pending.size + this.#waiting.length >= LIMITS.pendingCommands / 4) return false;
       this.run(null, { kind: 'release', start, end }, nowMs);
     }
+    return true;
   }
 
   #resume(nowMs: number): void {
+    for (const owed of this.#owed.splice(0)) this.#moveBack(owed, nowMs);
     for (const { token, command } of this.#waiting.splice(0)) this.run(token, command, nowMs);
   }
 
@@ -133,6 +152,7 @@ export class Mutations {
     const { key, delta, before } = made;
     const after = this.#state.map.priority(key);
     this.counters.made++;
+    if (command.kind !== 'adjust') this.#forgive(key);
     const name = this.#state.nameOf(key.node);
     const view = { node: key.node, name, start: key.start, end: key.end, priority: after };
     const record = this.#nextToken++;
@@ -141,6 +161,7 @@ export class Mutations {
       command,
       key,
       before,
+      after,
       answer: after === 0 ? { released: true } : view,
     });
     this.#spread(key, before, delta, nowMs);
@@ -203,30 +224,44 @@ export class Mutations {
     this.#out.changed(delta, nowMs);
   }
 
-  /** Undoes a change that could not be written. Later changes of the same entry that still wait take over its past. */
+  /**
+   * Undoes a change that could not be written: the priority moves back by as much as the change had moved it, so that
+   * other changes of the entry, made since, keep theirs. One that set the entry anew has left nothing to undo.
+   */
   #takeBack(pending: Pending, error: { code: string; message: string }, nowMs: number): void {
     this.counters.takenBack++;
-    const { key, before, command } = pending;
+    const by = pending.after - pending.before;
     const later = [...this.#pending.values()].find(
-      (p) => p.key.node === key.node && p.key.start === key.start && p.key.end === key.end,
+      (p) => p.command.kind !== 'adjust' && sameKey(p.key, pending.key),
     );
-    const present = this.#state.map.priority(key);
-    if (later !== undefined && command.kind !== 'adjust') later.before = before;
-    else if (present !== before) this.#restore(pending, present, nowMs);
+    if (later !== undefined) later.before -= by;
+    else if (by !== 0) this.#moveBack({ key: pending.key, by }, nowMs);
     this.#refuse(pending.token, asError(error));
   }
 
-  #restore({ key, before, command }: Pending, present: number, nowMs: number): void {
+  #moveBack(owed: Owed, nowMs: number): void {
     const { map, members } = this.#state;
+    const { key, by } = owed;
+    const present = map.priority(key);
+    const target = Math.min(LIMITS.priority, present - by);
     let delta: Delta | null;
-    if (before === 0) delta = map.release(key);
-    else if (!this.#dots.available) return;
-    else if (command.kind === 'adjust' && present > 0) {
-      delta = this.#withDot((dot) => map.adjust(members.self, dot, key, -command.by));
-    } else delta = this.#withDot((dot) => map.register(members.self, dot, key, before));
+    if (target <= 0) delta = map.release(key);
+    else if (this.#dots.available) {
+      delta = this.#withDot((dot) => map.register(members.self, dot, key, target));
+    } else {
+      this.#owed.push(owed);
+      if (!this.#dots.exhausted) this.#dots.request();
+      return;
+    }
     if (delta === null) return;
     this.#spread(key, present, delta, nowMs);
     this.#out.note(deltaEntry(delta));
+  }
+
+  /** The entry is set anew: what was owed to its past is settled. */
+  #forgive(key: RangeKey): void {
+    for (let i = this.#owed.length - 1; i >= 0; i--)
+      if (sameKey((this.#owed[i] as Owed).key, key)) this.#owed.splice(i, 1);
   }
 
   #refuse(token: number | null, error: ShoalError): void {
@@ -268,6 +303,10 @@ export function resolveNode(state: GroupState, text: string): NodeId {
     );
   }
   return first.record.id;
+}
+
+function sameKey(a: RangeKey, b: RangeKey): boolean {
+  return a.node === b.node && a.start === b.start && a.end === b.end;
 }
 
 function asError(error: { code: string; message: string }): ShoalError {

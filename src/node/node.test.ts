@@ -225,7 +225,7 @@ describe('a member', () => {
   });
 
   it('restarted after a crash voids the counters it never used, so that its context is whole', () => {
-    const lab = settled(2);
+    const lab = settled(1);
     const a = lab.seats[0] as Seat;
     lab.ask(a, register(0, 9));
     const journal = [...a.journal];
@@ -236,6 +236,29 @@ describe('a member', () => {
     expect(b.node.state.map.seenOf(b.node.id)).toEqual([1, 1024]);
     expect(code(again.ask(b, register(5, 6)))).toBeNull();
     expect(b.node.state.map.seenOf(b.node.id)).toEqual([1, 1025]);
+  });
+
+  it('keeps an acknowledged registration whose unwritten successor had reached a peer that is away at the restart', () => {
+    const lab = settled(3);
+    const [a, b, c] = lab.seats as [Seat, Seat, Seat];
+    lab.ask(a, register(0, 9, 4));
+    lab.run(100);
+    const [ours, theirs] = [[...a.journal], [...b.journal]];
+    b.cut = true;
+    lab.command(a, register(0, 9, 7));
+    lab.run(50);
+    const reached = [...c.journal];
+    const again = new Lab();
+    const back = again.add({}, { leaseFrom: 1025, journal: ours, incarnation: 2 });
+    again.add({}, { journal: theirs });
+    const away = again.add({}, { journal: reached });
+    away.cut = true;
+    again.run(20_000);
+    expect(back.node.ranges().map((r) => r.priority)).toEqual([4]);
+    away.cut = false;
+    again.run(20_000);
+    for (const seat of again.seats) expect(seat.node.ranges().map((r) => r.priority)).toEqual([7]);
+    expect(back.node.state.map.seenOf(back.node.id)).toEqual([1, 1024]);
   });
 
   it('whose state directory is older than what peers saw resumes above that', () => {

@@ -3,6 +3,7 @@ import { beginReconcile, type Delta } from '../crdt/index.ts';
 import { Broadcaster, type BroadcastOutputs, type BroadcastSettings, Reach } from '../gossip/index.ts';
 import { type MemberRecord, STATE } from '../members/index.ts';
 import {
+  type AckMessage,
   Codec,
   type Decoded,
   DROP_REASONS,
@@ -22,18 +23,16 @@ import { Link } from './link.ts';
 import type { Boot, Command, Inputs, NodeOptions, Outputs } from './machine.ts';
 import { Mutations } from './mutations.ts';
 import { Presence } from './presence.ts';
-import { ownRecord, Roster } from './roster.ts';
+import { DOUBLED, ownRecord, Roster } from './roster.ts';
 import { Sessions } from './sessions.ts';
 import { GroupState, publicDigest } from './state.ts';
 import { Tasks } from './tasks.ts';
+import { Voids } from './voids.ts';
 
-/** Counters of ours that nobody has seen are declared void after this long without any peer. */
-const VOID_ALONE_MS = 3000;
 /** A node whose known peers are all silent calls itself ready after this long. */
 const READY_ALONE_MS = 10_000;
 /** A leaving node waits at most this long for its farewell to be acknowledged. */
 const FAREWELL_MS = 800;
-
 /** What one send costs on a small board, milliseconds: weighed against the round trip to choose the tree's width. */
 const SETTINGS: BroadcastSettings = { width: null, sendMs: 0.05 };
 
@@ -65,9 +64,9 @@ export class NodeCore implements Inputs {
   #startMs = 0;
   /** Time of the last input, for views that take none. */
   #nowMs = 0;
-  #voidMs = Infinity;
-  #voided = false;
-  #leaving: { token: number | null; deadlineMs: number } | null = null;
+  readonly #voids: Voids;
+  /** `release`: its ranges are still to be given up before it says that it left. */
+  #leaving: { token: number; release: boolean; deadlineMs: number } | null = null;
   #left = false;
 
   constructor(boot: Boot, options: NodeOptions, outputs: Outputs, rng: Rng, settings: NodeSettings = {}) {
@@ -85,11 +84,7 @@ export class NodeCore implements Inputs {
     this.roster = new Roster(this.state, {
       changed: (record, isNew, nowMs) => this.#memberChanged(record, isNew, nowMs),
       publish: (record, nowMs) => this.outbox.addRecord(record, nowMs),
-      doubled: () => {
-        const message =
-          'another process runs with this node id (a cloned state directory?): stop one of them';
-        outputs.log('error', message, { id: boot.id });
-      },
+      doubled: () => outputs.log('error', DOUBLED, { id: boot.id }),
     });
     this.intake = this.#makeIntake();
     this.presence = this.#makePresence();
@@ -110,15 +105,16 @@ export class NodeCore implements Inputs {
       changed: (delta, nowMs) => this.#spread(delta, nowMs),
     });
     this.tasks = this.#makeTasks(rng);
+    this.#voids = new Voids(this.state, boot.leaseFrom, () => this.tasks.contacting.length > 0);
     this.disk.restore(boot, this.state);
-    this.dots.lift(this.state.map.topOf(boot.id));
+    this.dots.lift(this.state.map.seenOf(boot.id));
   }
 
   // --- Inputs. ---
 
   start(nowMs: number): void {
     this.#startMs = nowMs;
-    this.#voidMs = nowMs + VOID_ALONE_MS;
+    this.#voids.start(nowMs);
     this.multicast.start(nowMs);
     this.presence.memberChanged(this.roster.me(), false, true, nowMs);
     this.comparison.antiEntropy.start(nowMs);
@@ -213,7 +209,7 @@ export class NodeCore implements Inputs {
       resting ? Infinity : this.comparison.antiEntropy.nextMs(),
       this.sessions.nextMs(),
       resting ? Infinity : this.tasks.nextMs(),
-      this.#voidMs,
+      this.#voids.nextMs(),
       this.#leaving?.deadlineMs ?? Infinity,
     );
   }
@@ -249,7 +245,7 @@ export class NodeCore implements Inputs {
   #work(nowMs: number): void {
     this.#nowMs = nowMs;
     this.broadcaster.wake(nowMs);
-    if (nowMs >= this.#voidMs) this.#voidUnused(nowMs);
+    this.#spreadVoids(this.#voids.wake(nowMs), nowMs);
     if (this.#leaving === null) {
       this.presence.wake(nowMs);
       this.comparison.antiEntropy.wake(nowMs);
@@ -259,7 +255,7 @@ export class NodeCore implements Inputs {
     for (const payload of this.outbox.flush(nowMs)) this.broadcaster.originate(payload, nowMs);
     if (this.#leaving !== null) this.#farewell(nowMs);
     this.state.announceOwners();
-    if (this.mutations.idle) this.disk.snapshotIfDue(this.state);
+    this.disk.snapshotIfDue(this.state, this.mutations.idle);
   }
 
   #decode(decoded: Decoded): { sender: NodeId; message: Message } | null {
@@ -292,7 +288,7 @@ export class NodeCore implements Inputs {
         break;
       case KIND.ack:
         this.presence.confirmed(sender, m.hears, nowMs);
-        this.#sample(sender, this.broadcaster.ackReceived(sender, m.id, m.needList, nowMs));
+        this.#acknowledged(sender, m, nowMs);
         break;
       case KIND.multicast:
         this.presence.payloadCame(sender, m, nowMs);
@@ -346,8 +342,9 @@ export class NodeCore implements Inputs {
     if (member !== undefined) member.heardMs = nowMs;
   }
 
-  #sample(id: NodeId, rttMs: number): void {
-    if (rttMs >= 0) this.state.members.get(id)?.rtt.sample(rttMs);
+  #acknowledged(sender: NodeId, m: AckMessage, nowMs: number): void {
+    const rttMs = this.broadcaster.ackReceived(sender, m.id, m.needList, nowMs);
+    if (rttMs >= 0) this.state.members.get(sender)?.rtt.sample(rttMs);
   }
 
   // --- Commands. ---
@@ -372,9 +369,9 @@ export class NodeCore implements Inputs {
         this.outputs.answer(token, { ok: null });
         break;
       case 'leave':
-        if (command.release) this.mutations.releaseOwn(nowMs);
-        this.#leaving = { token, deadlineMs: nowMs + FAREWELL_MS };
-        this.roster.raise({ ...this.roster.me(), state: STATE.left }, nowMs);
+        this.#leaving = { token, release: command.release, deadlineMs: nowMs + FAREWELL_MS };
+        if (!command.release) this.#sayLeft(nowMs);
+        this.tasks.abandon();
         break;
     }
   }
@@ -383,11 +380,23 @@ export class NodeCore implements Inputs {
   #farewell(nowMs: number): void {
     const leaving = this.#leaving;
     if (leaving === null) return;
+    if (leaving.release) {
+      // In portions, so that neither the disk nor the outbox has to drop any.
+      if (this.outbox.waiting > LIMITS.pendingDeltas / 4 && nowMs < leaving.deadlineMs) return;
+      leaving.deadlineMs = nowMs + FAREWELL_MS;
+      if (!this.mutations.releaseOwn(nowMs)) return;
+      leaving.release = false;
+      this.#sayLeft(nowMs);
+    }
     const said = this.outbox.waiting === 0 && this.broadcaster.pendingHops === 0 && this.mutations.idle;
     if (!said && nowMs < leaving.deadlineMs) return;
     this.#leaving = null;
     this.#left = true;
-    if (leaving.token !== null) this.outputs.answer(leaving.token, { ok: null });
+    this.outputs.answer(leaving.token, { ok: null });
+  }
+
+  #sayLeft(nowMs: number): void {
+    this.roster.raise({ ...this.roster.me(), state: STATE.left }, nowMs);
   }
 
   #memberChanged(record: MemberRecord, isNew: boolean, nowMs: number): void {
@@ -396,13 +405,8 @@ export class NodeCore implements Inputs {
     this.comparison.antiEntropy.changed(nowMs);
   }
 
-  /** Tells all that counters leased before a crash and never used will never be, so that contexts stay whole. */
-  #voidUnused(nowMs: number): void {
-    this.#voidMs = Infinity;
-    if (this.#voided || this.boot.leaseFrom <= 1) return;
-    this.#voided = true;
-    const delta: Delta = this.state.map.voidCounters(this.boot.id, 1, this.boot.leaseFrom - 1);
-    if (delta.context.length === 0) return;
+  #spreadVoids(delta: Delta | null, nowMs: number): void {
+    if (delta === null) return;
     this.disk.noteDelta(delta);
     this.#spread(delta, nowMs);
   }
@@ -436,7 +440,7 @@ export class NodeCore implements Inputs {
   #makeSessions(rng: Rng): Sessions {
     const reconciler = {
       begin: () => [reconcileToWire(beginReconcile(this.state.map, rng.u32()))],
-      respond: (step: unknown, from: NodeId) => this.intake.reconcile(step, from, this.#nowMs),
+      respond: (step: unknown) => this.intake.reconcile(step, this.#nowMs),
     };
     return new Sessions(this.link, this.state, this.options.cluster, reconciler, {
       mergeRecord: (record, from, nowMs) => this.roster.merge(record, from, nowMs),
@@ -448,7 +452,7 @@ export class NodeCore implements Inputs {
   #makeComparison(rng: Rng): Comparison {
     const { state, link, multicast: reach, broadcaster, sessions } = this;
     return new Comparison({ state, link, reach, broadcaster, sessions }, rng, {
-      synced: (nowMs) => this.#voidUnused(nowMs),
+      caughtUp: (id, nowMs) => this.#spreadVoids(this.#voids.caughtUp(id), nowMs),
       introduce: (nowMs) => this.outbox.addRecord(this.roster.me(), nowMs),
       digestCame: (nowMs) => this.tasks.digestCame(nowMs),
     });

@@ -10,6 +10,9 @@ const REFUTE_PAUSE_MS = 2000;
 /** How long a sighting of another process with this node's id is worth a warning. */
 const DOUBLE_MS = 60_000;
 
+/** For the log and the warnings. */
+export const DOUBLED = 'another process runs with this node id (a cloned state directory?): stop one of them';
+
 export interface RosterOutputs {
   /** A record changed here, by whatever way: to be written down, and looked at by those who plan with it. */
   changed(record: MemberRecord, isNew: boolean, nowMs: number): void;
@@ -48,13 +51,13 @@ export class Roster {
     this.#doubleMs = nowMs;
   }
 
-  /** Joins what a peer says of a member. */
-  merge(record: MemberRecord, from: NodeId, nowMs: number): void {
+  /** Joins what a peer says of a member; `by`: who made it so, as far as known. Only a member itself says `alive`. */
+  merge(record: MemberRecord, by: NodeId | null, nowMs: number): void {
     if (record.id === this.#state.members.self) {
       this.#defend(record, nowMs);
       return;
     }
-    const result = this.#state.merge(record, from);
+    const result = this.#state.merge(record, record.state === STATE.alive ? record.id : by);
     if (result.kind !== 'new' && result.kind !== 'changed') return;
     this.#out.changed(result.member.record, result.kind === 'new', nowMs);
   }

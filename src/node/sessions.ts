@@ -40,12 +40,12 @@ interface Session {
 export interface Reconciler {
   begin(): unknown[];
   /** Answers to a step, or null when it is malformed. */
-  respond(step: unknown, from: NodeId): unknown[] | null;
+  respond(step: unknown): unknown[] | null;
 }
 
 export interface SessionOutputs {
   /** Joins a record; the one place that also defends this node's own. */
-  mergeRecord(record: MemberRecord, from: NodeId, nowMs: number): void;
+  mergeRecord(record: MemberRecord, from: NodeId | null, nowMs: number): void;
   digests(): Digests;
   /** A peer was heard on a stream. */
   heard(id: NodeId, nowMs: number): void;
@@ -180,11 +180,11 @@ export class Sessions {
         }
         return true;
       case KIND.members:
-        if (session.peer !== null) this.#members(session, from, message.records, message.want, nowMs);
+        if (session.peer !== null) this.#members(session, message.records, message.want, nowMs);
         return true;
       case KIND.reconcile: {
         if (session.peer === null) return true;
-        const answers = this.#reconciler.respond(message.step, from);
+        const answers = this.#reconciler.respond(message.step);
         if (answers === null) return false;
         for (const step of answers) this.#answer(session, { kind: KIND.reconcile, step });
         return true;
@@ -310,16 +310,11 @@ export class Sessions {
     return membersMessages(records, want);
   }
 
-  #members(
-    session: Session,
-    from: NodeId,
-    records: readonly MemberRecord[],
-    want: readonly NodeId[],
-    nowMs: number,
-  ): void {
+  #members(session: Session, records: readonly MemberRecord[], want: readonly NodeId[], nowMs: number): void {
     const back: MemberRecord[] = [];
     for (const record of records) {
-      this.#out.mergeRecord(record, from, nowMs);
+      // The other passes on what it knows: whoever made it so, it was not the other.
+      this.#out.mergeRecord(record, null, nowMs);
       const ours = this.#state.members.get(record.id);
       // What we know better goes back. A record of our own may have been raised by the merge.
       if (ours !== undefined && session.turns < 4 && !this.#state.members.sameRecord(ours.record, record))

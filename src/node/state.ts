@@ -1,9 +1,12 @@
-import { hex64, mix32, type NodeId } from '../base/index.ts';
+import { BoundedMap, hex64, mix32, type NodeId } from '../base/index.ts';
 import { AworMap, type Delta, type JoinResult, type RangeKey } from '../crdt/index.ts';
 import { MemberList, type MemberRecord, type MergeResult, STATE, STATE_NAMES } from '../members/index.ts';
 import { OwnershipView } from '../ranges/index.ts';
 import type { Digests } from '../wire/index.ts';
 import type { NodeEvent } from './machine.ts';
+
+/** Entries that await their sweep; of more, the oldest stay as they are: released, with a few bytes each. */
+const LOW_ENTRIES = 4096;
 
 /**
  * All that is replicated (the map and the member records), the ownership view that follows from both, and the events
@@ -15,6 +18,9 @@ export class GroupState {
   readonly ownership = new OwnershipView();
   readonly counters = { joinsRefused: 0, membersRefused: 0, sweeps: 0 };
   readonly #emit: (event: NodeEvent) => void;
+  /** Entries at zero or below that await their sweep, by when they came to be so: since the last equal round, before. */
+  #low = new BoundedMap<string, RangeKey>(LOW_ENTRIES);
+  #lowLong = new BoundedMap<string, RangeKey>(LOW_ENTRIES);
 
   constructor(self: MemberRecord, emit: (event: NodeEvent) => void) {
     this.members = new MemberList(self);
@@ -22,7 +28,7 @@ export class GroupState {
     this.ownership.setLive(self.id, self.state <= STATE.suspect);
   }
 
-  /** Joins a delta that came from elsewhere, and sweeps what it brought to zero or below. */
+  /** Joins a delta that came from elsewhere, and remembers what it brought to zero or below. */
   join(delta: Delta, origin: NodeId | null): JoinResult {
     const result = this.map.join(delta);
     if (result.refused !== null) {
@@ -30,15 +36,36 @@ export class GroupState {
       return result;
     }
     this.follow(result, origin);
-    this.sweep(delta.entries);
+    this.lowered(delta.entries);
     return result;
   }
 
-  /** Cleans up those of the entries that joins have brought to zero or below. */
-  sweep(entries: readonly RangeKey[]): void {
-    for (const entry of entries) {
-      if (this.map.needsSweep(entry) && this.map.sweep(entry) !== null) this.counters.sweeps++;
+  /**
+   * Entries that joins have touched: those at zero or below are to be swept. Not at once, for changes overtake each
+   * other: a decrease that came before what it decreases would be swept away, and what it decreases then come back whole.
+   */
+  lowered(entries: readonly RangeKey[]): void {
+    for (const { node, start, end } of entries) {
+      const key = { node, start, end };
+      if (this.map.needsSweep(key)) this.#low.set(`${node}${start}-${end}`, key);
     }
+  }
+
+  /**
+   * A round of comparing found a peer equal: sweeps what was low in the round before already, and of which nothing is
+   * known to be missing. Returns how many.
+   */
+  sweep(): number {
+    let swept = 0;
+    for (const key of this.#lowLong.values()) {
+      if (!this.map.needsSweep(key)) continue;
+      if (!this.map.isWhole(key)) this.lowered([key]);
+      else if (this.map.sweep(key) !== null) swept++;
+    }
+    this.#lowLong = this.#low;
+    this.#low = new BoundedMap(LOW_ENTRIES);
+    this.counters.sweeps += swept;
+    return swept;
   }
 
   /** A delta from the state directory: nobody is told. */

@@ -7,29 +7,43 @@ import {
   type Rng,
   ShoalError,
 } from '../base/index.ts';
-import { STATE } from '../members/index.ts';
+import { type Member, STATE } from '../members/index.ts';
 import type { ConvergedView, JoinView } from './contract.ts';
 import type { Answer } from './machine.ts';
 import type { SessionEnd } from './sessions.ts';
 import type { GroupState } from './state.ts';
 
-/** Converged: members not agreeing are asked again after this long. */
+/** Converged: members not agreeing are asked again after this long, and so many milliseconds for each member. */
 const ASK_AGAIN_MS = 200;
+const ASK_PER_MEMBER_MS = 1;
 /** Converged without waiting still gives answers this long to come. */
 const ANSWER_MS = 1000;
 /** Questions of one kind that may wait at once. */
 const TASKS = 32;
+/** An address of a join waits this long for its turn to be called. */
+const TURN_MS = 10_000;
+/** A call that found no room is tried again after this long. */
+const CALL_AGAIN_MS = 100;
 /** Contacts given at start are tried again after these pauses. */
 const CONTACT = { firstMs: 1000, maxMs: 30_000 } as const;
-/** A node that knows of nobody but itself goes back to them after this long. */
-const ALONE_MS = 5000;
+/** A node that heard nobody for this long goes back to its contacts: longer than anti-entropy's pause, which grows alike. */
+const ALONE = { firstMs: 5000, perMemberMs: 600, maxMs: 60_000 } as const;
 
 interface ConvergedTask {
   readonly token: number;
   readonly startMs: number;
   readonly deadlineMs: number;
   readonly wait: boolean;
-  askMs: number;
+}
+
+interface JoinTask {
+  readonly token: number;
+  readonly waiting: Address[];
+  readonly deadlineMs: number;
+  readonly failed: { address: string; message: string }[];
+  reached: number;
+  calling: number;
+  againMs: number;
 }
 
 interface Contact {
@@ -54,10 +68,12 @@ export class Tasks {
   readonly #rng: Rng;
   readonly #out: TaskOutputs;
   readonly #converged: ConvergedTask[] = [];
+  /** When those who wait for agreement have the others asked again: once for all of them. */
+  #askMs = Infinity;
+  readonly #joins = new Set<JoinTask>();
   #contacts: Contact[] = [];
   #given: readonly Address[] = [];
   #aloneMs = Infinity;
-  #joins = 0;
 
   constructor(state: GroupState, rng: Rng, out: TaskOutputs) {
     this.#state = state;
@@ -90,7 +106,8 @@ export class Tasks {
       return;
     }
     const deadlineMs = nowMs + Math.max(waitMs, ANSWER_MS);
-    this.#converged.push({ token, startMs: nowMs, deadlineMs, wait: waitMs > 0, askMs: nowMs });
+    this.#converged.push({ token, startMs: nowMs, deadlineMs, wait: waitMs > 0 });
+    this.#askMs = nowMs;
     this.wake(nowMs);
   }
 
@@ -101,38 +118,55 @@ export class Tasks {
         throw new ShoalError('bad-address', `give 1 to ${LIMITS.joinAddresses} addresses`, 'addresses');
       }
       addresses = texts.map((text) => parseAddress(text, 'addresses'));
-      if (this.#joins >= TASKS) throw new ShoalError('overloaded', 'too many joins are under way: try again');
+      if (this.#joins.size >= TASKS)
+        throw new ShoalError('overloaded', 'too many joins are under way: try again');
     } catch (error) {
       if (!(error instanceof ShoalError)) throw error;
       this.#fail(token, error);
       return;
     }
-    this.#joins++;
-    const view: { reached: number; failed: { address: string; message: string }[] } = {
-      reached: 0,
+    const task = {
+      token,
+      waiting: addresses,
+      deadlineMs: nowMs + TURN_MS,
       failed: [],
+      reached: 0,
+      calling: 0,
+      againMs: nowMs,
     };
-    let open = addresses.length;
-    const settle = (): void => {
-      if (--open > 0) return;
-      this.#joins--;
-      const answer: JoinView = view;
-      this.#out.answer(token, { ok: answer });
-    };
-    for (const address of addresses) {
-      const called = this.#out.call(
-        address,
-        (end) => {
-          if (end.ok) view.reached++;
-          else view.failed.push({ address, message: end.reason });
-          settle();
-        },
-        nowMs,
-      );
-      if (called) continue;
-      view.failed.push({ address, message: 'too many sessions are under way: try again' });
-      settle();
+    this.#joins.add(task);
+    this.#advance(task, nowMs);
+  }
+
+  /** The node leaves: whoever still waits is told so. */
+  abandon(): void {
+    const error = new ShoalError('leaving', 'this node is leaving: use another');
+    for (const { token } of this.#converged.splice(0)) this.#fail(token, error);
+    for (const { token } of this.#joins) this.#fail(token, error);
+    this.#joins.clear();
+    this.#contacts = [];
+  }
+
+  /** Calls as many of a join's addresses as there is room for; answers when all are done with. */
+  #advance(task: JoinTask, nowMs: number): void {
+    for (let next = task.waiting[0]; next !== undefined; next = task.waiting[0]) {
+      const address = next;
+      const done = (end: SessionEnd, endMs: number): void => {
+        task.calling--;
+        if (end.ok) task.reached++;
+        else task.failed.push({ address, message: end.reason });
+        if (this.#joins.has(task)) this.#advance(task, endMs);
+      };
+      if (this.#out.call(address, done, nowMs)) task.calling++;
+      else if (nowMs < task.deadlineMs) break;
+      else task.failed.push({ address, message: 'too many sessions are under way: try again' });
+      task.waiting.shift();
     }
+    task.againMs = task.waiting.length > 0 ? nowMs + CALL_AGAIN_MS : Infinity;
+    if (task.waiting.length > 0 || task.calling > 0) return;
+    this.#joins.delete(task);
+    const answer: JoinView = { reached: task.reached, failed: task.failed };
+    this.#out.answer(task.token, { ok: answer });
   }
 
   /** A peer reported a digest: somebody may be waiting for it. */
@@ -141,23 +175,16 @@ export class Tasks {
   }
 
   nextMs(): number {
-    let next = this.#aloneMs;
-    for (const task of this.#converged) next = Math.min(next, task.askMs, task.deadlineMs);
+    let next = Math.min(this.#aloneMs, this.#converged.length > 0 ? this.#askMs : Infinity);
+    for (const task of this.#converged) next = Math.min(next, task.deadlineMs);
+    for (const task of this.#joins) next = Math.min(next, task.againMs);
     for (const contact of this.#contacts) if (!contact.calling) next = Math.min(next, contact.dueMs);
     return next;
   }
 
   wake(nowMs: number): void {
-    for (const task of this.#converged) {
-      if (nowMs < task.askMs) continue;
-      task.askMs = nowMs + ASK_AGAIN_MS;
-      const ours = this.#out.digest();
-      for (const member of this.#others()) {
-        if (member.digest !== ours || member.digestMs < task.startMs)
-          this.#out.askDigest(member.record.id, nowMs);
-      }
-    }
-    if (this.#converged.length > 0) this.#settleConverged(nowMs);
+    if (this.#converged.length > 0) this.#seekAgreement(nowMs);
+    for (const task of this.#joins) if (nowMs >= task.againMs) this.#advance(task, nowMs);
     this.#lookAround(nowMs);
     for (const contact of this.#contacts) {
       if (contact.calling || nowMs < contact.dueMs) continue;
@@ -166,18 +193,34 @@ export class Tasks {
         (end, endMs) => this.#contacted(contact, end, endMs),
         nowMs,
       );
-      if (!contact.calling) contact.dueMs = nowMs + 100;
+      if (!contact.calling) contact.dueMs = nowMs + CALL_AGAIN_MS;
     }
   }
 
+  /**
+   * Back to the contacts when nobody was heard for longer than anti-entropy's longest pause: those listed as alive may be
+   * ghosts (a member that lost its disk left its old record behind), and those who live may not know of us.
+   */
   #lookAround(nowMs: number): void {
-    const alone = this.#given.length > 0 && this.#contacts.length === 0 && this.#state.members.liveCount <= 1;
-    if (!alone) this.#aloneMs = Infinity;
-    else if (this.#aloneMs === Infinity) this.#aloneMs = nowMs + jitter(this.#rng, ALONE_MS);
+    if (this.#given.length === 0 || this.#contacts.length > 0) this.#aloneMs = Infinity;
+    else if (this.#aloneMs === Infinity) this.#aloneMs = nowMs + this.#silenceMs();
     else if (nowMs >= this.#aloneMs) {
+      let heardMs = -Infinity;
+      for (const member of this.#state.members.all()) {
+        const { id, state } = member.record;
+        if (id !== this.#state.members.self && state <= STATE.suspect)
+          heardMs = Math.max(heardMs, member.heardMs);
+      }
+      this.#aloneMs = heardMs + this.#silenceMs();
+      if (nowMs < this.#aloneMs) return;
       this.#aloneMs = Infinity;
       this.contact(this.#given, nowMs);
     }
+  }
+
+  #silenceMs(): number {
+    const { firstMs, perMemberMs, maxMs } = ALONE;
+    return jitter(this.#rng, Math.min(maxMs, firstMs + perMemberMs * this.#state.members.liveCount), 0.1);
   }
 
   #contacted(contact: Contact, end: SessionEnd, nowMs: number): void {
@@ -195,28 +238,49 @@ export class Tasks {
     contact.pauseMs = Math.min(CONTACT.maxMs, contact.pauseMs * 2);
   }
 
-  #others() {
-    return [...this.#state.members.all()].filter(
-      (m) => m.record.id !== this.#state.members.self && m.record.state <= STATE.suspect,
-    );
+  #isOther({ record }: Member): boolean {
+    return record.id !== this.#state.members.self && record.state <= STATE.suspect;
+  }
+
+  /** Asks those that did not agree since the youngest of the questions, however many there are. */
+  #seekAgreement(nowMs: number): void {
+    const due = nowMs >= this.#askMs;
+    if (due) {
+      this.#askMs = nowMs + Math.max(ASK_AGAIN_MS, this.#state.members.liveCount * ASK_PER_MEMBER_MS);
+      const ours = this.#out.digest();
+      const startMs = Math.max(...this.#converged.map((task) => task.startMs));
+      for (const member of this.#state.members.all()) {
+        if (this.#isOther(member) && (member.digest !== ours || member.digestMs < startMs))
+          this.#out.askDigest(member.record.id, nowMs);
+      }
+    }
+    if (due || this.#converged.some((task) => nowMs >= task.deadlineMs)) this.#settleConverged(nowMs);
   }
 
   #settleConverged(nowMs: number): void {
     const digest = this.#out.digest();
     for (let i = this.#converged.length - 1; i >= 0; i--) {
       const task = this.#converged[i] as ConvergedTask;
-      const members = this.#others().map((m) => ({
-        id: m.record.id,
-        name: m.record.name,
-        digest: m.digestMs >= task.startMs ? m.digest : null,
-      }));
-      const converged = members.every((m) => m.digest === digest);
-      const complete = !task.wait && members.every((m) => m.digest !== null);
-      if (!converged && !complete && nowMs < task.deadlineMs) continue;
+      if (nowMs < task.deadlineMs && !this.#isSettled(task, digest)) continue;
       this.#converged.splice(i, 1);
-      const answer: ConvergedView = { converged, digest, members };
+      const members: { id: NodeId; name: string; digest: string | null }[] = [];
+      for (const member of this.#state.members.all()) {
+        if (!this.#isOther(member)) continue;
+        const { id, name } = member.record;
+        members.push({ id, name, digest: member.digestMs >= task.startMs ? member.digest : null });
+      }
+      const answer: ConvergedView = { converged: members.every((m) => m.digest === digest), digest, members };
       this.#out.answer(task.token, { ok: answer });
     }
+  }
+
+  /** Agreement, or an answer of everybody where nobody waits for agreement. Called with each digest that comes. */
+  #isSettled(task: ConvergedTask, digest: string): boolean {
+    for (const member of this.#state.members.all()) {
+      if (!this.#isOther(member)) continue;
+      if (member.digestMs < task.startMs || (task.wait && member.digest !== digest)) return false;
+    }
+    return true;
   }
 
   #fail(token: number, error: ShoalError): void {

@@ -1,4 +1,4 @@
-import { type NodeId, type Rng, ShoalError } from '../base/index.ts';
+import { LIMITS, type NodeId, type Rng, ShoalError } from '../base/index.ts';
 import { type Member, STATE, STATE_NAMES } from '../members/index.ts';
 import { checkPosition, type Owner, positionOf, slotAt } from '../ranges/index.ts';
 import type {
@@ -14,6 +14,7 @@ import type { Boot, Machine, NodeOptions, Outputs } from './machine.ts';
 import { gauge, metricsOf } from './metrics.ts';
 import { resolveNode } from './mutations.ts';
 import { NodeCore, type NodeSettings } from './node.ts';
+import { DOUBLED } from './roster.ts';
 import { publicDigest } from './state.ts';
 
 export function createNode(
@@ -75,10 +76,14 @@ export class Node extends NodeCore implements Machine {
     for (const name of members.nameConflicts()) {
       out.push(`more than one member is called '${name}': give each its own --name`);
     }
-    if (this.doubled())
-      out.push('another process runs with this node id (a cloned state directory?): stop one of them');
+    if (this.doubled()) out.push(DOUBLED);
     const disk = this.mutations.diskError;
     if (disk !== null) out.push(`the state directory cannot be written, changes are refused: ${disk}`);
+    const { membersRefused, joinsRefused } = this.state.counters;
+    if (membersRefused > 0)
+      out.push(`the list of members is full (${LIMITS.members}): ${membersRefused} records were refused`);
+    if (joinsRefused > 0)
+      out.push(`${joinsRefused} changes from elsewhere were refused for want of room: see shoal_state_total`);
     const contacts = this.tasks.contacting;
     if (contacts.length > 0) out.push(`no contact has answered yet: ${contacts.join(', ')}`);
     const { unownedPositions } = this.state.ownership.snapshot();

@@ -31,6 +31,8 @@ export class Agents {
   readonly remove: () => void;
   readonly program: string;
   readonly nodeFlags: readonly string[];
+  /** What the service unit sets in the environment. */
+  readonly environment: Readonly<Record<string, string>>;
 
   constructor() {
     const bundle = 'dist/shoal.cjs';
@@ -42,7 +44,9 @@ export class Agents {
     this.dir = mkdtempSync(join(tmpdir(), 'shoal-bench-'));
     this.cluster = this.dir.slice(-6);
     this.program = join(this.dir, 'shoal.cjs');
-    this.nodeFlags = unitFlags();
+    const unit = readUnit();
+    this.nodeFlags = unit.flags;
+    this.environment = unit.environment;
     copyFileSync(bundle, this.program);
     this.remove = onEnd(() => {
       for (const agent of this.#running) agent.kill('SIGKILL');
@@ -73,7 +77,7 @@ export class Agents {
       ...['--data-dir', dataDir, '--bind', '127.0.0.1:0', '--http', '127.0.0.1:0', ...multicast],
       ...(spec.flags ?? []),
     ];
-    const agent = new Agent(spec.name, dataDir, command, spec.tied ?? false);
+    const agent = new Agent(spec.name, dataDir, command, this.environment, spec.tied ?? false);
     this.#running.add(agent);
     void agent.ended.then(() => this.#running.delete(agent));
     return agent;
@@ -99,12 +103,19 @@ export class Agent {
   dead = false;
   log = '';
 
-  constructor(name: string, dataDir: string, command: readonly string[], tied: boolean) {
+  constructor(
+    name: string,
+    dataDir: string,
+    command: readonly string[],
+    env: Agents['environment'],
+    tied: boolean,
+  ) {
     this.name = name;
     this.dataDir = dataDir;
     const [program, ...args] = command as [string, ...string[]];
     this.process = spawn(program, args, {
       stdio: ['ignore', 'pipe', 'pipe', ...(tied ? (['ipc'] as const) : [])],
+      env: { ...process.env, ...env },
     });
     this.ended = new Promise((resolve) => {
       this.process.once('exit', () => {
@@ -164,8 +175,15 @@ export async function agree(agents: readonly Agent[], members = agents.length): 
   return all.every((one) => one.members.alive === members && one.digest === all[0]?.digest);
 }
 
-/** The flags the service unit gives node. */
-function unitFlags(): string[] {
-  const line = /^ExecStart=(.*)$/m.exec(readFileSync('deploy/shoal.service', 'utf8'))?.[1] ?? '';
-  return line.split(' ').filter((word) => word.startsWith('--'));
+/** What the service unit gives node: agents here run as they do on a board. */
+function readUnit(): { flags: string[]; environment: Record<string, string> } {
+  const unit = readFileSync('deploy/shoal.service', 'utf8');
+  const words = (name: string): string[] =>
+    (new RegExp(`^${name}=(.*)$`, 'm').exec(unit)?.[1] ?? '').split(' ');
+  const environment: Record<string, string> = {};
+  for (const word of words('Environment')) {
+    const [name, value] = word.split('=');
+    if (name !== undefined && value !== undefined) environment[name] = value;
+  }
+  return { flags: words('ExecStart').filter((word) => word.startsWith('--')), environment };
 }

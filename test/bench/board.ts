@@ -1,8 +1,9 @@
 /**
  * What one agent asks of a board with 128 MB: `npm run bench -- board [--idle 60] [--quiet 60] [--changes 100000]
- * [--starts 10]` (seconds). A group of five by multicast on loopback, node with the flags of deploy/shoal.service. Idle
- * memory and processor time, start to ready, then 100,000 changes through the admin socket (registers, adjustments,
- * releases of 400 ranges over 8 pipelined connections), a quiet time, and the same figures again.
+ * [--rounds 2] [--starts 10]` (seconds). A group of five by multicast on loopback, node with the flags of deploy/shoal.service. Idle
+ * memory and processor time, start to ready, then twice 100,000 changes through the admin socket (registers, adjustments,
+ * releases of 400 ranges over 8 pipelined connections), each time a quiet time, and the same figures again: what the first
+ * adds is warmed code, what the second adds is growth.
  */
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,7 +21,7 @@ export const quick = false;
 const NODES = 5;
 const RANGES = 400;
 const CONNECTIONS = 8;
-const AIM = { rssMb: 55, cpuPercent: 0.3, readyMs: 400, growthMb: 2 } as const;
+const AIM = { rssMb: 55, cpuPercent: 0.3, readyMs: 400, growthMb: 1 } as const;
 const SETTLE_SECONDS = 20;
 
 interface Idle {
@@ -35,29 +36,34 @@ interface Idle {
 }
 
 export async function run(args: string[]): Promise<boolean> {
-  const given = new Args(args, ['idle', 'quiet', 'changes', 'starts', 'keep']);
+  const given = new Args(args, ['idle', 'quiet', 'changes', 'rounds', 'starts']);
   const agents = new Agents();
-  console.log(`node flags: ${agents.nodeFlags.join(' ')}`);
+  const environment = Object.entries(agents.environment).map(([name, value]) => `${name}=${value}`);
+  console.log(`as in deploy/shoal.service: ${[...environment, 'node', ...agents.nodeFlags].join(' ')}`);
   const multicast = agents.multicast();
   const group = await startGroup(agents, multicast);
   const starts = await measureStarts(agents, multicast, group, given.number('starts', 10));
   await until('the group agrees', () => agree(group), 30_000, 100);
   await sleep(SETTLE_SECONDS * 1000);
   const idleSeconds = given.number('idle', 60);
-  const before = await idle('idle', group, idleSeconds);
+  const idles = [await idle('idle', group, idleSeconds)];
   const changes = given.number('changes', 100_000);
   const first = group[0] as Agent;
-  const load = await change(first.socket, changes, CONNECTIONS, RANGES);
-  await until('the group agrees', () => agree(group), 30_000, 100);
-  const busiest = memoryOf(first.pid).rssMb;
-  await sleep(given.number('quiet', 60) * 1000);
-  const after = await idle(`${changes} changes later`, group, idleSeconds);
-  console.log(
-    `${changes} changes in ${round(load.seconds)} s (${round(changes / load.seconds, 0)} a second, ${load.refused} refused); RSS right after ${round(busiest)} MB; state directory: ${directory(first.dataDir)}`,
-  );
-  report([before, after], starts);
+  let refused = 0;
+  for (let turn = 1; turn <= given.number('rounds', 2); turn++) {
+    const load = await change(first.socket, changes, CONNECTIONS, RANGES);
+    refused += load.refused;
+    const busiest = memoryOf(first.pid).rssMb;
+    await until('the group agrees', () => agree(group), 30_000, 1000);
+    console.log(
+      `${changes} changes in ${round(load.seconds)} s (${round(changes / load.seconds)} a second, ${load.refused} refused); RSS right after ${round(busiest)} MB; state directory: ${directory(first.dataDir)}`,
+    );
+    await sleep(given.number('quiet', 60) * 1000);
+    idles.push(await idle(`${turn * changes} changes later`, group, idleSeconds));
+  }
+  report(idles, starts);
   await agents.stopAll();
-  return judge(before, after, starts, load.refused);
+  return judge(idles, starts, refused);
 }
 
 async function startGroup(agents: Agents, multicast: string): Promise<Agent[]> {
@@ -124,17 +130,19 @@ function report(
   );
 }
 
-function judge(before: Idle, after: Idle, starts: { ready: readonly number[] }, refused: number): boolean {
-  const growthMb = after.rssMb - before.rssMb;
+function judge(idles: readonly Idle[], starts: { ready: readonly number[] }, refused: number): boolean {
+  const [fresh, ...later] = idles.map(({ rssMb }) => rssMb) as [number, ...number[]];
+  const growthMb = (later.at(-1) ?? fresh) - (later.at(0) ?? fresh);
+  const cpuPercent = Math.max(...idles.map((one) => one.cpuPercent));
   const readyMs = median(starts.ready);
   return [
-    aim(`RSS at most ${AIM.rssMb} MB (${round(before.rssMb)})`, before.rssMb <= AIM.rssMb),
-    aim(`RSS after the changes too (${round(after.rssMb)})`, after.rssMb <= AIM.rssMb),
-    aim(`grown by at most ${AIM.growthMb} MB (${round(growthMb)})`, growthMb <= AIM.growthMb),
+    aim(`RSS at most ${AIM.rssMb} MB (${round(fresh)})`, fresh <= AIM.rssMb),
     aim(
-      `CPU at most ${AIM.cpuPercent} % (${round(before.cpuPercent, 2)})`,
-      before.cpuPercent <= AIM.cpuPercent,
+      `RSS after the changes too (${later.map((mb) => round(mb)).join(', ')})`,
+      Math.max(...later) <= AIM.rssMb,
     ),
+    aim(`the second round adds at most ${AIM.growthMb} MB (${round(growthMb)})`, growthMb <= AIM.growthMb),
+    aim(`CPU at most ${AIM.cpuPercent} % (${round(cpuPercent, 2)})`, cpuPercent <= AIM.cpuPercent),
     aim(`ready within ${AIM.readyMs} ms (${round(readyMs, 0)})`, readyMs <= AIM.readyMs),
     aim(`no change refused (${refused})`, refused === 0),
   ].every(Boolean);

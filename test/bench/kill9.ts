@@ -49,7 +49,7 @@ export async function run(args: string[]): Promise<boolean> {
   const fromMs = performance.now();
   const outcome = await killAgain(kills, given.number('nodes', 3), (line) => console.log(line));
   const { rejoinMs, reused, lost, refused } = outcome;
-  for (const line of [...reused, ...lost, ...refused].slice(0, 40)) console.log(line);
+  for (const line of [...reused, ...refused].slice(0, 40)) console.log(line);
   const minutes = (performance.now() - fromMs) / 60_000;
   console.log(
     `${outcome.kills} kills, ${outcome.killedStarts} of them while starting; ${outcome.acknowledged} changes acknowledged, ${outcome.cutOff} cut off; ${outcome.dots} dots seen; ${round(minutes)} minutes, machine ${round(busy.since() * 100, 0)} % busy`,
@@ -172,9 +172,8 @@ class Killing {
         if (node === id) priorities.set(`${start}-${end}`, priority);
       }
       const onDisk = (start: number, end: number): number => priorities.get(`${start}-${end}`) ?? 0;
-      this.#lost.push(
-        ...(this.#loads[i] as Acknowledged).check(onDisk, `kill ${this.#kills}, on the disk of n${i}`, false),
-      );
+      const where = `kill ${this.#kills}, on the disk of n${i}`;
+      this.#note((this.#loads[i] as Acknowledged).check(onDisk, where, false));
     }
   }
 
@@ -198,8 +197,13 @@ class Killing {
       }>(`/v1/ranges?node=${id}`);
       const priorities = new Map(ranges.map(({ start, end, priority }) => [`${start}-${end}`, priority]));
       const shown = (start: number, end: number): number => priorities.get(`${start}-${end}`) ?? 0;
-      this.#lost.push(...load.check(shown, `kill ${this.#kills}, as n${i} shows it`, i === victim));
+      this.#note(load.check(shown, `kill ${this.#kills}, as n${i} shows it`, i === victim));
     }
+  }
+
+  #note(lost: readonly string[]): void {
+    for (const line of lost) this.#say(line);
+    this.#lost.push(...lost);
   }
 
   #progress(): string {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { ConvergedView } from '../../src/node/contract.ts';
+import type { ConvergedView, MemberView } from '../../src/node/contract.ts';
 import { agreement, shoal, type TestAgent } from '../e2e/harness.ts';
-import { Bed, canRun, figures, since } from './bed.ts';
+import { addressOf, Bed, canRun, figures, GOSSIP_PORT, since } from './bed.ts';
 import { entryEverywhere, lan, named, others, settled, statusOf } from './group.ts';
 
 /** A change is there "at once": some hops and the poll that looks for it, on two slow cores. */
@@ -100,6 +100,22 @@ describe.skipIf(!canRun())('two LANs with a router between, 5 and 3 nodes, one -
       expect(lan(agents, 'b')).toHaveLength(3);
     },
   );
+
+  test('a node that comes back with another address is reached there, by multicast and by the tree', async () => {
+    await agent('b2').stop('SIGKILL');
+    await bed.inside('b2', 'ip', 'addr', 'del', `${addressOf('b2')}/24`, 'dev', 'eth0');
+    await bed.inside('b2', 'ip', 'addr', 'add', '10.77.1.99/24', 'dev', 'eth0');
+    await bed.inside('b2', 'ip', 'route', 'replace', 'default', 'via', '10.77.1.1');
+    const again = await bed.start('b2', '--bind', `10.77.1.99:${GOSSIP_PORT}`);
+    agents = agents.map((one) => (one.name === 'b2' ? again : one));
+    await agreement(agents, 5_000);
+    const { members } = await agent('a1').get<{ members: MemberView[] }>('/v1/members');
+    expect(members.find(({ name }) => name === 'b2')?.address).toBe(`10.77.1.99:${GOSSIP_PORT}`);
+    for (const [i, origin] of ['a1', 'b2', 'b3', 'a5'].entries()) {
+      await agent(origin).call('PUT', '/v1/ranges', { start: 600 + i, end: 600 + i, priority: 1 });
+      await entryEverywhere(agents, origin, `${600 + i}-${600 + i}`, 1, SOON_MS);
+    }
+  });
 
   test('with half of the nodes dead and still listed, changes reach the living at once, and converged names the silent', async () => {
     const dead = ['a4', 'a5', 'b1', 'b2'];

@@ -8,10 +8,13 @@ describe('random faults', () => {
   it('break no rule in 300 seeds (many more by `npm run sim -- --runs 100000 --jobs 2`)', () => {
     const seen = new Map<string, number>();
     let acknowledged = 0;
+    const decided = { must: 0, mustNot: 0, open: 0 };
     for (let seed = 1; seed <= 300; seed++) {
       const run = faultRun({ seed, factory: createNode });
       expect(run.violations, `npm run sim -- --scenario faults --seed ${seed}`).toEqual([]);
       acknowledged += run.figures.acknowledged as number;
+      const figures = run.figures.decided as typeof decided;
+      for (const what of ['must', 'mustNot', 'open'] as const) decided[what] += figures[what];
       for (const [kind, count] of Object.entries(run.figures.faults as Record<string, number>)) {
         seen.set(kind, (seen.get(kind) ?? 0) + count);
       }
@@ -19,6 +22,10 @@ describe('random faults', () => {
     // The runs are worth something only while every kind of fault strikes and changes get through.
     for (const kind of FAULT_KINDS) expect(seen.get(kind) ?? 0, kind).toBeGreaterThan(50);
     expect(acknowledged).toBeGreaterThan(3000);
+    // Nor are they while the model cannot tell of most changes what became of them.
+    expect(decided.must).toBeGreaterThan(500);
+    expect(decided.mustNot).toBeGreaterThan(500);
+    expect(decided.open).toBeLessThan(decided.must + decided.mustNot);
   });
 
   for (const { bug, seeds } of PINS) {

@@ -53,6 +53,8 @@ export class Faults {
   stopping = 0;
   /** Hosts that are meant to stay away. */
   readonly gone = new Set<SimHost>();
+  /** Hosts that left or were forced out: the others no longer look for them where they were. */
+  readonly #leavers = new Set<SimHost>();
   /** How many of each happened. */
   readonly counts = new Map<FaultKind, number>();
 
@@ -95,6 +97,9 @@ export class Faults {
     if (this.#healed) return;
     const hosts = this.#world.hosts;
     const host = hosts[this.#rng.below(hosts.length)] as SimHost;
+    // A contact that has left and then lost its disk is a stranger at an address nobody tries any more: out of reach.
+    if (kind === 'wipe' && host.index <= 1 && this.#leavers.has(host)) return;
+    if (kind === 'stop' || kind === 'force-leave') this.#leavers.add(host);
     this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
     this.#world.say(`fault: ${kind} n${host.index} for ${lastsMs.toFixed(0)} ms`);
     switch (kind) {

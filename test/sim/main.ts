@@ -110,7 +110,13 @@ async function runSeeds(scenario: string, settings: Settings, values: Values): P
   const jobs = number(values, 'jobs', 1, 64);
   const startMs = performance.now();
   let toldMs = 0;
+  let told = 0;
   const progress = (sum: BatchResult): void => {
+    // At once, so that a long search need not come to its end.
+    for (const run of values.json ? [] : sum.failed.slice(told, 5)) {
+      console.log(reportText(scenario, run, repeatCommand(scenario, run.seed, values), 0));
+    }
+    told = sum.failed.length;
     const nowMs = performance.now();
     if (values.json || nowMs - toldMs < (process.stderr.isTTY ? 500 : 15_000)) return;
     toldMs = nowMs;
@@ -127,9 +133,6 @@ async function runSeeds(scenario: string, settings: Settings, values: Values): P
   if (process.stderr.isTTY) process.stderr.write('\r');
   if (values.json) console.log(JSON.stringify({ scenario, ...sum }));
   else console.log(summaryText(scenario, sum, settings.seed, performance.now() - startMs));
-  for (const run of values.json ? [] : sum.failed.slice(0, 5)) {
-    console.log(reportText(scenario, run, repeatCommand(scenario, run.seed, values), 0));
-  }
   return sum.failed.length > 0 ? 1 : 0;
 }
 

@@ -76,6 +76,8 @@ export class MapModel {
   readonly #entries = new Map<string, EntryModel>();
   acknowledged = 0;
   refused = 0;
+  /** Of all changes, at the end: those that must be there, must not, and may. */
+  readonly decided = { must: 0, mustNot: 0, open: 0 };
 
   constructor(world: World) {
     this.#world = world;
@@ -190,6 +192,7 @@ export class MapModel {
       for (const token of entry.tokens) {
         known |= token.bit;
         const there = (seen & token.bit) !== 0;
+        this.#count(entry, token);
         const fault = there ? presentFault(token) : absentFault(token, largestBase, entry);
         if (fault !== null) this.#report(fault, host, entry, token, priority);
       }
@@ -200,6 +203,12 @@ export class MapModel {
         );
       }
     }
+  }
+
+  #count(entry: EntryModel, token: Token): void {
+    if (token.state === 'refused' || token.removers.size > 0) this.decided.mustNot++;
+    else if (entry.late === 0 && absentFault(token, 0, entry) !== null) this.decided.must++;
+    else this.decided.open++;
   }
 
   /** Of the decreases acknowledged and not removed, how many a node shows: [there, all]. Not a rule: see the header. */

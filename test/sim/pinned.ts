@@ -13,6 +13,6 @@ export const PINS: readonly Pin[] = [
   { bug: 'a leaving node asked to be woken for work that leaving nodes do not do', seeds: [23, 45, 67] },
   {
     bug: 'a node that believed all others gone never spoke again, though its contacts were back',
-    seeds: [1239],
+    seeds: [1239, 102385],
   },
 ];

@@ -25,6 +25,7 @@ export function result(seed: number, session: Session, figures: Record<string, u
       acknowledged: model.acknowledged,
       refused: model.refused,
       dots: session.dots.seen,
+      decided: { ...model.decided },
       ...figures,
     },
   };

@@ -216,6 +216,21 @@ describe('the code', () => {
   });
 });
 
+describe('the lockfile', () => {
+  it('has an entry for every optional package of every platform, so that npm ci works on all of them', () => {
+    type Entry = { optionalDependencies?: Record<string, string> };
+    const { packages } = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')) as {
+      packages: Record<string, Entry>;
+    };
+    const names = new Set(Object.keys(packages).map((path) => path.split('node_modules/').at(-1)));
+    const missing = Object.values(packages).flatMap((entry) =>
+      Object.keys(entry.optionalDependencies ?? {}).filter((name) => !names.has(name)),
+    );
+    // npm leaves out what a registry mirror does not have; `npm ci` then refuses the lockfile everywhere.
+    expect(missing).toEqual([]);
+  });
+});
+
 describe('the top of the repository', () => {
   it('holds what the layout says and nothing else', () => {
     const known = [
