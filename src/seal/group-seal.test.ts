@@ -214,6 +214,19 @@ describe('a sealed stream', () => {
     expect(a.seal.drops['stream-refused']).toBe(greetings.length);
   });
 
+  it('takes only short frames until the peer has sealed one rightly, and then the longest the machine writes', () => {
+    const { bench, peers } = group(2);
+    const [a, b] = peers as [Peer, Peer];
+    const limit = (): number => b.seal.incoming.frameLimit?.(-1) ?? 0;
+    b.seal.incoming.accepted(-7, '10.9.9.9:9' as Peer['address']);
+    expect(b.seal.incoming.frameLimit?.(-7)).toBe(2048);
+    a.seal.outgoing.connect(1, b.address);
+    a.seal.outgoing.write(1, new Uint8Array(LIMITS.frameBytes));
+    bench.run();
+    expect(limit()).toBeGreaterThanOrEqual(LIMITS.frameBytes + 17);
+    expect(b.streams.at(-1)).toHaveLength(`frame -1 `.length + LIMITS.frameBytes);
+  });
+
   it('does not hold without bound what waits for the other side', () => {
     const { peers } = group(1);
     const [a] = peers as [Peer];

@@ -24,6 +24,7 @@ export interface Receiver {
   opened(stream: number): void;
   frame(stream: number, bytes: Uint8Array): void;
   closed(stream: number, reason: string): void;
+  frameLimit?(stream: number): number;
 }
 
 export interface SealParts {
@@ -198,6 +199,7 @@ export class GroupSeal implements Shared {
       opened: () => {}, // Told when the keys are agreed on.
       frame: (stream, bytes) => this.streams.frameBelow(stream, bytes),
       closed: (stream, reason) => this.streams.closedBelow(stream, reason),
+      frameLimit: (stream) => this.streams.frameLimit(stream),
     };
   }
 }

@@ -19,6 +19,8 @@ export interface StreamOutputs {
 /** Kinds of the unsealed frames that open a stream. Append only. */
 const GREETING = { hello: 1, agreed: 2, noCommonKey: 3 } as const;
 const RANDOM_BYTES = 16;
+/** Longest frame of a peer that has not sealed one rightly: a greeting, or a first frame with a full ring. */
+const EARLY_FRAME_BYTES = 2048;
 
 interface Stream {
   readonly caller: boolean;
@@ -34,6 +36,8 @@ interface Stream {
   closing: boolean;
   /** The machine knows of it: a caller's at once, an answerer's with the first frame that is sealed rightly. */
   announced: boolean;
+  /** The peer has sealed a frame rightly. */
+  trusted: boolean;
 }
 
 /**
@@ -112,6 +116,13 @@ export class Streams {
     if (stream?.announced && !stream.closing) this.#out.closed(handle, reason);
   }
 
+  /** Strangers get little; a member's longest frame has the seal on top. */
+  frameLimit(handle: number): number {
+    return this.#streams.get(handle)?.trusted === true
+      ? LIMITS.frameBytes + FRAME_OVERHEAD_BYTES
+      : EARLY_FRAME_BYTES;
+  }
+
   frameBelow(handle: number, bytes: Uint8Array): void {
     const stream = this.#streams.get(handle);
     if (stream === undefined) return;
@@ -122,7 +133,7 @@ export class Streams {
 
   #add(handle: number, caller: boolean, peer: Address, hello: Uint8Array): void {
     const keys = { out: null, in: null };
-    const waiting = { queue: [], queuedBytes: 0, closing: false, announced: caller };
+    const waiting = { queue: [], queuedBytes: 0, closing: false, announced: caller, trusted: false };
     this.#streams.set(handle, { caller, peer, hello, ...keys, ...waiting });
   }
 
@@ -224,6 +235,7 @@ export class Streams {
       this.#break(handle, stream, 'a frame was not sealed rightly');
       return;
     }
+    stream.trusted = true;
     if (!stream.announced) {
       stream.announced = true;
       this.#out.accepted(handle, stream.peer);
