@@ -5,6 +5,8 @@
 export const LIMITS = {
   /** Payload of one datagram, before the network's own headers: safe on Ethernet, Wi-Fi and most tunnels. */
   datagramBytes: 1200,
+  /** One message in a datagram: what the seal (or, without a key, nothing) leaves of it. */
+  messageBytes: 1152,
   /** One frame on a TCP stream. A larger announced length closes the connection. */
   frameBytes: 1 << 20,
   /** State sent by anti-entropy is cut into frames of about this size, so that no single one stalls the loop. */
@@ -72,4 +74,15 @@ export const LIMITS = {
   httpDiscardBytes: 1 << 20,
   /** Bytes that may wait for one watcher of the event stream before it is closed as too slow. */
   eventBacklogBytes: 1 << 20,
+  /** Keys of the ring in use at once, and removals remembered: together they fit one sealed datagram. */
+  keys: 8,
+  removedKeys: 16,
+  /** Boots of senders whose replay windows are kept, about 500 bytes each. One that was dropped proves itself anew. */
+  sealedBoots: 8192,
+  /** Boots that were asked to prove that they live, with the datagrams held meanwhile. */
+  sealedProofs: 512,
+  /** Datagrams held for one of them. */
+  heldDatagrams: 8,
+  /** Senders whose key is in no ring of ours that are remembered for the warnings. */
+  keyStrangers: 16,
 } as const;

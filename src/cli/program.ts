@@ -10,6 +10,8 @@ import { dev } from './verbs/dev.ts';
 import { forceLeave } from './verbs/force-leave.ts';
 import { increase } from './verbs/increase.ts';
 import { join } from './verbs/join.ts';
+import { keygen } from './verbs/keygen.ts';
+import { keys } from './verbs/keys.ts';
 import { leave } from './verbs/leave.ts';
 import { members } from './verbs/members.ts';
 import { monitor } from './verbs/monitor.ts';
@@ -25,6 +27,7 @@ const GROUPS: readonly (readonly [heading: string, verbs: readonly Verb[]])[] = 
   ['Run:', [agent, dev]],
   ['Group:', [status, members, join, leave, forceLeave]],
   ['Key space:', [register, release, increase, decrease, ranges, owners, coverage, converged]],
+  ['Keyring:', [keygen, keys]],
   ['Other:', [monitor, version]],
 ];
 

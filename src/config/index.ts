@@ -15,7 +15,7 @@
  * Invariants: flag before environment before file before default, setting by setting; lists are replaced, not merged.
  * Every value given is checked, also one that a higher source overrides. A pair that contradicts itself within one
  * source is an error; from two sources the higher one counts, but for key_file with insecure, which is never allowed.
- * Without `insecure` nothing in the result listens beyond loopback.
+ * Without `insecure` or `key_file` nothing in the result listens beyond loopback.
  *
  * Added to INTERFACE.md: http_token_file, multicast_ttl, SHOAL_CONFIG; `multicast = false` for `no_multicast = true`
  * (likewise http, resp, proxy); an empty variable is no variable; SHOAL_TEST_* is left to tests.

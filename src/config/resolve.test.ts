@@ -47,6 +47,12 @@ describe('without anything given', () => {
     });
   });
 
+  it('with a key it is on every interface, and may be bound where the operator says', () => {
+    expect(resolve({ flags: { key_file: ['/k'] } })).toMatchObject({ bind: '0.0.0.0:29999', keyFile: '/k' });
+    const given = { key_file: ['/k'], bind: ['10.0.0.1:1'], http: ['10.0.0.1:2'] };
+    expect(resolve({ flags: given })).toMatchObject({ bind: '10.0.0.1:1', insecure: false });
+  });
+
   it('with --insecure it is on every interface', () => {
     expect(resolve({ flags: { insecure: ['true'] } }).bind).toBe('0.0.0.0:29999');
   });
@@ -268,7 +274,6 @@ describe('a wrong setting is refused with its name and where it came from', () =
     ['a file that is not there, by variable', { env: { SHOAL_CONFIG: '/none' } }, 'config', /SHOAL_CONFIG/],
     ['a file that may not be read', { flags: { config: ['/locked'] } }, 'config', /permission denied/],
     ['the config file in the config file', { file: 'config = "x"' }, 'config', /unknown setting/],
-    ['a key', { flags: { key_file: ['/k'] } }, 'key_file', /flag --key-file\): sealing is not built yet/],
     [
       'a bind beyond loopback',
       { flags: { bind: ['10.0.0.1:29999'] } },

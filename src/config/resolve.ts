@@ -41,7 +41,7 @@ export function resolveConfig(inputs: ConfigInputs): AgentConfig {
     name: places.name,
     cluster: decided(sources, 'cluster').value,
     dataDir: places.dataDir,
-    bind: sources.get('bind')?.value ?? (security.insecure ? ALL_INTERFACES : LOOPBACK),
+    bind: sources.get('bind')?.value ?? (security.open ? ALL_INTERFACES : LOOPBACK),
     advertise: sources.get('advertise')?.value ?? null,
     join: sources.get('join')?.value ?? [],
     interface: sources.get('interface')?.value ?? null,
@@ -109,21 +109,14 @@ function decided<N extends SettingName>(sources: Sources, name: N): Given<Settin
   };
 }
 
-function decideSecurity(sources: Sources): { keyFile: string | null; insecure: boolean } {
+function decideSecurity(sources: Sources): { keyFile: string | null; insecure: boolean; open: boolean } {
   const keyFile = sources.get('key_file');
   const insecure = sources.get('insecure');
   if (keyFile !== undefined && insecure?.value === true) {
     throw contradiction('key_file', keyFile, 'insecure', insecure, 'one of them has to go');
   }
-  if (keyFile !== undefined) {
-    throw failed(
-      'key_file',
-      keyFile.origin,
-      'sealing is not built yet; leave it out and stay on loopback, or give --insecure on a trusted network',
-      'sealing-not-built',
-    );
-  }
-  return { keyFile: null, insecure: insecure?.value === true };
+  const isInsecure = insecure?.value === true;
+  return { keyFile: keyFile?.value ?? null, insecure: isInsecure, open: isInsecure || keyFile !== undefined };
 }
 
 interface Ports {
@@ -226,7 +219,7 @@ function firstDirectory(list: string | undefined): string | undefined {
 
 /** Without a key nothing may listen where strangers are, unless the operator says that there are none. */
 function checkReachable(sources: Sources, config: AgentConfig): void {
-  if (config.insecure) return;
+  if (config.insecure || config.keyFile !== null) return;
   for (const name of ['bind', 'http', 'resp', 'proxy'] as const) {
     const address = config[name];
     if (address === null || isLoopback(address)) continue;
@@ -234,7 +227,7 @@ function checkReachable(sources: Sources, config: AgentConfig): void {
       name,
       sources.get(name)?.origin ?? 'default',
       `${address} is not loopback, and without a key anyone there could reach it; use 127.0.0.1, or give ` +
-        `${flagOf('insecure')} if every machine on that network is trusted`,
+        `${flagOf('key-file')} (shoal keygen makes a key), or ${flagOf('insecure')} if every machine on that network is trusted`,
       'not-loopback',
     );
   }

@@ -73,9 +73,10 @@ export const SETTINGS = {
   bind: setting(listenKind, {
     placeholder: 'HOST:PORT',
     default: null,
-    defaultWords: '`127.0.0.1:29999`; with `insecure` `0.0.0.0:29999`',
+    defaultWords: '`127.0.0.1:29999`; with `key_file` or `insecure` `0.0.0.0:29999`',
     help: 'gossip, UDP and TCP; port 0 picks a free one',
-    choose: 'All interfaces unless the board has one that must stay silent. Not loopback needs `insecure`.',
+    choose:
+      'All interfaces unless the board has one that must stay silent. Not loopback needs `key_file` (or `insecure`).',
     example: '"0.0.0.0:29999"',
   }),
   advertise: setting(contactKind, {
@@ -170,8 +171,9 @@ export const SETTINGS = {
     placeholder: 'FILE',
     default: null,
     defaultWords: 'none',
-    help: 'keys that seal everything on the network; not built yet, so it is refused',
-    choose: 'One key for the whole group, as soon as sealing exists.',
+    help: 'file with the keys that seal everything on the network, one a line, the first seals; mode 0600',
+    choose:
+      'One key for the whole group, made by `shoal keygen`. It begins the keyring; changes after that are made by `shoal keys`.',
     example: '"/etc/shoal/keys"',
   }),
   insecure: setting(booleanKind, {

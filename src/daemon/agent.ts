@@ -7,6 +7,7 @@ import { pageFiles } from '../http/page/index.ts';
 import { createDriver, type Driver, type Log } from '../io/index.ts';
 import type { NodeApi } from '../node/contract.ts';
 import { createNode } from '../node/index.ts';
+import { readKeyFile, sealWith } from './keys.ts';
 import { VERSION } from './version.ts';
 
 export interface AgentAddresses {
@@ -49,6 +50,7 @@ export class Agent {
   static async start(config: AgentConfig, parts: AgentParts): Promise<Agent> {
     const { log } = parts;
     const token = config.httpTokenFile === null ? null : readToken(config.httpTokenFile);
+    const seal = config.keyFile === null ? null : sealWith(readKeyFile(config.keyFile));
     const { crash } = parts;
     const driver = await createDriver({
       factory: createNode,
@@ -67,6 +69,7 @@ export class Agent {
       capacity: { cores: availableParallelism(), memoryMb: Math.round(totalmem() / 2 ** 20) },
       resp: null,
       version: VERSION,
+      seal,
       log,
       ...(crash === undefined ? {} : { crash }),
     });

@@ -23,6 +23,8 @@ export interface AgentOptions {
   readonly http?: string | false;
   /** Admin socket for the verbs of `shoal`. Default `<dataDir>/shoal.sock`. */
   readonly socket?: string;
+  /** File with the keys that seal everything on the network, one a line; mode 0600. */
+  readonly keyFile?: string;
   /** Allows other addresses than loopback although nothing is sealed. */
   readonly insecure?: boolean;
   /** Registered at start where absent. */
@@ -50,6 +52,7 @@ const NAMES = new Set<string>([
   'multicast',
   'http',
   'socket',
+  'keyFile',
   'insecure',
   'ranges',
   'tags',
@@ -81,6 +84,7 @@ export function configOf(options: AgentOptions, around: Surroundings): AgentConf
   put('advertise', options.advertise);
   put('interface', options.interface);
   put('socket', options.socket);
+  put('key_file', options.keyFile);
   put('insecure', options.insecure);
   put(
     options.multicast === false ? 'no_multicast' : 'multicast',

@@ -105,7 +105,13 @@ function startFailed(log: Log, error: unknown): number {
  * Only what no restart can mend: the service manager does not try again after code 2, and an address or interface
  * that is missing may only be late.
  */
-const SETTING_AT_FAULT = new Set(['bad-multicast', 'bad-token-file', 'bad-socket', 'bad-address']);
+const SETTING_AT_FAULT = new Set([
+  'bad-multicast',
+  'bad-token-file',
+  'bad-key-file',
+  'bad-socket',
+  'bad-address',
+]);
 
 function onUncaught(log: Log): void {
   process.on('uncaughtException', (error: unknown) => {

@@ -143,7 +143,7 @@ describe('an explicit list', () => {
       bench.broadcaster.ackReceived(to, part.id, true, 1);
       for (const list of bench.lists) {
         expect(list.ids.length).toBeLessThanOrEqual(64);
-        expect(8 * list.ids.length + bytes + 40).toBeLessThanOrEqual(LIMITS.datagramBytes);
+        expect(8 * list.ids.length + bytes + 40).toBeLessThanOrEqual(LIMITS.messageBytes);
       }
       const listed = bench.lists.flatMap((m) => [m.to, ...m.ids]).concat(bench.trees.map((t) => t.to));
       expect(new Set(listed).size).toBe(part.length);
@@ -209,7 +209,7 @@ describe('a multicast set', () => {
   it('is reached by directed messages alone when the payload is too long to multicast', () => {
     const bench = new Bench([1, 1, 1, 1], 16);
     hearing(bench, 2, 4);
-    bench.broadcaster.originate(new Uint8Array(LIMITS.datagramBytes - 20), 1);
+    bench.broadcaster.originate(new Uint8Array(LIMITS.messageBytes - 20), 1);
     expect(bench.multicasts).toEqual([]);
     expect(bench.trees.map((t) => t.to).sort()).toEqual(ids(2, 4));
   });

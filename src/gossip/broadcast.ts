@@ -392,12 +392,12 @@ function order(view: View, id: number): Permutation {
   return new Permutation(view.sets.length, id >>> 0);
 }
 
-const fitsDatagram = (payload: Uint8Array): boolean => payload.length <= LIMITS.datagramBytes - HEADER_BYTES;
+const fitsDatagram = (payload: Uint8Array): boolean => payload.length <= LIMITS.messageBytes - HEADER_BYTES;
 
 /** How many ids a list with this payload has room for; what does not fit a datagram anyway travels on a stream. */
 function listRoom(payload: Uint8Array): number {
   if (!fitsDatagram(payload)) return LIST_IDS;
-  return Math.min(LIST_IDS, Math.floor((LIMITS.datagramBytes - HEADER_BYTES - payload.length) / 8));
+  return Math.min(LIST_IDS, Math.floor((LIMITS.messageBytes - HEADER_BYTES - payload.length) / 8));
 }
 
 function hashIds(ids: readonly NodeId[]): number {

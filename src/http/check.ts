@@ -1,5 +1,5 @@
 import { LIMITS, ShoalError, splitAddress } from '../base/index.ts';
-import type { RangeInput } from '../node/contract.ts';
+import type { KeyOperation, RangeInput } from '../node/contract.ts';
 
 /** Checks of request bodies: a value of the right type and size, or a ShoalError that names the field. */
 
@@ -70,6 +70,26 @@ export function addresses(fields: Fields): string[] {
       throw new ShoalError('bad-address', `addresses: ${show(entry)} is not HOST:PORT`, 'addresses');
     return entry as string;
   });
+}
+
+const KEY_OPERATIONS: readonly KeyOperation[] = ['install', 'use', 'remove'];
+
+export function keyOperation(fields: Fields): KeyOperation {
+  const op = KEY_OPERATIONS.find((one) => one === fields.op);
+  if (op === undefined)
+    throw new ShoalError('bad-op', `op: ${show(fields.op)} will not do: ${KEY_OPERATIONS.join(', ')}`, 'op');
+  return op;
+}
+
+/** A key or a key's id. What was sent is in no message: it may be a secret with a slip in it. */
+export function keyText(fields: Fields): string {
+  if (typeof fields.key !== 'string' || fields.key === '' || fields.key.length > 100)
+    throw new ShoalError(
+      'bad-key',
+      'key: send a key (44 characters of base64) or its id (8 hex digits)',
+      'key',
+    );
+  return fields.key;
 }
 
 export function flag(fields: Fields, name: string): boolean {

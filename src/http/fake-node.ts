@@ -74,6 +74,23 @@ export class FakeNode implements NodeApi {
   async forceLeave(node: string) {
     this.#note('forceLeave', node);
   }
+  keys() {
+    this.#note('keys');
+    return [
+      {
+        id: '0a1b2c3d',
+        primary: true,
+        sealedMessages: 1,
+        openedMessages: 2,
+        lastSealedMs: 3,
+        lastOpenedMs: null,
+      },
+    ];
+  }
+  async changeKeys(operation: string, key: string) {
+    this.#note('changeKeys', operation, key);
+    return this.keys();
+  }
   ready() {
     return { ready: this.isReady, reason: this.isReady ? 'in sync' : 'not joined yet' };
   }

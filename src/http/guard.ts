@@ -6,6 +6,8 @@ import { ShoalError } from '../base/index.ts';
 
 /** What a listener lets through. The index of this room says why. */
 export interface Guard {
+  /** The Unix socket: calls about secrets are answered here only. */
+  readonly isLocal: boolean;
   /** @throws ShoalError `foreign-host`, `cross-site` */
   admit(req: IncomingMessage): void;
   /** @throws ShoalError `unauthorized`, `forbidden` when the request may not write. */
@@ -13,12 +15,13 @@ export interface Guard {
 }
 
 /** The Unix socket: the file's mode has decided already. */
-export const OPEN_GUARD: Guard = { admit() {}, authorize() {} };
+export const OPEN_GUARD: Guard = { isLocal: true, admit() {}, authorize() {} };
 
 const LOCAL_DOMAINS = ['.local', '.lan', '.home.arpa', '.internal'];
 const HOW_TO_WRITE = 'use the Unix socket (--socket PATH), or send Authorization: Bearer TOKEN';
 
 export class TcpGuard implements Guard {
+  readonly isLocal = false;
   readonly #tokenHash: Buffer | null;
   readonly #names: ReadonlySet<string>;
   readonly #loopback: boolean;

@@ -46,6 +46,9 @@ export class RequestHandler {
     const path = mark < 0 ? target : target.slice(0, mark);
     guard.admit(req);
     const route = this.#find(req, res, path);
+    if (route.socketOnly && !guard.isLocal) {
+      throw new ShoalError('forbidden', `${path} is answered on the Unix socket only: use --socket PATH`);
+    }
     if (route.method !== 'GET') guard.authorize(req);
     const query =
       mark < 0 || route.query === null ? NO_QUERY : parseQuery(target.slice(mark + 1), route.query);

@@ -11,6 +11,49 @@ beforeEach(async () => {
 });
 afterEach(() => it_.stop());
 
+describe('the keyring', () => {
+  const KEY = 'c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0MDA=';
+
+  it('is listed and changed on the socket only, whatever token comes over TCP', async () => {
+    const { json } = await ask(it_.socketPath, 'GET', '/v1/keys');
+    expect(json).toMatchObject({ keys: [{ id: '0a1b2c3d', primary: true }] });
+    const body = { op: 'install', key: KEY };
+    expect((await ask(it_.socketPath, 'POST', '/v1/keys', body)).json).toMatchObject({ keys: [{}] });
+    expect(it_.node.calls).toContainEqual(['changeKeys', 'install', KEY]);
+    for (const [method, given] of [
+      ['GET', undefined],
+      ['POST', body],
+    ] as const) {
+      const { status, json } = await ask(it_.port, method, '/v1/keys', given, BEARER);
+      expect([status, json.error.code]).toEqual([403, 'forbidden']);
+    }
+  });
+
+  it.each([
+    [{ op: 'steal', key: KEY }, 'bad-op'],
+    [{ key: KEY }, 'bad-op'],
+    [{ op: 'use' }, 'bad-key'],
+    [{ op: 'use', key: 7 }, 'bad-key'],
+    [{ op: 'use', key: KEY + KEY + KEY }, 'bad-key'],
+    [{ op: 'use', key: KEY, more: 1 }, 'unknown-field'],
+  ])('refuses %j, and repeats no key', async (body, code) => {
+    const { status, text, json } = await ask(it_.socketPath, 'POST', '/v1/keys', body);
+    expect([status, json.error.code]).toEqual([400, code]);
+    expect(text).not.toContain('c2Vj');
+  });
+
+  it.each([
+    ['not-sealed', 409],
+    ['key-in-use', 409],
+    ['too-many-keys', 409],
+    ['unknown-key', 404],
+    ['bad-key', 400],
+  ])('says %s with %i', async (code, status) => {
+    it_.node.failure = new ShoalError(code, 'no');
+    expect((await ask(it_.socketPath, 'GET', '/v1/keys')).status).toBe(status);
+  });
+});
+
 describe('reading', () => {
   it.each([
     ['/v1/status', { node: { id: ID }, cluster: 'test' }],

@@ -26,6 +26,8 @@ export interface Route {
   /** Fields of the body; null: the call has none. */
   readonly fields: readonly string[] | null;
   readonly bodyOptional?: true;
+  /** Not over TCP, whatever token comes with it. */
+  readonly socketOnly?: true;
   readonly run: (call: Call) => Reply | Promise<Reply>;
 }
 
@@ -39,7 +41,14 @@ export interface RouteParts {
 
 /** Every call there is. */
 export function createRoutes(parts: RouteParts): readonly Route[] {
-  return [...readRoutes(parts.api), ...writeRoutes(parts.api), ...watchRoutes(parts), ...pageRoutes(parts)];
+  const { api } = parts;
+  return [
+    ...readRoutes(api),
+    ...writeRoutes(api),
+    ...keyRoutes(api),
+    ...watchRoutes(parts),
+    ...pageRoutes(parts),
+  ];
 }
 
 function readRoutes(api: NodeApi): Route[] {
@@ -106,6 +115,19 @@ function writeRoutes(api: NodeApi): Route[] {
       await api.forceLeave(check.nodeRef(fields.node));
       return json({ left: true });
     }),
+  ];
+}
+
+/** The keyring: ids, never keys. */
+function keyRoutes(api: NodeApi): Route[] {
+  return [
+    { ...get('/v1/keys', [], () => list('keys', api.keys())), socketOnly: true },
+    {
+      ...write('POST', '/v1/keys', ['op', 'key'], async ({ fields }) =>
+        json({ keys: await api.changeKeys(check.keyOperation(fields), check.keyText(fields)) }),
+      ),
+      socketOnly: true,
+    },
   ];
 }
 

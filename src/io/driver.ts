@@ -5,6 +5,8 @@ import type {
   ConvergedView,
   EventView,
   JoinView,
+  KeyOperation,
+  KeyView,
   Machine,
   NodeApi,
   NodeFactory,
@@ -23,6 +25,7 @@ import { EventLog } from './events.ts';
 import { externalAddresses, isLoopback, isWildcard } from './interfaces.ts';
 import type { Log } from './log.ts';
 import { type Network, type NetworkSink, openNetwork } from './network.ts';
+import { laterTransport, type Seal, type SealFactory } from './sealing.ts';
 import { type StateBoot, StateDirectory } from './state/directory.ts';
 
 export interface DriverOptions {
@@ -44,6 +47,8 @@ export interface DriverOptions {
   readonly capacity?: Readonly<Record<string, number>>;
   readonly resp?: Address | null;
   readonly version: string;
+  /** Seals all traffic; null or absent: nothing is sealed. */
+  readonly seal?: SealFactory | null;
   readonly log: Log;
   /** Seeds the machine's randomness; default: random. */
   readonly seed?: number;
@@ -69,6 +74,7 @@ export class Driver implements NodeApi {
   readonly #warnings: readonly string[];
   #network: Network | null = null;
   #node: Machine | null = null;
+  #seal: Seal | null = null;
   #gossip: Address;
   #http: Address | null = null;
   #resp: Address | null;
@@ -97,9 +103,10 @@ export class Driver implements NodeApi {
     const { state, boot } = await StateDirectory.open(options.stateDirectory, { log: options.log });
     const driver = new Driver(options, state, boot.warnings);
     try {
+      const sink = await driver.#sealed(boot);
       driver.#network = await openNetwork(
         { bind: options.bind, multicast: options.multicast, log: options.log, nowMs: monotonicMs },
-        driver.#sink(),
+        sink,
       );
       driver.#compose(boot, driver.#network);
     } catch (error) {
@@ -152,7 +159,7 @@ export class Driver implements NodeApi {
       ranges: node.rangeCounts(),
       health: { score: node.healthScore(), eventLoopLagMs: this.#alarm.lagMs() },
       multicast: { enabled: this.#network?.multicasts ?? false, hears: reach.hears, heardBy: reach.heardBy },
-      encrypted: false,
+      encrypted: this.#seal !== null,
       warnings: [...node.warnings(), ...this.#ownWarnings()],
     };
   }
@@ -193,7 +200,7 @@ export class Driver implements NodeApi {
       this.#alarm.lagMs(),
       this.#commands.size,
     );
-    return [...this.#machine().metrics(monotonicMs()), ...own];
+    return [...this.#machine().metrics(monotonicMs()), ...own, ...(this.#seal?.metrics() ?? [])];
   }
 
   onEvent(listener: (event: EventView) => void): () => void {
@@ -234,6 +241,27 @@ export class Driver implements NodeApi {
 
   async forceLeave(node: string): Promise<void> {
     await this.#command({ kind: 'force-leave', node });
+  }
+
+  keys(): readonly KeyView[] {
+    return this.#keyring().keys();
+  }
+
+  async changeKeys(operation: KeyOperation, key: string): Promise<readonly KeyView[]> {
+    const seal = this.#keyring();
+    seal.change(operation, key);
+    const { keyring } = this.#state;
+    await keyring.settled();
+    if (keyring.error !== null) throw new ShoalError(keyring.error.code, keyring.error.message);
+    return seal.keys();
+  }
+
+  #keyring(): Seal {
+    if (this.#seal !== null) return this.#seal;
+    throw new ShoalError(
+      'not-sealed',
+      'this node has no keyring: make a key with shoal keygen, and start every node with --key-file',
+    );
   }
 
   #machine(): Machine {
@@ -295,6 +323,31 @@ export class Driver implements NodeApi {
     };
   }
 
+  /** Where the network's inputs go: to the machine, or to the seal in front of it. */
+  async #sealed(boot: StateBoot): Promise<NetworkSink> {
+    const above = this.#sink();
+    const { seal, cluster } = this.#options;
+    if (seal === null || seal === undefined) return above;
+    const { keyring } = this.#state;
+    this.#seal = seal({
+      cluster,
+      node: boot.id,
+      saved: await keyring.read(),
+      below: laterTransport(() => this.#network),
+      above,
+      nowMs: monotonicMs,
+      save: (ring) => keyring.write(ring),
+      peers: () => this.#livePeers(),
+      log: (level, message) => this.#log[level]({}, message),
+    });
+    return this.#seal.incoming;
+  }
+
+  #livePeers(): Address[] {
+    const others = this.#node?.members(monotonicMs()).filter((m) => !m.self && m.status !== 'left') ?? [];
+    return others.map((member) => member.address);
+  }
+
   #compose(state: StateBoot, network: Network): void {
     const options = this.#options;
     this.#gossip = options.advertise ?? reachable(network.address);
@@ -318,7 +371,7 @@ export class Driver implements NodeApi {
       multicast: network.multicasts,
       join: options.join,
       ranges: options.ranges,
-      insecure: !isLoopback(splitAddress(network.address)?.host ?? ''),
+      insecure: this.#seal === null && !isLoopback(splitAddress(network.address)?.host ?? ''),
     };
     this.#node = options.factory(
       boot,
@@ -330,12 +383,13 @@ export class Driver implements NodeApi {
 
   #outputs(network: Network): Outputs {
     const state = this.#state;
+    const { send, multicast, connect, write, close } = this.#seal?.outgoing ?? network;
     return {
-      send: network.send,
-      multicast: network.multicast,
-      connect: network.connect,
-      write: network.write,
-      close: network.close,
+      send,
+      multicast,
+      connect,
+      write,
+      close,
       persist: (record, token) =>
         state.persist(record, (error) => this.#input((node, now) => node.persisted(token, error, now))),
       note: (record) => state.note(record),
@@ -349,7 +403,9 @@ export class Driver implements NodeApi {
   }
 
   #ownWarnings(): string[] {
-    const own = [...this.#warnings];
+    const own = [...this.#warnings, ...(this.#seal?.warnings() ?? [])];
+    const { error } = this.#state.keyring;
+    if (error !== null) own.push(`the keyring was not saved: ${error.message}`);
     if (this.#state.journal.failing) {
       own.push(`the state directory ${this.#state.path} cannot be written: changes are refused until it can`);
     }

@@ -13,7 +13,7 @@ function framed(frames: readonly Uint8Array[]): Buffer {
 }
 
 function read(chunks: readonly Uint8Array[], maxBytes = 1 << 20): { frames: string[]; sound: boolean } {
-  const reader = new FrameReader(maxBytes);
+  const reader = new FrameReader(() => maxBytes);
   const frames: string[] = [];
   for (const chunk of chunks) {
     if (!reader.push(chunk, (frame) => frames.push(Buffer.from(frame).toString('latin1'))))
@@ -48,7 +48,7 @@ describe('frame reader', () => {
   });
 
   it('holds memory for what arrived, not for what was announced', () => {
-    const reader = new FrameReader(1 << 20);
+    const reader = new FrameReader(() => 1 << 20);
     const header = Buffer.alloc(4);
     header.writeUInt32BE(1 << 20);
     reader.push(header, () => {});
@@ -62,7 +62,7 @@ describe('frame reader', () => {
   });
 
   it('gives out frames that are not overwritten by what comes later', () => {
-    const reader = new FrameReader(100);
+    const reader = new FrameReader(() => 100);
     const kept: Uint8Array[] = [];
     const chunk = framed([Buffer.from('abc')]);
     reader.push(chunk, (frame) => kept.push(frame));

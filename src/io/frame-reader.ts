@@ -5,14 +5,15 @@ const FIRST_BYTES = 4096;
  * of a frame doubles as it fills, up to the announced length.
  */
 export class FrameReader {
-  readonly #maxBytes: number;
+  readonly #maxBytes: () => number;
   /** Length bytes seen so far (0 to 4) and their value. */
   #prefixBytes = 0;
   #length = 0;
   #body: Uint8Array | null = null;
   #filled = 0;
 
-  constructor(maxBytes: number) {
+  /** `maxBytes` is asked for each frame: who has not proved to be a member may send less. */
+  constructor(maxBytes: () => number) {
     this.#maxBytes = maxBytes;
   }
 
@@ -30,7 +31,7 @@ export class FrameReader {
         this.#length = this.#length * 256 + (chunk[at++] as number);
         this.#prefixBytes++;
       }
-      if (this.#length > this.#maxBytes) return false;
+      if (this.#length > this.#maxBytes()) return false;
       const take = Math.min(this.#length - this.#filled, chunk.length - at);
       this.#append(chunk.subarray(at, at + take));
       at += take;

@@ -11,6 +11,8 @@ export interface StreamSink {
   opened(stream: number): void;
   frame(stream: number, bytes: Uint8Array): void;
   closed(stream: number, reason: string): void;
+  /** Longest frame taken from this stream now; absent: LIMITS.frameBytes. */
+  frameLimit?(stream: number): number;
 }
 
 export interface StreamTimeouts {
@@ -194,7 +196,8 @@ export class TcpEndpoint {
   #adopt(stream: Stream, socket: Socket): void {
     stream.socket = socket;
     this.#sockets.add(socket);
-    const reader = new FrameReader(LIMITS.frameBytes);
+    const limit = (): number => this.#sink.frameLimit?.(stream.handle) ?? LIMITS.frameBytes;
+    const reader = new FrameReader(limit);
     socket.setNoDelay(true);
     socket.setTimeout(this.#timeouts.idleMs, () => {
       stream.reason = `idle for ${this.#timeouts.idleMs / 1000} s`;
@@ -210,7 +213,7 @@ export class TcpEndpoint {
         if (!stream.closing) this.#sink.frame(stream.handle, frame);
       });
       if (sound) return;
-      stream.reason = `a frame of more than ${LIMITS.frameBytes} bytes was announced`;
+      stream.reason = `a frame of more than ${limit()} bytes was announced`;
       socket.destroy();
     });
     socket.once('close', () => {

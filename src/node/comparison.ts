@@ -132,7 +132,7 @@ export class Comparison {
     let pushed = 0;
     for (const id of this.#comparable(m.recent, nowMs)) {
       const payload = seen.payload(id);
-      if (m.recent.includes(id) || payload === null || payload.length > LIMITS.datagramBytes - 64) continue;
+      if (m.recent.includes(id) || payload === null || payload.length > LIMITS.messageBytes - 64) continue;
       pushed++;
       this.counters.pushes++;
       this.#link.send(sender, { kind: KIND.repair, seq: 0, id, ageMs: seen.ageMs(id, nowMs), payload });

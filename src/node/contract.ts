@@ -104,6 +104,21 @@ export interface CoverageView {
   readonly gaps: readonly { readonly start: number; readonly end: number; readonly owners: number }[];
 }
 
+/** What may be told of a key of the ring: everything but the key. Times are by this process. */
+export interface KeyView {
+  /** Eight hex digits. */
+  readonly id: string;
+  /** The one everything is sealed with, where the peer has it. */
+  readonly primary: boolean;
+  readonly sealedMessages: number;
+  readonly openedMessages: number;
+  /** Milliseconds since it last sealed, and since it last opened, something; null: never. */
+  readonly lastSealedMs: number | null;
+  readonly lastOpenedMs: number | null;
+}
+
+export type KeyOperation = 'install' | 'use' | 'remove';
+
 export interface ConvergedView {
   readonly converged: boolean;
   readonly digest: string;
@@ -183,8 +198,9 @@ export interface Released {
 
 /**
  * The running node as the edges see it. Every method rejects (or throws) with a ShoalError whose code is one of:
- * `bad-range bad-priority bad-amount bad-address bad-position bad-node` (400), `not-registered unknown-node` (404),
- * `name-conflict not-down member-is-self too-many-increments too-many-registrations` (409),
+ * `bad-range bad-priority bad-amount bad-address bad-position bad-node bad-key` (400),
+ * `not-registered unknown-node unknown-key` (404),
+ * `name-conflict not-down member-is-self too-many-increments too-many-registrations not-sealed key-in-use too-many-keys` (409),
  * `leaving overloaded disk-full disk-failed timeout unreachable` (503).
  */
 export interface NodeApi {
@@ -212,6 +228,14 @@ export interface NodeApi {
   leave(options: { readonly release: boolean }): Promise<void>;
   /** Marks a member left. A member that is alive after all refutes it and is back. */
   forceLeave(node: string): Promise<void>;
+
+  /** The keyring, the primary first. @throws ShoalError `not-sealed` when this node runs without a key. */
+  keys(): readonly KeyView[];
+  /**
+   * Changes the ring, and through the group that of every node. `key`: a key, or for `use` and `remove` its id. Resolves
+   * with the ring when it is on this node's disk.
+   */
+  changeKeys(operation: KeyOperation, key: string): Promise<readonly KeyView[]>;
 
   /** Joined and in sync; the reason is for people. */
   ready(): { readonly ready: boolean; readonly reason: string };

@@ -46,7 +46,7 @@ export class Link {
       return;
     }
     const bytes = this.#encode(message);
-    if (bytes.length <= LIMITS.datagramBytes) {
+    if (bytes.length <= LIMITS.messageBytes) {
       this.#outputs.send(address, bytes);
       return;
     }
@@ -59,7 +59,7 @@ export class Link {
   /** Multicasts, or returns false when the message does not fit a datagram. */
   multicast(message: Message): boolean {
     const bytes = this.codec.encode(message);
-    if (bytes.length > LIMITS.datagramBytes) return false;
+    if (bytes.length > LIMITS.messageBytes) return false;
     this.#count(message, bytes);
     this.#outputs.multicast(bytes);
     return true;

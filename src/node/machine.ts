@@ -98,7 +98,7 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
 /** Effects. Byte arrays given out are the receiver's to keep: the machine does not touch them again. */
 export interface Outputs {
-  /** One unicast datagram; at most LIMITS.datagramBytes. May be lost. */
+  /** One unicast datagram; at most LIMITS.messageBytes, so that it fits a datagram sealed. May be lost. */
   send(to: Address, bytes: Uint8Array): void;
   /** One datagram to everybody on the link. May be lost. */
   multicast(bytes: Uint8Array): void;

@@ -1,6 +1,6 @@
 /**
  * The bench: what shoal costs and how fast it is, measured on real processes (`spread`, `board`, `kill9`) or on machine
- * objects with counted bytes (`sync`) and bare structures (`crdt`). `npm run bench` lists them and runs the quick ones.
+ * objects with counted bytes (`sync`) and bare structures (`crdt`, `seal`). `npm run bench` lists them and runs the quick ones.
  *
  * Each bench prints a table, the machine and what else it needs to be read rightly; aims are stated and checked, and a
  * missed one makes the exit code 1. Whatever is started is gone afterwards, on Ctrl-C too (cleanup.ts).
@@ -22,6 +22,7 @@ const BENCHES: Record<string, () => Promise<Bench>> = {
     const what = 'the map: ns per mutation and join at 100 and 100,000 entries, beside npm delta-crdts';
     return { what, quick: true, run: async (args) => void (await run(args)) };
   },
+  seal: () => import('./seal.ts'),
   sync: () => import('./sync.ts'),
   board: () => import('./board.ts'),
   spread: () => import('./spread.ts'),

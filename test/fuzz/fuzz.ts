@@ -13,6 +13,7 @@ import {
   reconcileToWire,
   recordFromWire,
 } from '../../src/wire/index.ts';
+import { keyringTarget, sealedTarget } from './sealed.ts';
 
 /**
  * Structure-aware fuzzing: seeds are real messages, deltas and snapshots; each input is one of them with bytes changed,
@@ -137,6 +138,8 @@ function datagramTarget(): Target {
 
 export const TARGETS: ReadonlyMap<string, () => Target> = new Map<string, () => Target>([
   ['node', datagramTarget],
+  ['sealed', sealedTarget],
+  ['keyring', keyringTarget],
   [
     'codec',
     () => ({

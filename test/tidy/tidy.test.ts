@@ -17,12 +17,13 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   members: ['base'],
   gossip: ['base', 'crdt', 'members'],
   wire: ['base', 'crdt', 'members'],
+  seal: ['base'],
   node: ['base', 'crdt', 'ranges', 'members', 'gossip', 'wire'],
   io: ['node', 'base'],
   http: ['node', 'base'],
   config: ['base'],
-  daemon: ['base', 'crdt', 'ranges', 'members', 'gossip', 'wire', 'node', 'io', 'http', 'config'],
-  cli: ['config', 'base', 'daemon', 'node'],
+  daemon: ['base', 'crdt', 'ranges', 'members', 'gossip', 'wire', 'seal', 'node', 'io', 'http', 'config'],
+  cli: ['config', 'base', 'daemon', 'node', 'seal'],
 };
 /** Rooms that may import of `node` its contract only. */
 const CONTRACT_ONLY = ['http', 'cli'];
@@ -133,6 +134,21 @@ describe('above the I/O line', () => {
         .map((s) => `${f.name}: ${s}`),
     );
     expect(found.filter((line) => !CORE_PACKAGES.includes(line.split(': ')[1] as string))).toEqual([]);
+  });
+
+  it('the seal has node:crypto besides, and no clock, timer or process', () => {
+    const wrong: string[] = [];
+    for (const file of product.filter((f) => f.name.startsWith('seal/'))) {
+      const code = withoutStrings(withoutComments(file.text));
+      for (const spec of imports(file.text))
+        if (!spec.startsWith('.') && spec !== 'node:crypto') wrong.push(`${file.name} imports ${spec}`);
+      for (const name of Object.keys(BANNED)) {
+        if (name === 'Buffer' || name === 'crypto') continue;
+        const pattern = new RegExp(`(?<![\\w.#$])${name.replace('.', '\\.')}(?![\\w$:])`);
+        if (pattern.test(code)) wrong.push(`${file.name} names ${name}`);
+      }
+    }
+    expect(wrong).toEqual([]);
   });
 
   it('nothing names a clock, chance, timers, promises or the process', () => {

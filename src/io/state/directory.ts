@@ -8,6 +8,7 @@ import { type Disk, realDisk, replaceFile } from './disk.ts';
 import { type DiskError, openError, runtimeDiskError } from './errors.ts';
 import { snapshotHeader } from './frames.ts';
 import { createJournal, type Done, Journal, journalName } from './journal.ts';
+import { KeyringFile } from './keyring-file.ts';
 import { DirectoryLock } from './lock.ts';
 import {
   IDENTITY_FILE,
@@ -45,7 +46,7 @@ export interface StateOptions {
 
 /**
  * A node's memory on disk: a write-ahead journal over atomic snapshots, as in every database, small. Files:
- * `identity.json`; `boot` and `boot.bak` (counter lease, incarnation); `snapshot`, which carries a generation g and
+ * `identity.json`; `boot` and `boot.bak` (counter lease, incarnation); `keyring` (with a key only); `snapshot`, which carries a generation g and
  * contains every journal below g; `journal.g`, `journal.g+1`... A snapshot first turns the journal over to a new
  * generation, then is written beside the appends that go on, and at last the older journals are removed: whatever
  * moment the power fails, snapshot and journals of its generation and above are the whole state.
@@ -55,6 +56,7 @@ export interface StateOptions {
 export class StateDirectory {
   readonly path: string;
   readonly journal: Journal;
+  readonly keyring: KeyringFile;
   readonly #disk: Disk;
   readonly #log: Log;
   readonly #lock: DirectoryLock;
@@ -79,6 +81,7 @@ export class StateDirectory {
     this.#lock = options.lock;
     this.#boot = options.boot;
     this.journal = options.journal;
+    this.keyring = new KeyringFile(options.disk, path);
     this.#generations = new Set([...generations, this.journal.generation]);
     this.#nextGeneration = this.journal.generation + 1;
     this.#changed = changed;
@@ -194,6 +197,7 @@ export class StateDirectory {
     try {
       if (last.snapshot !== null) this.snapshot(last.snapshot);
       await this.journal.drain();
+      await this.keyring.settled();
       while (this.#writing !== null) await this.#writing;
       await this.#boot.finish(last.nextCounter, last.incarnation);
       await this.journal.close();

@@ -1,0 +1,69 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { FakeDaemon, type Ran, type RunOptions, shoal } from './fake-daemon.testkit.ts';
+
+const daemon = new FakeDaemon();
+beforeAll(() => daemon.start());
+afterAll(() => daemon.dispose());
+beforeEach(() => {
+  daemon.heard.length = 0;
+});
+
+function ask(line: string, options: RunOptions = {}): Promise<Ran> {
+  return shoal([...line.split(' '), '--socket', daemon.socket], options);
+}
+
+describe('the keyring', () => {
+  const KEY = 'c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0MDA=';
+  const list = {
+    keys: [
+      {
+        id: '0a1b2c3d',
+        primary: true,
+        sealedMessages: 5,
+        openedMessages: 0,
+        lastSealedMs: 61_000,
+        lastOpenedMs: null,
+      },
+    ],
+  };
+
+  it('keygen prints another key each time, of 32 bytes, and asks nobody', async () => {
+    const [one, two] = [await shoal(['keygen']), await shoal(['keygen'])];
+    expect(one).toMatchObject({ code: 0, err: '' });
+    expect(Buffer.from(one.out.trim(), 'base64')).toHaveLength(32);
+    expect(one.out).not.toBe(two.out);
+  });
+
+  it('keys list tells ids and their use', async () => {
+    daemon.on('GET /v1/keys', 200, list);
+    expect((await ask('keys list')).out).toBe('0a1b2c3d  primary  sealed 1 min 1 s ago  opened never\n');
+    expect(JSON.parse((await ask('keys list --json')).out)).toEqual(list);
+  });
+
+  it('keys install, use and remove send the key or its id, also from standard input', async () => {
+    daemon.on('POST /v1/keys', 200, list);
+    for (const line of [`keys install ${KEY}`, 'keys use 0a1b2c3d', 'keys remove 0a1b2c3d'])
+      expect((await ask(line)).code).toBe(0);
+    expect((await ask('keys install -', { files: { '/dev/stdin': `${KEY}\n` } })).code).toBe(0);
+    expect(daemon.heard.map(({ body }) => body)).toEqual([
+      { op: 'install', key: KEY },
+      { op: 'use', key: '0a1b2c3d' },
+      { op: 'remove', key: '0a1b2c3d' },
+      { op: 'install', key: KEY },
+    ]);
+  });
+
+  it.each([
+    'keys',
+    'keys list x',
+    'keys install',
+    'keys burn x',
+    `keys install ${KEY}x`,
+    'keys use 0A1B2C3D',
+  ])('%s is bad usage, and no key is repeated', async (line) => {
+    const { code, err } = await ask(line);
+    expect(code).toBe(2);
+    expect(err).not.toContain('c2Vj');
+    expect(daemon.heard).toEqual([]);
+  });
+});

@@ -1,0 +1,67 @@
+import type { KeyView } from '../../node/contract.ts';
+import { EXIT, usage } from '../errors.ts';
+import { columns, duration } from '../layout.ts';
+import type { Shell } from '../shell.ts';
+import type { Verb } from '../verb.ts';
+
+const OPERATIONS = ['install', 'use', 'remove'];
+const HOW = "write 'shoal keys list', or 'shoal keys install|use|remove KEY'";
+
+export const keys: Verb = {
+  usage: 'keys <operation> [key]',
+  summary: 'the keyring: list, install K, use K, remove K',
+  details:
+    'A change goes to every node. K is a key; use and remove take its id as well, as list shows it; - reads it from standard input. ' +
+    'To rotate: install the new key, use it when every node lists it, remove the old one when no node has opened anything with it for a while. ' +
+    'A node that is off meanwhile is back as long as one of its keys is still in the ring.',
+  examples: [
+    ['shoal keys list', 'ids, and when each was last of use'],
+    ['shoal keygen | tee new.key | shoal keys install -', 'every node can open what it seals'],
+    ['shoal keys use 0a1b2c3d', 'every node seals with it'],
+    ['shoal keys remove 4e5f6a7b', 'nobody can use it any more'],
+  ],
+  asksDaemon: true,
+  run: async (shell, args) => {
+    const [operation = '', given] = args;
+    if (operation === 'list' && given === undefined) {
+      const answer = (await shell.client(false).call('GET', '/v1/keys')) as { keys: KeyView[] };
+      shell.answer(answer, () => table(answer.keys, shell));
+      return EXIT.done;
+    }
+    if (!OPERATIONS.includes(operation) || given === undefined) throw usage(HOW);
+    const key = readKey(given, shell);
+    const body = { op: operation, key };
+    const answer = (await shell.client(false).call('POST', '/v1/keys', body)) as { keys: KeyView[] };
+    shell.answer(answer, () => table(answer.keys, shell));
+    return EXIT.done;
+  },
+};
+
+/** Checked here, so that nothing of a mistyped secret gets into a message. */
+function readKey(given: string, shell: Shell): string {
+  let key = given;
+  if (given === '-') {
+    try {
+      key = shell.io.readFile('/dev/stdin').trim();
+    } catch {
+      throw usage('KEY: nothing could be read from standard input');
+    }
+  }
+  if (/^[0-9a-f]{8}$/.test(key) || /^[A-Za-z0-9+/]{43}=$/.test(key)) return key;
+  throw usage(
+    "KEY: that is neither a key ('shoal keygen' prints one) nor a key's id (8 hex digits, 'shoal keys list')",
+  );
+}
+
+function table(list: readonly KeyView[], shell: Shell): string[] {
+  const ago = (ms: number | null): string => (ms === null ? 'never' : `${duration(ms / 1000)} ago`);
+  const rows = list.map((key) => [
+    key.id,
+    key.primary ? 'primary' : 'installed',
+    `sealed ${ago(key.lastSealedMs)}`,
+    `opened ${ago(key.lastOpenedMs)}`,
+  ]);
+  return shell.io.isTerminal
+    ? columns([['KEY', 'STATE', 'LAST SEALED', 'LAST OPENED'], ...rows])
+    : columns(rows);
+}

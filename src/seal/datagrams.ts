@@ -1,0 +1,247 @@
+import { type Address, BoundedMap, LIMITS } from '../base/index.ts';
+import { type Boot, Boots, type Held } from './boots.ts';
+import { CONTENT, Envelope, type Header, MIN_DATAGRAM_BYTES, readHeader, SEALED } from './envelope.ts';
+import { deriveKey } from './key.ts';
+import { OwnBoot } from './own-boot.ts';
+import type { Shared } from './shared.ts';
+
+export interface DatagramOutputs {
+  send(to: Address, bytes: Uint8Array): void;
+  multicast(bytes: Uint8Array): void;
+  /** What was sealed by a living peer and is new. */
+  deliver(message: Uint8Array, from: Address, viaMulticast: boolean): void;
+}
+
+/** Our ring goes to a boot whose ring differs at most this often. */
+const PUSH_MS = 500;
+/** Of those who hear a multicast from a differing ring about so many answer. */
+const PUSHERS = 8;
+/** Proofs given per second at most; each costs about as much as the challenge that asked for it. */
+const PROOFS_PER_SECOND = 500;
+const NONCE_BYTES = 8;
+const EMPTY = new Uint8Array(0);
+
+/** Sealed datagrams: seals what goes out, opens what comes in, and lets through what is new and from the living. */
+export class Datagrams {
+  readonly boots = new Boots();
+  readonly own: OwnBoot;
+  readonly counters = { challenges: 0, proofs: 0, ringsSent: 0 };
+  readonly #shared: Shared;
+  readonly #out: DatagramOutputs;
+  readonly #envelope: Envelope;
+  /** Peers whose ring differs from ours, with the key they last sealed with: that one they can open. */
+  readonly #answerKeys = new BoundedMap<Address, string>(LIMITS.sealedBoots);
+  #proofs = PROOFS_PER_SECOND;
+  #proofsMs = 0;
+
+  constructor(shared: Shared, out: DatagramOutputs, rekeyAt?: number) {
+    this.#shared = shared;
+    this.#out = out;
+    this.#envelope = new Envelope(shared.cluster);
+    this.own = new OwnBoot((bytes) => shared.random(bytes), shared.clusterBytes, rekeyAt);
+  }
+
+  send(to: Address, message: Uint8Array): void {
+    this.#out.send(to, this.#seal(this.#keyFor(to), CONTENT.message, message));
+  }
+
+  multicast(message: Uint8Array): void {
+    this.#out.multicast(this.#seal(this.#shared.ring.primary, CONTENT.message, message));
+  }
+
+  /** Tells a peer our ring, sealed with a key it can open; `keyId` when nothing is known of the peer. */
+  sendRing(to: Address, keyId: string): void {
+    const known = this.#answerKeys.get(to);
+    const usable = known !== undefined && this.#shared.ring.get(known) !== null ? known : keyId;
+    this.counters.ringsSent++;
+    this.#out.send(to, this.#seal(usable, CONTENT.ring, this.#shared.ring.encode()));
+  }
+
+  /** After the ring changed: keys that are gone are gone from here too. */
+  ringChanged(): void {
+    this.own.forgetSubkeys();
+    this.boots.forgetSubkeys();
+  }
+
+  /** A stream proved that this boot lives, and that its counters up to this one are used. */
+  vouched(boot: string, counter: number): void {
+    if (boot === this.own.name || this.boots.get(boot) !== undefined) return;
+    this.boots.admit(boot, counter + 1);
+    this.boots.release(boot);
+  }
+
+  received(bytes: Uint8Array, from: Address, viaMulticast: boolean): void {
+    const { ring } = this.#shared;
+    if (bytes.length > 0 && bytes[0] !== SEALED) {
+      this.#shared.drop(bytes[0] === 1 ? 'unsealed' : 'other-version');
+      return;
+    }
+    if (bytes.length < MIN_DATAGRAM_BYTES) {
+      this.#shared.drop('too-short');
+      return;
+    }
+    const header = readHeader(bytes);
+    if (header.boot === this.own.name) {
+      this.#shared.drop('own-echo');
+      return;
+    }
+    const key = ring.get(header.keyId);
+    if (key === null) {
+      this.#shared.drop('unknown-key');
+      this.#shared.stranger(from, [header.keyId], 'seals with a key that is not in this ring');
+      return;
+    }
+    const boot = this.boots.get(header.boot);
+    // Before the tag, because it is cheaper; what it says is believed only for dropping.
+    const stale = boot?.window.check(header.counter) ?? null;
+    if (stale !== null) {
+      this.#shared.drop(stale);
+      return;
+    }
+    const opened = this.#envelope.open(this.#subkey(boot, header, key), bytes);
+    if (opened === null) {
+      this.#shared.drop('bad-tag');
+      return;
+    }
+    this.#shared.uses.opened(header.keyId, this.#shared.nowMs());
+    const datagram: Held = {
+      ...opened,
+      keyId: header.keyId,
+      counter: header.counter,
+      from,
+      viaMulticast,
+    };
+    if (boot !== undefined) this.#accept(boot, datagram);
+    else this.#meet(header.boot, datagram);
+  }
+
+  /** From a boot known to be alive, and not seen yet. */
+  #accept(boot: Boot, datagram: Held): void {
+    const stale = boot.window.check(datagram.counter);
+    if (stale !== null) {
+      this.#shared.drop(stale);
+      return;
+    }
+    boot.window.mark(datagram.counter);
+    const { kind, content, from } = datagram;
+    if (kind === CONTENT.ring) this.#shared.ringCame(content);
+    this.#compareRings(boot, datagram);
+    switch (kind) {
+      case CONTENT.message:
+        this.#out.deliver(content, from, datagram.viaMulticast);
+        break;
+      case CONTENT.ring:
+        break;
+      case CONTENT.challenge:
+        this.#prove(datagram);
+        break;
+      case CONTENT.proof:
+        break; // A second answer to a question that is settled.
+      default:
+        this.#shared.drop('malformed');
+    }
+  }
+
+  /** From a boot this process has not met: it must prove that it lives, unless it is doing so. */
+  #meet(name: string, datagram: Held): void {
+    if (datagram.kind === CONTENT.challenge) {
+      // Answered for anybody: it tells only what every datagram of ours tells.
+      this.#prove(datagram);
+      return;
+    }
+    if (datagram.kind === CONTENT.proof) {
+      this.#proofCame(name, datagram);
+      return;
+    }
+    const nowMs = this.#shared.nowMs();
+    const nonce = (): string => Buffer.from(this.#shared.random(NONCE_BYTES)).toString('latin1');
+    const { ask, dropped } = this.boots.hold(name, datagram, nowMs, nonce);
+    if (dropped) this.#shared.drop('unproven');
+    if (ask === null) return;
+    this.counters.challenges++;
+    const content = Uint8Array.from(Buffer.from(ask, 'latin1'));
+    this.#out.send(datagram.from, this.#seal(datagram.keyId, CONTENT.challenge, content));
+  }
+
+  #prove({ from, keyId, content }: Held): void {
+    const nowMs = this.#shared.nowMs();
+    this.#proofs = Math.min(
+      PROOFS_PER_SECOND,
+      this.#proofs + ((nowMs - this.#proofsMs) * PROOFS_PER_SECOND) / 1000,
+    );
+    this.#proofsMs = nowMs;
+    if (content.length !== NONCE_BYTES || this.#proofs < 1) {
+      this.#shared.drop(content.length === NONCE_BYTES ? 'too-many-challenges' : 'malformed');
+      return;
+    }
+    this.#proofs--;
+    this.counters.proofs++;
+    const answer = Buffer.alloc(NONCE_BYTES + 6);
+    answer.set(content);
+    answer.writeUIntBE(this.own.recentFrom(nowMs), NONCE_BYTES, 6);
+    this.#out.send(from, this.#seal(keyId, CONTENT.proof, answer));
+  }
+
+  #proofCame(name: string, datagram: Held): void {
+    const { content, counter } = datagram;
+    if (content.length !== NONCE_BYTES + 6) {
+      this.#shared.drop('malformed');
+      return;
+    }
+    const data = Buffer.from(content);
+    const held = this.boots.proved(name, data.toString('latin1', 0, NONCE_BYTES));
+    const floor = data.readUIntBE(NONCE_BYTES, 6);
+    if (held === null || floor > counter) {
+      this.#shared.drop('stale-proof');
+      return;
+    }
+    const boot = this.boots.admit(name, floor);
+    boot.window.mark(counter);
+    this.#compareRings(boot, datagram);
+    for (const one of held) this.#accept(boot, one);
+  }
+
+  /** The rings differ: the peer is answered with the key it used, and told ours; it tells its own likewise. */
+  #compareRings(boot: Boot, { ringDigest, keyId, from, viaMulticast }: Held): void {
+    const { ring } = this.#shared;
+    if (ringDigest === ring.digest) {
+      this.#answerKeys.delete(from);
+      return;
+    }
+    this.#answerKeys.set(from, keyId);
+    const nowMs = this.#shared.nowMs();
+    if (nowMs - boot.pushedMs < PUSH_MS) return;
+    // A multicast is heard by all: a few answers are enough.
+    if (viaMulticast && (this.#shared.random(1)[0] as number) * this.boots.size > 256 * PUSHERS) return;
+    boot.pushedMs = nowMs;
+    this.sendRing(from, keyId);
+  }
+
+  #keyFor(to: Address): string {
+    const { ring } = this.#shared;
+    const known = this.#answerKeys.get(to);
+    return known !== undefined && ring.get(known) !== null ? known : ring.primary;
+  }
+
+  #seal(keyId: string, kind: number, content: Uint8Array): Uint8Array {
+    const { ring, uses } = this.#shared;
+    const nowMs = this.#shared.nowMs();
+    const counter = this.own.next(nowMs);
+    const subkey = this.own.subkey(keyId, ring.get(keyId) ?? EMPTY);
+    uses.sealed(keyId, nowMs);
+    // Two resumed copies of one machine count alike; the moment they do it is what is left to tell them apart.
+    const mix = Math.floor(nowMs * 1e6) % 2 ** 32;
+    const head = { keyId, salt: this.own.salt, counter, mix };
+    return this.#envelope.seal(subkey, head, { kind, ringDigest: ring.digest, content });
+  }
+
+  #subkey(boot: Boot | undefined, header: Header, key: Uint8Array): Uint8Array {
+    const known = boot?.subkeys.get(header.keyId);
+    if (known !== undefined) return known;
+    const salt = Buffer.from(header.boot, 'latin1');
+    const subkey = deriveKey(key, 'datagram', salt, this.#shared.clusterBytes);
+    // Kept for boots that live: no stranger can make it grow, for the key ids are those of the ring.
+    boot?.subkeys.set(header.keyId, subkey);
+    return subkey;
+  }
+}

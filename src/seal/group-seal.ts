@@ -1,0 +1,205 @@
+import { randomBytes } from 'node:crypto';
+import { type Address, ShoalError, utf8 } from '../base/index.ts';
+import { Datagrams } from './datagrams.ts';
+import { keyIdOf, parseKey } from './key.ts';
+import { type KeyInfo, KeyUses } from './keys.ts';
+import { KeyRing } from './ring.ts';
+import { DROPS, type Drop, type Shared } from './shared.ts';
+import { Strangers } from './strangers.ts';
+import { Streams } from './streams.ts';
+
+/** What the machine's outputs become, and what the network does with them. */
+export interface Transport {
+  send(to: Address, bytes: Uint8Array): void;
+  multicast(bytes: Uint8Array): void;
+  connect(stream: number, to: Address): void;
+  write(stream: number, frame: Uint8Array): void;
+  close(stream: number): void;
+}
+
+/** What comes from the network, and goes into the machine. */
+export interface Receiver {
+  datagram(bytes: Uint8Array, from: Address, viaMulticast: boolean): void;
+  accepted(stream: number, from: Address): void;
+  opened(stream: number): void;
+  frame(stream: number, bytes: Uint8Array): void;
+  closed(stream: number, reason: string): void;
+  frameLimit?(stream: number): number;
+}
+
+export interface SealParts {
+  readonly cluster: string;
+  /** This node's id: decides between changes of the ring made at once. */
+  readonly node: string;
+  /** From the key file, the first one being the primary of a new ring. */
+  readonly keys: readonly Uint8Array[];
+  /** The ring as an earlier process saved it. */
+  readonly saved: Uint8Array | null;
+  readonly below: Transport;
+  readonly above: Receiver;
+  /** Monotonic, as the machine's; fractions are wanted. */
+  readonly nowMs: () => number;
+  readonly save: (ring: Uint8Array) => void;
+  /** Where living members are reached, for the news of a changed ring. */
+  readonly peers: () => readonly Address[];
+  readonly log: (level: 'info' | 'warn', message: string) => void;
+  /** For tests; default: node:crypto. */
+  readonly random?: (bytes: number) => Uint8Array;
+}
+
+export type KeyOperation = 'install' | 'use' | 'remove';
+
+/** Between the machine and the network: see the room's header. */
+export class GroupSeal implements Shared {
+  readonly ring: KeyRing;
+  readonly uses = new KeyUses();
+  readonly cluster: string;
+  readonly clusterBytes: Uint8Array;
+  readonly datagrams: Datagrams;
+  readonly streams: Streams;
+  readonly drops = Object.fromEntries(DROPS.map((reason) => [reason, 0])) as Record<Drop, number>;
+  readonly counters = { ringChanges: 0 };
+  /** To be called by the machine in the network's place. */
+  readonly outgoing: Transport;
+  /** To be called by the network in the machine's place. */
+  readonly incoming: Receiver;
+  readonly #parts: SealParts;
+  readonly #strangers = new Strangers();
+  readonly #fileKeys: readonly string[];
+
+  /** @throws ShoalError `bad-key-file` when there is no key at all. */
+  constructor(parts: SealParts) {
+    this.#parts = parts;
+    this.cluster = parts.cluster;
+    this.clusterBytes = utf8(parts.cluster);
+    this.ring = KeyRing.begin(parts.cluster, parts.keys);
+    this.#fileKeys = parts.keys.map((key) => keyIdOf(key, parts.cluster));
+    const saved = parts.saved === null ? null : KeyRing.decode(parts.saved, parts.cluster);
+    if (saved !== null) this.ring.join(saved);
+    else if (parts.saved !== null) {
+      parts.log('warn', 'the saved keyring is damaged or of another cluster: begun again from the key file');
+    }
+    if (this.ring.primary === '') {
+      throw new ShoalError(
+        'bad-key-file',
+        'key_file: there is no key: make one with shoal keygen',
+        'key_file',
+      );
+    }
+    this.datagrams = new Datagrams(this, {
+      send: (to, bytes) => parts.below.send(to, bytes),
+      multicast: (bytes) => parts.below.multicast(bytes),
+      deliver: (message, from, via) => parts.above.datagram(message, from, via),
+    });
+    this.streams = new Streams(this, {
+      write: (stream, frame) => parts.below.write(stream, frame),
+      close: (stream) => parts.below.close(stream),
+      accepted: (stream, from) => parts.above.accepted(stream, from),
+      opened: (stream) => parts.above.opened(stream),
+      frame: (stream, bytes) => parts.above.frame(stream, bytes),
+      closed: (stream, reason) => parts.above.closed(stream, reason),
+      vouched: (boot, counter) => this.datagrams.vouched(boot, counter),
+      ownBoot: () => ({ salt: this.datagrams.own.salt, counter: this.datagrams.own.counter }),
+    });
+    this.outgoing = this.#makeOutgoing();
+    this.incoming = this.#makeIncoming();
+    if (saved === null || saved.digest !== this.ring.digest) parts.save(this.ring.encode());
+  }
+
+  /** What may be told of the keys, the primary first. */
+  list(): KeyInfo[] {
+    return this.uses.list(this.ring, this.nowMs());
+  }
+
+  /**
+   * An operator's change; told to all living members at once, the others learn it from them. `text`: a key, or for
+   * `use` and `remove` its id.
+   * @throws ShoalError `bad-key`, `unknown-key`, `key-in-use`, `too-many-keys`
+   */
+  change(operation: KeyOperation, text: string): void {
+    const { node } = this.#parts;
+    const primary = this.ring.primary;
+    const before = this.ring.digest;
+    if (operation === 'install') this.ring.install(parseKey(text), node);
+    else {
+      const id = /^[0-9a-f]{8}$/.test(text) ? text : keyIdOf(parseKey(text), this.cluster);
+      if (operation === 'use') this.ring.use(id, node);
+      else this.ring.remove(id, node);
+    }
+    if (this.ring.digest === before) return;
+    this.#changed(`${operation} here`);
+    // With the key that was the primary until now: who lacks the new one can still open this.
+    for (const to of this.#parts.peers()) this.datagrams.sendRing(to, primary);
+  }
+
+  warnings(): string[] {
+    const out = this.#strangers.warnings(this.nowMs());
+    for (const id of this.#fileKeys) {
+      if (this.ring.isRemoved(id)) {
+        out.push(`key ${id} of the key file was removed from the ring: put the primary key in its place`);
+      }
+    }
+    return out;
+  }
+
+  // --- What datagrams and streams share. ---
+
+  random(bytes: number): Uint8Array {
+    return this.#parts.random?.(bytes) ?? Uint8Array.from(randomBytes(bytes));
+  }
+
+  nowMs(): number {
+    return this.#parts.nowMs();
+  }
+
+  drop(reason: Drop): void {
+    this.drops[reason]++;
+  }
+
+  stranger(from: Address, ids: readonly string[], how: string): void {
+    const line = this.#strangers.note(from, ids, how, this.nowMs());
+    if (line !== null) this.#parts.log('warn', line);
+  }
+
+  ringCame(bytes: Uint8Array): void {
+    const theirs = KeyRing.decode(bytes, this.cluster);
+    if (theirs === null) this.drop('malformed');
+    else if (this.ring.join(theirs)) this.#changed('learnt from a member');
+  }
+
+  #changed(how: string): void {
+    this.counters.ringChanges++;
+    this.datagrams.ringChanged();
+    this.uses.forget(this.ring);
+    this.#strangers.forget((id) => this.ring.get(id) !== null);
+    this.#parts.save(this.ring.encode());
+    const others = this.ring.ids().slice(1).join(' ');
+    const also = others === '' ? 'no other key' : `also ${others}`;
+    this.#parts.log('info', `keyring changed (${how}): primary ${this.ring.primary}, ${also}`);
+  }
+
+  #makeOutgoing(): Transport {
+    const { below } = this.#parts;
+    return {
+      send: (to, bytes) => this.datagrams.send(to, bytes),
+      multicast: (bytes) => this.datagrams.multicast(bytes),
+      connect: (stream, to) => {
+        below.connect(stream, to);
+        this.streams.connect(stream, to);
+      },
+      write: (stream, frame) => this.streams.write(stream, frame),
+      close: (stream) => this.streams.close(stream),
+    };
+  }
+
+  #makeIncoming(): Receiver {
+    return {
+      datagram: (bytes, from, via) => this.datagrams.received(bytes, from, via),
+      accepted: (stream, from) => this.streams.acceptedBelow(stream, from),
+      opened: () => {}, // Told when the keys are agreed on.
+      frame: (stream, bytes) => this.streams.frameBelow(stream, bytes),
+      closed: (stream, reason) => this.streams.closedBelow(stream, reason),
+      frameLimit: (stream) => this.streams.frameLimit(stream),
+    };
+  }
+}

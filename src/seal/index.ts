@@ -1,0 +1,35 @@
+/**
+ * seal: authenticated encryption of everything on the network (RFC 8439, ChaCha20-Poly1305: boards have no AES
+ * instructions), the keyring, nonces, and what keeps a replay from meaning anything.
+ *
+ * Intuition: an envelope between the machine and the sockets. The machine's messages go in unread and come out at the other
+ * end, or not at all; neither side of it knows that it is there. It does not know members, messages or the map; it opens
+ * no socket and reads no clock or file: those are passed in. Randomness is node:crypto's, the one thing of Node here.
+ *
+ * Datagram: version, key id, boot salt (96 random bits a start), counter (48), mix (32); sealed: kind, digest of the
+ * sender's ring, message; tag. The cluster's name and the header are covered by the tag. Why a nonce never comes twice: the
+ * key is HMAC(ring key, salt, cluster), so counters of another boot, node or cluster meet another key; within a boot the
+ * counter only rises, and a new salt is drawn at 2^40 of 2^48. A cloned or restored state directory holds no salt and no
+ * counter. A machine copied while it runs counts on twice from one salt: then the nonce still differs by `mix`, the
+ * monotonic clock in nanoseconds modulo 2^32, unless both copies send their n-th datagram at the same one of 4 * 10^9
+ * nanoseconds: likely never, but not excluded. Streams: keys made from random bytes of both sides, a counter each way.
+ *
+ * Replays. Per boot a window of 2048 counters. A boot this process has not met may be a recording: it is asked to seal a
+ * random number first (boots.ts), so a recording of any age changes nothing, also after a restart of the receiver. What
+ * remains: a datagram of the last four seconds, held back on its first way to a receiver that has just started, may be put
+ * in late, once; a whole live datagram can be delayed or lost, as on any network. Payloads are joins, which stand that.
+ *
+ * Keyring (ring.ts): a lattice, spread by the seal itself: every datagram tells a digest of the sender's ring, and rings that
+ * differ are exchanged, datagram by datagram and at the start of each stream. A peer whose ring differs is answered with
+ * the key it used; streams agree on a key both have: so a node that was off during a rotation is back while any key is
+ * common, and is told when none is. A group key has no forward secrecy, and any holder can speak as any node: what a
+ * holder can do is bounded by the rooms above, not here.
+ *
+ * Bounds: LIMITS.keys ... keyStrangers; whatever strangers without a key send costs one hash and one failed tag.
+ * Called by io's driver (in between), made by daemon. Tests: beside the files; test/fuzz; test/e2e/seal.test.ts.
+ */
+export { OVERHEAD_BYTES } from './envelope.ts';
+export { GroupSeal, type KeyOperation, type Receiver, type SealParts, type Transport } from './group-seal.ts';
+export { generateKey, KEY_BYTES, parseKey } from './key.ts';
+export type { KeyInfo } from './keys.ts';
+export { DROPS, type Drop } from './shared.ts';

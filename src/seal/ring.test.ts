@@ -1,0 +1,133 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { LIMITS } from '../base/index.ts';
+import { keyIdOf } from './key.ts';
+import { KeyRing } from './ring.ts';
+import { key } from './testing/bench.ts';
+
+const CLUSTER = 'c';
+const NODES = ['000000000000000a', '000000000000000b', '000000000000000c'];
+const id = (n: number): string => keyIdOf(key(n), CLUSTER);
+
+interface Step {
+  readonly node: number;
+  readonly op: 'install' | 'use' | 'remove' | 'join';
+  readonly n: number;
+}
+
+/** Few keys, so that concurrent decisions about one are common; within the bounds a ring has. */
+const steps = fc.array(
+  fc.record<Step>({
+    node: fc.nat(2),
+    op: fc.constantFrom('install', 'use', 'remove', 'join'),
+    n: fc.integer({ min: 1, max: 5 }),
+  }),
+  { maxLength: 40 },
+);
+
+const copy = (ring: KeyRing): KeyRing => KeyRing.decode(ring.encode(), CLUSTER) as KeyRing;
+const joined = (...rings: KeyRing[]): KeyRing => {
+  const out = copy(rings[0] as KeyRing);
+  for (const ring of rings.slice(1)) out.join(ring);
+  return out;
+};
+
+/** Three rings after these steps, each by its own operator. */
+function play(list: readonly Step[]): [KeyRing, KeyRing, KeyRing] {
+  const rings = NODES.map(() => KeyRing.begin(CLUSTER, [key(1)])) as [KeyRing, KeyRing, KeyRing];
+  for (const { node, op, n } of list) {
+    const ring = rings[node] as KeyRing;
+    const name = NODES[node] as string;
+    try {
+      if (op === 'install') ring.install(key(n), name);
+      else if (op === 'use') ring.use(id(n), name);
+      else if (op === 'remove') ring.remove(id(n), name);
+      else ring.join(rings[n % 3] as KeyRing);
+    } catch {
+      // Not in the ring, or the primary: refused.
+    }
+  }
+  return rings;
+}
+
+const same = (a: KeyRing, b: KeyRing): void =>
+  expect(Buffer.from(a.encode()).toString('hex')).toBe(Buffer.from(b.encode()).toString('hex'));
+
+describe('the ring is a lattice', () => {
+  it('join is commutative, associative and idempotent', () => {
+    fc.assert(
+      fc.property(steps, (list) => {
+        const [a, b, c] = play(list);
+        same(joined(a, b), joined(b, a));
+        same(joined(joined(a, b), c), joined(a, joined(b, c)));
+        same(joined(a, a), a);
+        same(joined(a, b, a, b), joined(a, b));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('never is without its primary, whatever operators do at once, and holds no bytes of a removed key', () => {
+    fc.assert(
+      fc.property(steps, (list) => {
+        const [a, b, c] = play(list);
+        for (const ring of [a, b, c, joined(a, b, c)]) {
+          expect(ring.get(ring.primary)).not.toBeNull();
+          expect(ring.ids()[0]).toBe(ring.primary);
+          const hex = Buffer.from(ring.encode()).toString('hex');
+          for (let n = 1; n <= 5; n++)
+            expect(hex.includes(Buffer.from(key(n)).toString('hex'))).toBe(ring.get(id(n)) !== null);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('a replayed older ring brings nothing back', () => {
+    const ring = KeyRing.begin(CLUSTER, [key(1)]);
+    const old = copy(ring);
+    ring.install(key(2), NODES[0] as string);
+    ring.use(id(2), NODES[0] as string);
+    ring.remove(id(1), NODES[0] as string);
+    expect(ring.join(old)).toBe(false);
+    expect(ring.ids()).toEqual([id(2)]);
+    // The key file of a node that starts again names the old key still.
+    const file = KeyRing.begin(CLUSTER, [key(1)]);
+    file.join(ring);
+    expect(file.ids()).toEqual([id(2)]);
+    expect(file.isRemoved(id(1))).toBe(true);
+  });
+
+  it('survives being written down, and says no to every shortened or foreign version', () => {
+    const [a] = play([
+      { node: 0, op: 'install', n: 2 },
+      { node: 0, op: 'use', n: 2 },
+      { node: 0, op: 'remove', n: 1 },
+    ]);
+    const bytes = a.encode();
+    same(copy(a), a);
+    for (let length = 0; length < bytes.length; length++)
+      expect(KeyRing.decode(bytes.slice(0, length), CLUSTER)).toBeNull();
+    expect(KeyRing.decode(bytes, 'other')).toBeNull();
+  });
+
+  it('is bounded: a ninth key is refused, and removals are forgotten oldest first', () => {
+    const ring = KeyRing.begin(CLUSTER, [key(1)]);
+    const [node] = NODES as [string];
+    for (let n = 2; n <= LIMITS.keys; n++) ring.install(key(n), node);
+    expect(() => ring.install(key(99), node)).toThrow(/holds 8 keys/);
+    for (let n = 100; n < 200; n++) {
+      ring.remove(id(n === 100 ? 2 : n - 1), node);
+      ring.install(key(n), node);
+    }
+    expect(ring.isRemoved(id(2))).toBe(false);
+    expect(ring.isRemoved(id(198))).toBe(true);
+    expect(ring.encode().length).toBeLessThanOrEqual(LIMITS.messageBytes);
+  });
+
+  it('names what is wrong with an operation, and never a key', () => {
+    const ring = KeyRing.begin(CLUSTER, [key(1)]);
+    expect(() => ring.remove(id(1), 'x')).toThrow(/is the primary key/);
+    expect(() => ring.use(id(2), 'x')).toThrow(/is not in the ring/);
+  });
+});

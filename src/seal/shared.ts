@@ -1,0 +1,36 @@
+import type { Address } from '../base/index.ts';
+import type { KeyUses } from './keys.ts';
+import type { KeyRing } from './ring.ts';
+
+/** Why something was dropped. Counted, never answered with an error that escapes. */
+export const DROPS = [
+  'too-short',
+  'unsealed',
+  'other-version',
+  'unknown-key',
+  'bad-tag',
+  'replayed',
+  'too-old',
+  'unproven',
+  'stale-proof',
+  'own-echo',
+  'malformed',
+  'stream-refused',
+  'too-many-challenges',
+] as const;
+export type Drop = (typeof DROPS)[number];
+
+/** What datagrams and streams of one group have in common. */
+export interface Shared {
+  readonly ring: KeyRing;
+  readonly uses: KeyUses;
+  readonly cluster: string;
+  readonly clusterBytes: Uint8Array;
+  random(bytes: number): Uint8Array;
+  nowMs(): number;
+  drop(reason: Drop): void;
+  /** Somebody's key is not in this ring. */
+  stranger(from: Address, ids: readonly string[], how: string): void;
+  /** A peer's ring, opened. */
+  ringCame(bytes: Uint8Array): void;
+}

@@ -1,0 +1,45 @@
+import { type Address, BoundedMap, LIMITS } from '../base/index.ts';
+
+/** A warning is shown for this long after the last sign. */
+const SHOWN_MS = 60_000;
+/** Between two lines of the log, whoever they are about: whoever forges datagrams must not fill it. */
+const LOG_MS = 10_000;
+
+/** Those who seal with keys this ring lacks: for the log and the warnings, never for a decision. */
+export class Strangers {
+  readonly #seen = new BoundedMap<string, { from: Address; ids: string; how: string; lastMs: number }>(
+    LIMITS.keyStrangers,
+  );
+  #loggedMs = -Infinity;
+
+  /** The line to log, or null when it was said lately. */
+  note(from: Address, ids: readonly string[], how: string, nowMs: number): string | null {
+    const text = ids.slice(0, LIMITS.keys).join(' ');
+    const key = `${from} ${text}`;
+    const known = this.#seen.get(key);
+    const fresh = known === undefined || nowMs - known.lastMs > SHOWN_MS;
+    const one = { from, ids: text, how, lastMs: nowMs };
+    if (known === undefined) this.#seen.set(key, one);
+    else known.lastMs = nowMs;
+    if (!fresh || nowMs - this.#loggedMs < LOG_MS) return null;
+    this.#loggedMs = nowMs;
+    return this.#say(one);
+  }
+
+  warnings(nowMs: number): string[] {
+    const out: string[] = [];
+    for (const one of this.#seen.values()) if (nowMs - one.lastMs <= SHOWN_MS) out.push(this.#say(one));
+    return out;
+  }
+
+  /** What was unknown is not any more. */
+  forget(isKnown: (id: string) => boolean): void {
+    for (const [key, { ids }] of [...this.#seen.entries()]) {
+      if (ids.split(' ').some(isKnown)) this.#seen.delete(key);
+    }
+  }
+
+  #say({ from, ids, how }: { from: Address; ids: string; how: string }): string {
+    return `${from} ${how} (key ${ids}): the two cannot talk until one key is in both rings; see 'shoal keys list' on both, then 'shoal keys install'`;
+  }
+}

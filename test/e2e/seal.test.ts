@@ -1,0 +1,185 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { agreement, eventually, Sandbox, shoal, type TestAgent } from './harness.ts';
+
+const NAMES = ['quartz-a', 'quartz-b', 'quartz-c'];
+const isRoot = process.getuid?.() === 0;
+
+async function newKey(): Promise<string> {
+  return (await shoal(['keygen'])).stdout.trim();
+}
+
+function keyFile(sandbox: Sandbox, name: string, keys: readonly string[]): string {
+  const path = sandbox.path(name);
+  writeFileSync(path, `${keys.join('\n')}\n`);
+  chmodSync(path, 0o600);
+  return path;
+}
+
+function start(sandbox: Sandbox, name: string, keys: string | null, flags: string[] = []) {
+  return sandbox.start({ name, flags: [...(keys === null ? [] : ['--key-file', keys]), ...flags] });
+}
+
+interface Key {
+  readonly id: string;
+  readonly primary: boolean;
+}
+
+/** Ids, the primary first. */
+async function ids(agent: TestAgent): Promise<string> {
+  return (await agent.get<{ keys: Key[] }>('/v1/keys')).keys.map(({ id }) => id).join(' ');
+}
+
+async function warnings(agent: TestAgent): Promise<string> {
+  return (await agent.get<{ warnings: string[] }>('/v1/status')).warnings.join('\n');
+}
+
+const SNIFFER = `
+import socket, sys
+s = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800))
+s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+s.bind(('lo', 0))
+out = sys.stdout.buffer
+out.write(b'ready'); out.flush()
+while True:
+    p, who = s.recvfrom(65535)
+    if who[2] == socket.PACKET_OUTGOING: continue
+    out.write(p); out.flush()
+`;
+
+/** Everything IPv4 on loopback, as bytes. */
+class Capture {
+  readonly #process: ChildProcess;
+  readonly #chunks: Buffer[] = [];
+
+  constructor() {
+    this.#process = spawn('python3', ['-c', SNIFFER], { stdio: ['ignore', 'pipe', 'inherit'] });
+    this.#process.stdout?.on('data', (chunk: Buffer) => this.#chunks.push(chunk));
+  }
+
+  get bytes(): Buffer {
+    return Buffer.concat(this.#chunks);
+  }
+
+  ready(): Promise<unknown> {
+    return eventually('the capture runs', () => this.#chunks.length > 0);
+  }
+
+  async stop(): Promise<Buffer> {
+    const ended = new Promise((done) => this.#process.once('close', done));
+    this.#process.kill('SIGKILL');
+    await ended;
+    return this.bytes;
+  }
+}
+
+/** A group that says its name in every way: discovery, a stream (join without multicast), changes, a farewell. */
+async function life(sandbox: Sandbox, keys: string | null): Promise<void> {
+  const tag = ['--tag', 'zebra=crossing'];
+  const [a, b] = [await start(sandbox, 'quartz-a', keys, tag), await start(sandbox, 'quartz-b', keys)];
+  const flags = [...(keys === null ? [] : ['--key-file', keys]), '--join', a.ready.gossip];
+  const c = await sandbox.start({ name: 'quartz-c', multicast: false, flags });
+  await agreement([a, b, c]);
+  await a.ok('register', '0', '99');
+  await c.ok('register', '100', '199');
+  await b.ok('converged', '--wait', '5');
+  expect((await a.get<{ encrypted: boolean }>('/v1/status')).encrypted).toBe(keys !== null);
+  await c.stop();
+}
+
+test.runIf(isRoot)(
+  'a capture of a sealed group shows no name, tag, cluster or key; one of an unsealed group does',
+  async () => {
+    for (const sealed of [true, false]) {
+      await using sandbox = new Sandbox();
+      const key = await newKey();
+      const capture = new Capture();
+      await capture.ready();
+      await life(sandbox, sealed ? keyFile(sandbox, 'keys', [key]) : null);
+      const bytes = await capture.stop();
+      const shows = ['quartz', 'zebra', 'crossing', sandbox.cluster].map((text) => bytes.includes(text));
+      expect(shows).toEqual([!sealed, !sealed, !sealed, !sealed]);
+      expect(bytes.length).toBeGreaterThan(5000);
+      expect(bytes.includes(key) || bytes.includes(Buffer.from(key, 'base64'))).toBe(false);
+    }
+  },
+);
+
+test('a rotation with one of three nodes off: it is back with the key that is left', async () => {
+  await using sandbox = new Sandbox();
+  const [k1, k2] = [await newKey(), await newKey()];
+  const file = keyFile(sandbox, 'keys', [k1]);
+  const [a, b, c] = (await Promise.all(NAMES.map((name) => start(sandbox, name, file)))) as [
+    TestAgent,
+    TestAgent,
+    TestAgent,
+  ];
+  await agreement([a, b, c]);
+  const first = await ids(a);
+  await a.ok('keys', 'install', k2);
+  const both = await ids(a);
+  const second = both.split(' ')[1] as string;
+  await eventually('the new key is everywhere', async () => (await ids(c)) === both, 3000);
+  await c.stop('SIGKILL');
+  await a.ok('keys', 'use', second);
+  await eventually('b uses it', async () => (await ids(b)) === `${second} ${first}`, 3000);
+  await b.ok('keys', 'remove', first);
+  await eventually('a has only the new one', async () => (await ids(a)) === second, 3000);
+  await a.ok('register', '0', '99');
+  // It holds both keys, its primary is gone, and its key file names that one only.
+  const again = await start(sandbox, 'quartz-c', file);
+  expect(again.ready.id).toBe(c.ready.id);
+  await agreement([a, b, again], 20_000);
+  await eventually('it has taken the change over', async () => (await ids(again)) === second, 5000);
+  await eventually('and the map', async () => (await again.rangesOf('quartz-a')).join() === '0-99:1', 5000);
+  expect(await warnings(again)).toContain(`key ${first} of the key file was removed`);
+  // The ring outlives a restart of all.
+  await Promise.all([a.stop(), b.stop(), again.stop()]);
+  expect(await ids(await start(sandbox, 'quartz-a', file))).toBe(second);
+});
+
+test('without a common key a node stays out, and both sides say why', async () => {
+  await using sandbox = new Sandbox();
+  const [k1, k2] = [await newKey(), await newKey()];
+  const a = await start(sandbox, 'quartz-a', keyFile(sandbox, 'one', [k1]));
+  const flags = ['--join', a.ready.gossip];
+  const lost = await start(sandbox, 'quartz-b', keyFile(sandbox, 'two', [k2]), flags);
+  const [idA, idLost] = [await ids(a), await ids(lost)];
+  await eventually('a says so', async () => (await warnings(a)).includes(`(key ${idLost})`));
+  await eventually('the other says so', async () => (await warnings(lost)).includes(`(key ${idA})`));
+  const { stderr, code } = await lost.verb('join', a.ready.gossip);
+  expect([code, stderr]).toEqual([1, expect.stringContaining("has none of this node's keys")]);
+  const said = lost.log.filter(({ msg }) => msg.includes("'shoal keys install'"));
+  expect(said.length).toBeGreaterThan(0);
+  expect(await a.memberStates()).toEqual(['quartz-a=alive']);
+  await a.ok('keys', 'install', k2);
+  await agreement([a, lost], 15_000);
+  await eventually('it has both keys', async () => (await ids(lost)).includes(idA));
+  for (const agent of [a, lost]) {
+    const { stdout, stderr: errors } = agent.running;
+    for (const key of [k1, k2]) expect(`${stdout}${errors}`).not.toContain(key.slice(0, 10));
+    expect(readFileSync(`/proc/${agent.running.pid}/cmdline`, 'utf8')).not.toContain(k1.slice(0, 10));
+    const { json } = await agent.call('GET', '/metrics');
+    expect(String(json)).toMatch(/shoal_seal_dropped_total\{reason="unknown-key"\} [1-9]/);
+  }
+});
+
+test('a sealed node and one without a key do not meet, and a key file others can read stops the start', async () => {
+  await using sandbox = new Sandbox();
+  const file = keyFile(sandbox, 'keys', [await newKey()]);
+  const sealed = await start(sandbox, 'quartz-a', file);
+  const open = await start(sandbox, 'quartz-b', null, ['--join', sealed.ready.gossip]);
+  await eventually('what is not sealed is dropped and counted', async () => {
+    const { json } = await sealed.call('GET', '/metrics');
+    return /shoal_seal_dropped_total\{reason="unsealed"\} [1-9]/.test(String(json));
+  });
+  expect(await sealed.memberStates()).toEqual(['quartz-a=alive']);
+  expect(await open.memberStates()).toEqual(['quartz-b=alive']);
+  expect((await open.verb('keys', 'list')).stderr).toContain('no keyring');
+  chmodSync(file, 0o644);
+  const flags = ['--key-file', file, '--data-dir', join(sandbox.dir, 'x')];
+  const { code, stderr } = await sandbox.spawn({ name: 'c', flags }).ended;
+  expect([code, stderr]).toEqual([2, expect.stringContaining(`chmod 600 ${file}`)]);
+});
