@@ -72,4 +72,8 @@ export const LIMITS = {
   httpDiscardBytes: 1 << 20,
   /** Bytes that may wait for one watcher of the event stream before it is closed as too slow. */
   eventBacklogBytes: 1 << 20,
+  /** Probes run for other members at once. One more is not answered, which its asker takes for a sign of trouble. */
+  probeErrands: 64,
+  /** Members told of late that they are not believed to live; keeps that to about one message a second for each. */
+  toldMembers: 256,
 } as const;

@@ -17,7 +17,9 @@
  * SWIM has no answer. Probing and suspicion come with part 2; until then a silent member simply stays listed.
  * Tests: record.test.ts (the lattice laws), list.test.ts.
  */
+export { LocalHealth } from './health.ts';
 export { type Member, MemberList, type MergeResult } from './list.ts';
+export { DETECTION, type DetectionSettings, Prober, type ProberOutputs } from './prober.ts';
 export {
   covers,
   joinRecords,
@@ -27,4 +29,6 @@ export {
   STATE_NAMES,
 } from './record.ts';
 export { RoundTrip, RTO } from './rtt.ts';
+export { SUSPICION, Suspicion, suspicionMs } from './suspicion.ts';
+export { Targets } from './targets.ts';
 export { View } from './view.ts';

@@ -1,8 +1,17 @@
 import { Decoder, Encoder } from '@msgpack/msgpack';
 import { LIMITS, murmur32, type NodeId, nodeIdFromBytes, nodeIdToBytes, utf8 } from '../base/index.ts';
+import { type MemberState, STATE } from '../members/index.ts';
 import { asNodeId, isBytes, isCount, isList, isText } from './check.ts';
-import { type Digests, type DropReason, KIND, type Message, WIRE_VERSION } from './message.ts';
-import { recordFromWire, recordsFromWire, recordToWire } from './record.ts';
+import {
+  type Digests,
+  type DropReason,
+  KIND,
+  type Message,
+  type ProbeMessage,
+  type Standing,
+  WIRE_VERSION,
+} from './message.ts';
+import { MAX_INCARNATION, recordFromWire, recordsFromWire, recordToWire } from './record.ts';
 
 /** Version, cluster tag, sender: then the message as one msgpack array. */
 export const ENVELOPE_BYTES = 13;
@@ -147,7 +156,24 @@ function toWire(m: Message): unknown[] {
       return [m.kind, m.records.map(recordToWire), packIds(m.want)];
     case KIND.reconcile:
       return [m.kind, m.step];
+    case KIND.probe:
+    case KIND.probeAck:
+      return probeToWire(m);
+    case KIND.probeAsk:
+      return [m.kind, m.nonce, nodeIdToBytes(m.target)];
+    case KIND.probeReport: {
+      const report = [m.kind, m.nonce, m.answered ? 1 : 0];
+      return m.record === null ? report : [...report, recordToWire(m.record)];
+    }
   }
+}
+
+/** What is mostly absent stands last and is left out. */
+function probeToWire({ kind, nonce, digest, hears, standing, record }: ProbeMessage): unknown[] {
+  const short = [kind, nonce, digest, hears ? 1 : 0];
+  if (standing === null && record === null) return short;
+  const told = standing === null ? null : [standing.state, standing.incarnation];
+  return [...short, told, record === null ? null : recordToWire(record)];
 }
 
 type Reader = (value: readonly unknown[]) => Message | null;
@@ -238,7 +264,32 @@ const READERS: Readonly<Record<number, Reader>> = {
     return records === null || want === null ? null : { kind: KIND.members, records, want };
   },
   [KIND.reconcile]: ([, step]) => ({ kind: KIND.reconcile, step }),
+  [KIND.probe]: (value) => readProbe(KIND.probe, value),
+  [KIND.probeAck]: (value) => readProbe(KIND.probeAck, value),
+  [KIND.probeAsk]: ([, nonce, bytes]) => {
+    const target = asNodeId(bytes);
+    return isCount(nonce, 0xffffffff) && target !== null ? { kind: KIND.probeAsk, nonce, target } : null;
+  },
+  [KIND.probeReport]: ([, nonce, answered, who]) => {
+    const record = who === undefined ? null : recordFromWire(who);
+    if (!isCount(nonce, 0xffffffff) || !isCount(answered) || (who !== undefined && record === null))
+      return null;
+    return { kind: KIND.probeReport, nonce, answered: (answered & 1) !== 0, record };
+  },
 };
+
+function readProbe(kind: ProbeMessage['kind'], value: readonly unknown[]): Message | null {
+  const [, nonce, digest, flags, told = null, who = null] = value;
+  if (!isCount(nonce, 0xffffffff) || !isCount(digest, 0xffffffff) || !isCount(flags)) return null;
+  let standing: Standing | null = null;
+  if (told !== null) {
+    if (!isList(told) || !isCount(told[0], STATE.left) || !isCount(told[1], MAX_INCARNATION)) return null;
+    standing = { state: told[0] as MemberState, incarnation: told[1] };
+  }
+  const record = who === null ? null : recordFromWire(who);
+  if (who !== null && record === null) return null;
+  return { kind, nonce, digest, hears: (flags & 1) !== 0, standing, record };
+}
 
 function readDigest(
   kind: typeof KIND.digest | typeof KIND.digestReply,

@@ -121,12 +121,20 @@ export function checkAnswered(world: World): void {
 }
 
 /**
- * Nobody is believed gone who did not go. Until there is probing (part 2) no member may ever be suspect or down, and only
- * those that said so, or were forced, may be `left`.
+ * Nobody is believed gone who did not go: only those that said so, or were forced, may be `left`. Suspicions and verdicts
+ * of `down` are counted, and are violations for whom a scenario says that there can be no reason.
  */
 export class MemberWatch implements Watcher {
   readonly #world: World;
   readonly #mayLeave = new Set<NodeId>();
+
+  suspicions = 0;
+  downs = 0;
+  /** Who must not be suspected, who must not be called down; a scenario sets them. */
+  mustNotSuspect: (subject: NodeId) => boolean = () => false;
+  mustNotDown: (subject: NodeId) => boolean = () => false;
+  /** Called for every suspicion and verdict. `by`: the host that tells of it; the maker is the event's origin. */
+  onVerdict: (by: SimHost, event: NodeEvent) => void = () => {};
 
   constructor(world: World) {
     this.#world = world;
@@ -138,7 +146,11 @@ export class MemberWatch implements Watcher {
   }
 
   happened(host: SimHost, event: NodeEvent): void {
-    if (event.type === 'member-down' || event.type === 'member-suspect') {
+    const down = event.type === 'member-down';
+    if (down || event.type === 'member-suspect') {
+      this[down ? 'downs' : 'suspicions']++;
+      this.onVerdict(host, event);
+      if (!(down ? this.mustNotDown : this.mustNotSuspect)(event.subject)) return;
       this.#world.violate(
         'members',
         `${host.address} believes ${event.name} (${event.subject}) ${event.type.slice(7)}`,
