@@ -161,19 +161,14 @@ function toWire(m: Message): unknown[] {
       return probeToWire(m);
     case KIND.probeAsk:
       return [m.kind, m.nonce, nodeIdToBytes(m.target)];
-    case KIND.probeReport: {
-      const report = [m.kind, m.nonce, m.answered ? 1 : 0];
-      return m.record === null ? report : [...report, recordToWire(m.record)];
-    }
+    case KIND.probeReport:
+      return [m.kind, m.nonce, m.answered ? 1 : 0, m.record === null ? null : recordToWire(m.record)];
   }
 }
 
-/** What is mostly absent stands last and is left out. */
 function probeToWire({ kind, nonce, digest, hears, standing, record }: ProbeMessage): unknown[] {
-  const short = [kind, nonce, digest, hears ? 1 : 0];
-  if (standing === null && record === null) return short;
   const told = standing === null ? null : [standing.state, standing.incarnation];
-  return [...short, told, record === null ? null : recordToWire(record)];
+  return [kind, nonce, digest, hears ? 1 : 0, told, record === null ? null : recordToWire(record)];
 }
 
 type Reader = (value: readonly unknown[]) => Message | null;
@@ -271,15 +266,14 @@ const READERS: Readonly<Record<number, Reader>> = {
     return isCount(nonce, 0xffffffff) && target !== null ? { kind: KIND.probeAsk, nonce, target } : null;
   },
   [KIND.probeReport]: ([, nonce, answered, who]) => {
-    const record = who === undefined ? null : recordFromWire(who);
-    if (!isCount(nonce, 0xffffffff) || !isCount(answered) || (who !== undefined && record === null))
-      return null;
+    const record = who === null ? null : recordFromWire(who);
+    if (!isCount(nonce, 0xffffffff) || !isCount(answered) || (who !== null && record === null)) return null;
     return { kind: KIND.probeReport, nonce, answered: (answered & 1) !== 0, record };
   },
 };
 
 function readProbe(kind: ProbeMessage['kind'], value: readonly unknown[]): Message | null {
-  const [, nonce, digest, flags, told = null, who = null] = value;
+  const [, nonce, digest, flags, told, who] = value;
   if (!isCount(nonce, 0xffffffff) || !isCount(digest, 0xffffffff) || !isCount(flags)) return null;
   let standing: Standing | null = null;
   if (told !== null) {

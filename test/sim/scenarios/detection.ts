@@ -123,6 +123,8 @@ export interface StallRun extends DetectionRun {
 
 const STALL_MS = 5000;
 const STALL_EVERY_MS = 60_000;
+/** An accusation made before the accused ran again may be told so much later. */
+const JUST_NOW_MS = 500;
 
 /** A tenth of the nodes stands still for 5 s every minute: only they may be suspected, and they may accuse nobody. */
 export function stallRun(run: StallRun): RunResult {
@@ -132,15 +134,24 @@ export function stallRun(run: StallRun): RunResult {
   const ids = new Set(stallers.map((host) => host.id as NodeId));
   members.mustNotSuspect = (id) => !ids.has(id);
   members.mustNotDown = (id) => !ids.has(id);
+  const ranAgainMs = new Map<NodeId, number>();
   members.onVerdict = (by, event) => {
-    if (event.origin !== null && ids.has(event.origin) && event.origin !== event.subject)
-      world.violate('accuses', `${event.origin}, which stalls, accuses ${event.name}; told by ${by.address}`);
+    if (event.type !== 'member-suspect' || by.id !== event.origin) return;
+    // One that stalls is accused with good reason, by whomever; hardly has it run again, it must not be.
+    if (world.nowMs > (ranAgainMs.get(event.subject) ?? 0) + JUST_NOW_MS)
+      world.violate(
+        'accuses',
+        `${by.name}, which ${by.id !== null && ids.has(by.id) ? 'stalls' : 'is well'}, accuses ${event.name}`,
+      );
   };
   const endMs = world.nowMs + run.seconds * 1000;
   for (const host of stallers) {
     const firstMs = world.nowMs + session.rng.unit() * STALL_EVERY_MS;
     for (let atMs = firstMs; atMs + STALL_MS < endMs - STALL_EVERY_MS / 4; atMs += STALL_EVERY_MS)
-      world.events.at(atMs, () => host.stall(world.nowMs + STALL_MS));
+      world.events.at(atMs, () => {
+        if (host.id !== null) ranAgainMs.set(host.id, world.nowMs + STALL_MS);
+        host.stall(world.nowMs + STALL_MS);
+      });
   }
   world.runUntil(endMs);
   const healedMs = Math.round(session.converge(15_000));
