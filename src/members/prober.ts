@@ -22,8 +22,11 @@ export interface DetectionSettings {
 
 export const DETECTION: DetectionSettings = { probePeriodMs: 800, suspicionPeriods: 1.25, helpers: 3 };
 
-/** Probes sent directly in one round before it fails; helpers are asked with the third; the answer times it may take. */
-const ROUND = { attempts: 4, askAt: 3, answerTimes: 7 } as const;
+/**
+ * Probes sent directly in one round before it fails, and how many more for each point of local health: they cost less than a
+ * suspicion that all are told of. Helpers are asked with the third, and have so many answer times for it.
+ */
+const ROUND = { attempts: 4, perScore: 2, askAt: 3, helperTimes: 5 } as const;
 /** Probes of an errand for another before the answer is that there was none. */
 const ERRAND_ATTEMPTS = 3;
 /** While it accuses, a node probes this often within the shortest suspicion, and asks a helper every other time. */
@@ -58,6 +61,8 @@ interface Round {
   /** Probe rounds: when it fails, once helpers were asked. */
   failMs: number;
   attempts: number;
+  /** Attempts before it gives up. */
+  readonly limit: number;
   /** Nonces it used, of probes and of questions to helpers. */
   readonly nonces: number[];
   asked: number;
@@ -208,7 +213,7 @@ export class Prober {
     this.#sent.delete(nonce);
     round.nacks.push(from);
     if (round.kind === 'suspicion') this.#suspicions.get(round.target)?.accuse([from]);
-    else if (round.nacks.length === round.asked && round.attempts === ROUND.attempts)
+    else if (round.nacks.length === round.asked && round.attempts === round.limit)
       round.dueMs = Math.min(round.dueMs, nowMs);
   }
 
@@ -267,7 +272,7 @@ export class Prober {
   #gapMs(id: NodeId): number {
     const rtt = this.#members.get(id)?.rtt;
     const ms = rtt === undefined || rtt.srttMs < 0 ? UNMEASURED * this.#rtt.timeoutMs() : rtt.timeoutMs();
-    return Math.min(ms, this.#settings.probePeriodMs) * this.health.factor;
+    return Math.min(ms, this.#settings.probePeriodMs);
   }
 
   #begin(
@@ -277,10 +282,10 @@ export class Prober {
     from: NodeId | null = null,
     fromNonce = 0,
   ): void {
-    // An errand is done in its asker's time; a suspicion lasts longer on a sick node, and it asks the more often.
-    const { factor } = this.health;
-    let gapMs = this.#gapMs(target) / (kind === 'probe' ? 1 : factor);
-    if (kind === 'suspicion') gapMs = Math.max(gapMs, this.#minMs() / factor / VERIFICATIONS);
+    let gapMs = this.#gapMs(target);
+    // A sick node waits longer, and asks the more often: but an errand is done in its asker's time.
+    if (kind === 'probe') gapMs *= 1 + this.health.score / 4;
+    if (kind === 'suspicion') gapMs = Math.max(gapMs, this.#minMs() / this.health.factor / VERIFICATIONS);
     const round: Round = {
       kind,
       target,
@@ -291,6 +296,7 @@ export class Prober {
       dueMs: nowMs,
       failMs: Infinity,
       attempts: 0,
+      limit: kind === 'errand' ? ERRAND_ATTEMPTS : ROUND.attempts + ROUND.perScore * this.health.score,
       nonces: [],
       asked: 0,
       nacks: [],
@@ -306,12 +312,12 @@ export class Prober {
   }
 
   #probe(round: Round, nowMs: number): void {
-    if (round.attempts < ROUND.attempts) {
+    if (round.attempts < round.limit) {
       this.#send(round, nowMs);
       round.dueMs = nowMs + round.gapMs;
       if (round.attempts !== ROUND.askAt) return;
       this.#ask(round, this.#settings.helpers, nowMs);
-      round.failMs = nowMs + (ROUND.answerTimes - ROUND.askAt + 1) * round.gapMs;
+      round.failMs = nowMs + Math.max(ROUND.helperTimes, round.limit - ROUND.askAt + 1) * round.gapMs;
       return;
     }
     if (nowMs < round.failMs && round.nacks.length < round.asked) {
@@ -329,7 +335,7 @@ export class Prober {
 
   /** Looked at for another: no accusation follows. */
   #run(round: Round, nowMs: number): void {
-    if (round.attempts < ERRAND_ATTEMPTS) {
+    if (round.attempts < round.limit) {
       this.#send(round, nowMs);
       round.dueMs = nowMs + round.gapMs;
       return;
