@@ -85,4 +85,8 @@ export const LIMITS = {
   heldDatagrams: 8,
   /** Senders whose key is in no ring of ours that are remembered for the warnings. */
   keyStrangers: 16,
+  /** Probes run for other members at once. One more is not answered, which its asker takes for a sign of trouble. */
+  probeErrands: 64,
+  /** Members told of late that they are not believed to live; keeps that to about one message a second for each. */
+  toldMembers: 256,
 } as const;

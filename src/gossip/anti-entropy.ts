@@ -12,9 +12,13 @@ const PAUSE = {
 } as const;
 /** A digest is sent this often in one round when no answer comes. */
 const ATTEMPTS = 3;
-/** Every so many rounds one goes to a silent member, if there is any: that is how partitions heal. Counted, not drawn, so
- * that two sides that can meet again do so within three of the longest pauses of a small group. */
-const SILENT_EVERY = 3;
+/**
+ * Every so many rounds one goes to a silent member, if there is any: that is how partitions heal. Counted, not drawn, so
+ * that two sides that can meet again do so within three of the longest pauses of a small group. When only a few are down
+ * (fewer than one in `fewOf`) they are contacted the more rarely the longer nobody else went: a board that was sold must not
+ * cost traffic for ever, and one that is cut off by itself finds most others down and goes on asking.
+ */
+const SILENT = { every: 3, fewOf: 4, slowerAfterMs: 300_000, mostEvery: 48 } as const;
 
 export interface AntiEntropyOutputs {
   digest(to: NodeId, nonce: number, nowMs: number): void;
@@ -101,7 +105,7 @@ export class AntiEntropy {
   #begin(nowMs: number): void {
     this.#nextMs = Infinity;
     this.counters.rounds++;
-    const silentTurn = this.counters.rounds % SILENT_EVERY === 0;
+    const silentTurn = this.counters.rounds % this.#silentEvery(nowMs) === 0;
     const known = (m: Member): boolean => m.record.state !== STATE.left;
     // With nobody else left, those believed gone are asked: that may be a mistake, or another may be at their address.
     const peer =
@@ -116,6 +120,22 @@ export class AntiEntropy {
     }
     this.#round = { peer: peer.record.id, nonce: this.#rng.u32(), attempt: 0, sentMs: nowMs, dueMs: 0 };
     this.#ask(this.#round, nowMs);
+  }
+
+  #silentEvery(nowMs: number): number {
+    let down = 0;
+    let lastMs = -Infinity;
+    for (const member of this.#members.all()) {
+      if (!isSilent(member)) continue;
+      if (member.record.state !== STATE.down) return SILENT.every;
+      down++;
+      lastMs = Math.max(lastMs, member.stateMs);
+    }
+    if (down * SILENT.fewOf >= down + this.#members.liveCount) return SILENT.every;
+    return Math.min(
+      SILENT.mostEvery,
+      Math.ceil(SILENT.every * (1 + (nowMs - lastMs) / SILENT.slowerAfterMs)),
+    );
   }
 
   #ask(round: Round, nowMs: number): void {

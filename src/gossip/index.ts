@@ -22,6 +22,7 @@
  * Invariants: with no loss, exactly one tree message per set but the origin's (one per node without multicast), at most
  * ceil(log2 n) rounds with halving; a payload is delivered once; a part of a list is relayed once.
  * Bounds: LIMITS.pendingHops, seenMessages, multicastHistory, multicastRepairs.
+ * Anti-entropy also is what goes on asking members that are down, for ever, more rarely with time when they are few.
  * Departures: anti-entropy sends its digest up to three times in a round before it calls it unanswered, and the one random
  * directed visit is made only when no other directed message was (with several sets the tree's own messages are that).
  * Tests: permutation.test.ts, tree.test.ts, broadcast.test.ts, reach.test.ts, anti-entropy.test.ts, and all of test/sim.

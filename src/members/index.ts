@@ -1,23 +1,35 @@
 /**
- * members: who is in the group. A grow-only set of member records, each a lattice of its own: (incarnation, state rank),
- * as in SWIM (Das, Gupta, Motivala 2002, section 4.2), so that records may arrive in any order and any number of times.
+ * members: who is in the group, and who of them is there. A grow-only set of member records, each a lattice of its own:
+ * (incarnation, state rank), as in SWIM (Das, Gupta, Motivala 2002), so that records may arrive in any order and any number
+ * of times; and the failure detector that moves them, SWIM's with Lifeguard (Dadgar, Phillips, Currey 2018).
  *
  * The intuition: only a node itself may say something new about itself, and says it with a higher incarnation; others may
- * only make its state worse, and it takes that back (refutes) by a higher incarnation still. Besides the state a record
- * carries the label of the node's multicast set (`reach`), under a version of its own, because it changes without a
- * restart and must be agreed on by those who plan broadcast trees.
+ * only make its state worse, and it takes that back (refutes) by a higher incarnation still. So nobody is called `down`
+ * without having been told, and asked again and again: one probe a period (`Targets`: a ring in turn with a shuffled list);
+ * when no answer comes, more of them, and helpers that probe in this node's place and say if they got none (nacks); then
+ * the suspicion is published with its accusers, the accuser goes on asking for a time that shrinks with confirmations
+ * (`suspicionMs`), every such probe telling the suspect, and only an accuser that itself got nothing decides. A node that
+ * misses what it should have got, or wakes late, waits longer (`LocalHealth`) and gives back the time it did not run.
+ * Besides the state a record carries the label of the node's multicast set (`reach`), under a version of its own, because it
+ * changes without a restart and must be agreed on by those who plan broadcast trees.
  *
- * Inputs: records, decoded and checked by `wire`. Outputs: merge results, digests, the `View` (sorted live ids and their
- * multicast sets) that names positions in a tree. It sends nothing and knows no clock; `node` tells it when somebody was
- * heard.
+ * Inputs: records, decoded and checked by `wire`; answers, nacks, errands and the time. Outputs: merge results, digests, the
+ * `View` (sorted live ids and their multicast sets) that names positions in a tree; `ProberOutputs`. It sends nothing
+ * itself and reads no clock. The times follow from `DetectionSettings` (prober.ts), which has the formula.
  *
- * Invariants: a record never goes back in the lattice; `view()` is the same on all nodes with the same records; names
- * may clash (both members stay, the status says so). Bounds: LIMITS.members, then new ones are refused and counted.
- * Departure: two records of one incarnation with different contents (a cloned identity) are ordered by boot nonce, where
- * SWIM has no answer. Probing and suspicion come with part 2; until then a silent member simply stays listed.
- * Tests: record.test.ts (the lattice laws), list.test.ts.
+ * Invariants: a record never goes back in the lattice; `view()` is the same on all nodes with the same records; names may
+ * clash (both members stay, the status says so). Bounds: LIMITS.members, then new ones are refused and counted;
+ * LIMITS.probeErrands; one round at a time per member.
+ * Departures: two records of one incarnation with different contents (a cloned identity) are ordered by boot nonce, where
+ * SWIM has no answer. Half of the probes go round a shared ring, which bounds the time to the first probe by two periods,
+ * where independent choices have a tail. Helpers' nacks count as confirmations, so that these need not wait for other
+ * probers. Who only heard of a suspicion does not time it out but, when nobody decides, probes for itself; so a lost
+ * refutation costs no false verdict. The suspicion's length does not grow with the group: news travel by a tree, in hops.
+ * Tests: record.test.ts (the lattice laws), rtt.test.ts, prober.test.ts; test/sim/detection.test.ts.
  */
+export { LocalHealth } from './health.ts';
 export { type Member, MemberList, type MergeResult } from './list.ts';
+export { DETECTION, type DetectionSettings, Prober, type ProberOutputs } from './prober.ts';
 export {
   covers,
   joinRecords,
@@ -27,4 +39,6 @@ export {
   STATE_NAMES,
 } from './record.ts';
 export { RoundTrip, RTO } from './rtt.ts';
+export { SUSPICION, Suspicion, suspicionMs } from './suspicion.ts';
+export { Targets } from './targets.ts';
 export { View } from './view.ts';

@@ -16,6 +16,8 @@ export interface Member {
   record: MemberRecord;
   /** When anything was last heard from it; -Infinity when nothing ever was by this process. */
   heardMs: number;
+  /** When this process learnt its present state; -Infinity when that is older than it. */
+  stateMs: number;
   /** When it last left questions unanswered; -Infinity when it never did. */
   unansweredMs: number;
   readonly rtt: RoundTrip;
@@ -88,6 +90,7 @@ export class MemberList {
       const fresh: Member = {
         record,
         heardMs: -Infinity,
+        stateMs: -Infinity,
         unansweredMs: -Infinity,
         rtt: new RoundTrip(),
         digest: null,

@@ -8,6 +8,7 @@ import {
   deltaFromWire,
   deltaToWire,
   encodeValue,
+  isCount,
   isList,
   recordsFromWire,
   recordToWire,
@@ -23,14 +24,51 @@ export interface Group {
   readonly origin: NodeId;
   readonly deltas: readonly Delta[];
   readonly records: readonly MemberRecord[];
+  readonly accusations: readonly Accusation[];
 }
+
+/** Who says that a member is gone; its record goes with it. */
+export interface Accusation {
+  readonly id: NodeId;
+  readonly incarnation: number;
+  readonly accusers: readonly NodeId[];
+}
+
+/** Accusers named in one accusation, and accusations in one group. */
+const ACCUSERS = 8;
+const ACCUSATIONS = 16;
 
 export function encodeGroup(
   origin: NodeId,
   deltas: readonly Uint8Array[],
   records: readonly unknown[],
+  accusations: readonly Accusation[] = [],
 ): Uint8Array {
-  return encodeValue([nodeIdToBytes(origin), deltas, records]);
+  const group: unknown[] = [nodeIdToBytes(origin), deltas, records];
+  if (accusations.length > 0) group.push(accusations.map(accusationToWire));
+  return encodeValue(group);
+}
+
+function accusationToWire({ id, incarnation, accusers }: Accusation): unknown[] {
+  return [nodeIdToBytes(id), incarnation, accusers.map((accuser) => nodeIdToBytes(accuser))];
+}
+
+function accusationsFromWire(value: unknown): Accusation[] | null {
+  if (value === undefined) return [];
+  if (!isList(value) || value.length > ACCUSATIONS) return null;
+  const out: Accusation[] = [];
+  for (const item of value) {
+    if (!isList(item) || !isCount(item[1]) || !isList(item[2]) || item[2].length > ACCUSERS) return null;
+    const id = asNodeId(item[0]);
+    const accusers: NodeId[] = [];
+    for (const bytes of item[2]) {
+      const accuser = asNodeId(bytes);
+      if (accuser !== null) accusers.push(accuser);
+    }
+    if (id === null || accusers.length < item[2].length) return null;
+    out.push({ id, incarnation: item[1], accusers });
+  }
+  return out;
 }
 
 export function decodeGroup(payload: Uint8Array): Group | null {
@@ -38,14 +76,15 @@ export function decodeGroup(payload: Uint8Array): Group | null {
   if (!isList(value) || !isList(value[1])) return null;
   const origin = asNodeId(value[0]);
   const records = recordsFromWire(value[2]);
-  if (origin === null || records === null) return null;
+  const accusations = accusationsFromWire(value[3]);
+  if (origin === null || records === null || accusations === null) return null;
   const deltas: Delta[] = [];
   for (const part of value[1]) {
     const delta = deltaFromWire(part);
     if (delta === null) return null;
     deltas.push(delta);
   }
-  return { origin, deltas, records };
+  return { origin, deltas, records, accusations };
 }
 
 /** Changes made here that wait to be broadcast, bounded; cut into groups that fit a datagram. */
@@ -54,6 +93,8 @@ export class Outbox {
   readonly #self: NodeId;
   #deltas: Uint8Array[] = [];
   readonly #records = new Map<NodeId, MemberRecord>();
+  /** Of the suspects among them. */
+  readonly #accusers = new Map<NodeId, readonly NodeId[]>();
   #flushedMs = -Infinity;
   #dueMs = Infinity;
 
@@ -76,6 +117,12 @@ export class Outbox {
     this.#schedule(nowMs);
   }
 
+  /** A suspicion goes out with those who share it. */
+  addSuspicion(record: MemberRecord, accusers: readonly NodeId[], nowMs: number): void {
+    this.#accusers.set(record.id, accusers);
+    this.addRecord(record, nowMs);
+  }
+
   nextMs(): number {
     return this.#dueMs;
   }
@@ -94,12 +141,17 @@ export class Outbox {
     while ((at < this.#deltas.length || this.#records.size > 0) && payloads.length < LIMITS.groupsPerFlush) {
       const deltas: Uint8Array[] = [];
       const some: unknown[] = [];
+      const accusations: Accusation[] = [];
       let bytes = 0;
       for (const [id, record] of this.#records) {
         const value = recordToWire(record);
         bytes += encodeValue(value).length;
         if (some.length > 0 && bytes > GROUP_BYTES) break;
         some.push(value);
+        const accusers = this.#accusers.get(id);
+        if (accusers !== undefined && accusations.length < ACCUSATIONS)
+          accusations.push({ id, incarnation: record.incarnation, accusers });
+        this.#accusers.delete(id);
         this.#records.delete(id);
       }
       while (at < this.#deltas.length) {
@@ -109,7 +161,7 @@ export class Outbox {
         deltas.push(delta);
         at++;
       }
-      payloads.push(encodeGroup(this.#self, deltas, some));
+      payloads.push(encodeGroup(this.#self, deltas, some, accusations));
     }
     this.counters.groups += payloads.length;
     this.#deltas = at === this.#deltas.length ? [] : this.#deltas.slice(at);

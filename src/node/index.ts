@@ -16,8 +16,9 @@
  * Invariants: a dot counter comes from a block that is on disk as this node's (counters.ts) and is used once; a command is
  * answered once; an acknowledged change is on disk; an input never throws for what a stranger sent.
  * Bounds: LIMITS; per-peer state exists for members only, and strangers become members only by their own record.
- * Departures: `force-leave` is allowed on any other member, for without failure detection (part 2) none is ever down; one
- * that lives refutes it.
+ * A member's death: `members`' prober decides, detection.ts carries its messages and tells the accused; suspicions and
+ * verdicts go out by the same groups as changes, so all know within hops of the first. Registrations of the dead stay and
+ * do not count.
  * Tests: test/sim (the main ones), node.test.ts, hostile.test.ts, disk-full.test.ts, events.test.ts.
  */
 export type * from './contract.ts';

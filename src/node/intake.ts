@@ -4,12 +4,13 @@ import type { MemberRecord } from '../members/index.ts';
 import { reconcileFromWire, reconcileToWire } from '../wire/index.ts';
 import type { Counters } from './counters.ts';
 import type { Disk } from './disk.ts';
-import { decodeGroup } from './group.ts';
+import { type Accusation, decodeGroup } from './group.ts';
 import { Propagation } from './propagation.ts';
 import type { GroupState } from './state.ts';
 
 export interface IntakeOutputs {
   mergeRecord(record: MemberRecord, from: NodeId, nowMs: number): void;
+  accused(accusation: Accusation): void;
   /** The map grew by something that came from elsewhere. */
   changed(nowMs: number): void;
   /** Peers know dots of this node from `next` down that it does not know itself. */
@@ -42,6 +43,7 @@ export class Intake {
     const rttMs = this.#state.members.get(from)?.rtt.srttMs ?? -1;
     this.propagation.add(ageMs + Math.max(0, rttMs) / 2);
     for (const record of group.records) this.#out.mergeRecord(record, group.origin, nowMs);
+    for (const accusation of group.accusations) this.#out.accused(accusation);
     let changed = false;
     for (const delta of group.deltas) {
       if (!this.#state.join(delta, group.origin).inflated) continue;

@@ -7,6 +7,7 @@
  * machine: whatever they lead to arrives later as an input of its own.
  */
 import type { Address, NodeId, Rng } from '../base/index.ts';
+import type { DetectionSettings } from '../members/index.ts';
 import type {
   ConvergedView,
   CoverageView,
@@ -53,6 +54,8 @@ export interface NodeOptions {
   readonly ranges: readonly { readonly start: number; readonly end: number; readonly priority: number }[];
   /** Runs unsealed on something other than loopback: named in the warnings. */
   readonly insecure: boolean;
+  /** Rate of probing and patience before `down`; what is absent has its default (members' DETECTION). */
+  readonly detection?: Partial<DetectionSettings>;
 }
 
 export type Command =

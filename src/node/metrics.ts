@@ -49,6 +49,7 @@ function messageFigures({ link, receivedMessages, drops }: NodeCore): MetricFami
 
 function machineryFigures(node: NodeCore): MetricFamily[] {
   const { broadcaster, multicast, comparison, sessions, outbox, mutations, roster, intake, disk } = node;
+  const { prober, counters: told } = node.detection;
   const rounds = comparison.antiEntropy.counters;
   const others = { ...roster.counters, ...intake.counters, ...comparison.counters, ...disk.counters };
   const waiting = { hops: broadcaster.pendingHops, changes: outbox.waiting, sessions: sessions.open };
@@ -56,6 +57,12 @@ function machineryFigures(node: NodeCore): MetricFamily[] {
     counter('shoal_broadcast_total', 'Broadcasts: hops, retries, take-overs.', 'what', broadcaster.counters),
     counter('shoal_multicast_total', 'Multicast gaps noticed and repairs.', 'what', multicast.counters),
     counter('shoal_anti_entropy_total', 'Digest rounds and their outcome.', 'what', rounds),
+    counter('shoal_detection_total', 'Probes and what came of them.', 'what', {
+      ...prober.counters,
+      ...told,
+    }),
+    gauge('shoal_health_score', 'Local health: 0 is well, 8 worst.', null, { '': prober.health.score }),
+    gauge('shoal_suspicions', 'Members suspected at present.', null, { '': prober.suspected }),
     counter('shoal_sessions_total', 'Stream sessions, by outcome.', 'what', sessions.counters),
     counter('shoal_outbox_total', 'Groups sent; deltas left to anti-entropy.', 'what', outbox.counters),
     counter('shoal_changes_total', 'Changes of the map asked of this node.', 'what', mutations.counters),

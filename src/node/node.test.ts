@@ -198,8 +198,12 @@ describe('a member', () => {
   it('that is forced out though it lives takes it back', () => {
     const lab = settled(3);
     const [a, , c] = lab.seats as [Seat, Seat, Seat];
+    expect(code(lab.ask(a, { kind: 'force-leave', node: 'n2' }))).toBe('not-down');
+    c.cut = true;
+    lab.run(5000);
     expect(code(lab.ask(a, { kind: 'force-leave', node: 'n2' }))).toBeNull();
-    lab.run(2000);
+    c.cut = false;
+    lab.run(10_000);
     for (const seat of lab.seats) expect(seat.node.memberCounts()).toMatchObject({ alive: 3, left: 0 });
     expect(c.node.incarnation).toBe(2);
   });
@@ -208,6 +212,7 @@ describe('a member', () => {
     const lab = settled(3);
     const [a, b, c] = lab.seats as [Seat, Seat, Seat];
     c.cut = true;
+    lab.run(5000);
     lab.ask(a, { kind: 'force-leave', node: c.node.id });
     lab.run(5000);
     for (const seat of [a, b]) expect(seat.node.memberCounts()).toMatchObject({ alive: 2, left: 1 });

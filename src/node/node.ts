@@ -1,7 +1,7 @@
 import { type Address, LIMITS, type NodeId, type Rng, ShoalError } from '../base/index.ts';
 import { beginReconcile, type Delta } from '../crdt/index.ts';
-import { Broadcaster, type BroadcastOutputs, type BroadcastSettings, Reach } from '../gossip/index.ts';
-import { type MemberRecord, STATE } from '../members/index.ts';
+import { Broadcaster, type BroadcastSettings, Reach } from '../gossip/index.ts';
+import { DETECTION, type DetectionSettings, type MemberRecord, STATE } from '../members/index.ts';
 import {
   type AckMessage,
   Codec,
@@ -15,6 +15,7 @@ import {
 } from '../wire/index.ts';
 import { Comparison } from './comparison.ts';
 import { Counters } from './counters.ts';
+import { Detection } from './detection.ts';
 import { Disk } from './disk.ts';
 import { decodeGroup, Outbox } from './group.ts';
 import { Intake } from './intake.ts';
@@ -23,6 +24,7 @@ import { Link } from './link.ts';
 import type { Boot, Command, Inputs, NodeOptions, Outputs } from './machine.ts';
 import { Mutations } from './mutations.ts';
 import { Presence } from './presence.ts';
+import { broadcastOutputs, detectionOutputs } from './relay.ts';
 import { DOUBLED, ownRecord, Roster } from './roster.ts';
 import { Sessions } from './sessions.ts';
 import { GroupState, publicDigest } from './state.ts';
@@ -38,6 +40,7 @@ const SETTINGS: BroadcastSettings = { width: null, sendMs: 0.05 };
 
 export interface NodeSettings {
   readonly broadcast?: Partial<BroadcastSettings>;
+  readonly detection?: Partial<DetectionSettings>;
 }
 
 /** The composed machine; see the room's header (index.ts). */
@@ -50,6 +53,7 @@ export class NodeCore implements Inputs {
   readonly roster: Roster;
   readonly intake: Intake;
   readonly multicast: Reach;
+  readonly detection: Detection;
   readonly presence: Presence;
   readonly broadcaster: Broadcaster;
   readonly comparison: Comparison;
@@ -82,7 +86,7 @@ export class NodeCore implements Inputs {
     this.dots = new Counters(boot.leaseFrom, boot.leaseTo, (upTo) => outputs.lease(upTo));
     this.multicast = new Reach(boot.id, rng, options.multicast);
     this.roster = new Roster(this.state, {
-      changed: (record, isNew, nowMs) => this.#memberChanged(record, isNew, nowMs),
+      changed: (record, joined, nowMs) => this.#memberChanged(record, joined, nowMs),
       publish: (record, nowMs) => this.outbox.addRecord(record, nowMs),
       doubled: () => outputs.log('error', DOUBLED, { id: boot.id }),
     });
@@ -92,12 +96,14 @@ export class NodeCore implements Inputs {
     this.broadcaster = new Broadcaster(
       this.state.members,
       this.multicast,
-      this.#broadcastOutputs(),
+      broadcastOutputs(this, () => this.#nowMs),
       rng,
       broadcast,
     );
     this.sessions = this.#makeSessions(rng);
     this.comparison = this.#makeComparison(rng);
+    const detection = { ...DETECTION, ...options.detection, ...settings.detection };
+    this.detection = new Detection(this, rng, detection, detectionOutputs(this));
     this.mutations = new Mutations(this.state, this.dots, {
       persist: (record, token) => this.disk.persist(record, token),
       note: (record) => this.disk.note(record),
@@ -118,6 +124,7 @@ export class NodeCore implements Inputs {
     this.multicast.start(nowMs);
     this.presence.memberChanged(this.roster.me(), false, true, nowMs);
     this.comparison.antiEntropy.start(nowMs);
+    this.detection.prober.start(nowMs);
     this.tasks.contact(this.options.join, nowMs);
     // Those who know us learn that we are back; those who do not are told when we meet them.
     if (this.state.members.size > 1) this.outbox.addRecord(this.roster.me(), nowMs);
@@ -207,6 +214,7 @@ export class NodeCore implements Inputs {
       this.broadcaster.nextMs(),
       resting ? Infinity : this.presence.nextMs(),
       resting ? Infinity : this.comparison.antiEntropy.nextMs(),
+      resting ? Infinity : this.detection.prober.nextMs(),
       this.sessions.nextMs(),
       resting ? Infinity : this.tasks.nextMs(),
       this.#voids.nextMs(),
@@ -249,6 +257,7 @@ export class NodeCore implements Inputs {
     if (this.#leaving === null) {
       this.presence.wake(nowMs);
       this.comparison.antiEntropy.wake(nowMs);
+      this.detection.prober.wake(nowMs);
       this.tasks.wake(nowMs);
     }
     this.sessions.wake(nowMs);
@@ -314,8 +323,9 @@ export class NodeCore implements Inputs {
         this.comparison.replied(sender, m, nowMs);
         break;
       default:
-        this.drops['wrong-place']++;
+        if (!this.detection.received(sender, m, nowMs)) this.drops['wrong-place']++;
     }
+    this.detection.heard(sender, m.kind, nowMs);
   }
 
   /** Lets a stranger in whose message carries its own record. */
@@ -372,6 +382,7 @@ export class NodeCore implements Inputs {
         this.#leaving = { token, release: command.release, deadlineMs: nowMs + FAREWELL_MS };
         if (!command.release) this.#sayLeft(nowMs);
         this.tasks.abandon();
+        this.detection.prober.stop();
         break;
     }
   }
@@ -399,9 +410,10 @@ export class NodeCore implements Inputs {
     this.roster.raise({ ...this.roster.me(), state: STATE.left }, nowMs);
   }
 
-  #memberChanged(record: MemberRecord, isNew: boolean, nowMs: number): void {
+  #memberChanged(record: MemberRecord, joined: boolean, nowMs: number): void {
     this.disk.noteMember(record);
-    this.presence.memberChanged(record, isNew, record.state <= STATE.suspect, nowMs);
+    this.detection.prober.changed(record, nowMs);
+    this.presence.memberChanged(record, joined, record.state <= STATE.suspect, nowMs);
     this.comparison.antiEntropy.changed(nowMs);
   }
 
@@ -422,6 +434,7 @@ export class NodeCore implements Inputs {
     return new Intake(this.state, this.disk, this.dots, {
       mergeRecord: (record, from, nowMs) => this.roster.merge(record, from, nowMs),
       changed: (nowMs) => this.comparison.antiEntropy.changed(nowMs),
+      accused: (accusation) => this.detection.accused(accusation),
       lifted: (next) => {
         const message = 'peers know later changes of this node than its state directory: resumed above them';
         this.outputs.log('warn', message, { next });
@@ -475,18 +488,5 @@ export class NodeCore implements Inputs {
         ),
       log: (message, fields) => this.outputs.log('info', message, fields),
     });
-  }
-
-  #broadcastOutputs(): BroadcastOutputs {
-    return {
-      tree: (to, part, payload) => this.link.send(to, { kind: KIND.tree, ...part, payload }),
-      list: (to, id, ids, ageMs, payload) => this.link.send(to, { kind: KIND.list, id, ids, ageMs, payload }),
-      ack: (to, id, needList) => {
-        const hears = this.multicast.weHear(to, this.#nowMs);
-        this.link.send(to, { kind: KIND.ack, id, needList, hears });
-      },
-      multicast: (id, ageMs, payload, nowMs) => this.presence.multicast(id, ageMs, payload, nowMs),
-      deliver: (payload, from, ageMs, nowMs) => this.intake.deliver(payload, from, ageMs, nowMs),
-    };
   }
 }

@@ -1,12 +1,13 @@
 import { type NodeId, ShoalError } from '../base/index.ts';
-import { covers, type MemberRecord, STATE } from '../members/index.ts';
+import { covers, type MemberRecord, type MemberState, STATE } from '../members/index.ts';
 import { MAX_INCARNATION } from '../wire/index.ts';
 import type { Boot, NodeOptions } from './machine.ts';
 import { resolveNode } from './mutations.ts';
 import type { GroupState } from './state.ts';
 
-/** Claims about this node are taken back at most this often: another process with its id would answer each time. */
-const REFUTE_PAUSE_MS = 2000;
+/** Claims about this node are taken back at most this often: those of another process with its id, which would answer each
+ * time, and mere suspicions, of which one answer is enough. */
+const REFUTE_PAUSE_MS = { double: 2000, claim: 100 } as const;
 /** How long a sighting of another process with this node's id is worth a warning. */
 const DOUBLE_MS = 60_000;
 
@@ -14,8 +15,8 @@ const DOUBLE_MS = 60_000;
 export const DOUBLED = 'another process runs with this node id (a cloned state directory?): stop one of them';
 
 export interface RosterOutputs {
-  /** A record changed here, by whatever way: to be written down, and looked at by those who plan with it. */
-  changed(record: MemberRecord, isNew: boolean, nowMs: number): void;
+  /** `joined`: it is new, or back among the living. A record changed here, by whatever way: to be written down, and looked at by those who plan with it. */
+  changed(record: MemberRecord, joined: boolean, nowMs: number): void;
   /** To be broadcast. */
   publish(record: MemberRecord, nowMs: number): void;
   /** Another live process has this node's id. */
@@ -59,7 +60,16 @@ export class Roster {
     }
     const result = this.#state.merge(record, record.state === STATE.alive ? record.id : by);
     if (result.kind !== 'new' && result.kind !== 'changed') return;
-    this.#out.changed(result.member.record, result.kind === 'new', nowMs);
+    const { member } = result;
+    const before = result.kind === 'new' ? null : result.before;
+    if (before?.state !== member.record.state) member.stateMs = nowMs;
+    const joined = (before === null || before.state >= STATE.down) && member.record.state <= STATE.suspect;
+    this.#out.changed(member.record, before === null || joined, nowMs);
+  }
+
+  /** A peer says that it does not take this node for alive, as of this incarnation. */
+  told(state: MemberState, incarnation: number, nowMs: number): void {
+    this.#defend({ ...this.me(), state, incarnation }, nowMs);
   }
 
   /** Publishes a new record of this node. */
@@ -70,9 +80,8 @@ export class Roster {
   }
 
   /**
-   * Marks another member left. Without failure detection (part 2) none is ever down, so any is taken; one that lives
-   * takes it back.
-   * @throws ShoalError `member-is-self`, `unknown-node`, `name-conflict`
+   * Marks a member left that is not alive. One that lives after all takes it back.
+   * @throws ShoalError `member-is-self`, `unknown-node`, `name-conflict`, `not-down`
    */
   forceLeave(text: string, nowMs: number): void {
     const id = resolveNode(this.#state, text);
@@ -84,6 +93,10 @@ export class Roster {
       throw new ShoalError('unknown-node', `no member has the id ${id}: see 'shoal members'`, 'node');
     }
     if (member.record.state === STATE.left) return;
+    if (member.record.state === STATE.alive) {
+      const message = `'${member.record.name}' is alive: run 'shoal leave' there, or stop it and wait until it is down`;
+      throw new ShoalError('not-down', message, 'node');
+    }
     const record: MemberRecord = { ...member.record, state: STATE.left };
     this.merge(record, this.#state.members.self, nowMs);
     this.#out.publish(record, nowMs);
@@ -97,7 +110,9 @@ export class Roster {
     if (covers(me, record)) return;
     // At the very top there is nothing left to raise; only a forger gets there.
     if (record.incarnation >= MAX_INCARNATION) return;
-    if (me.state === STATE.left || nowMs - this.#refuteMs < REFUTE_PAUSE_MS) return;
+    if (me.state === STATE.left) return;
+    const pauseMs = REFUTE_PAUSE_MS[record.bootNonce === me.bootNonce ? 'claim' : 'double'];
+    if (nowMs - this.#refuteMs < pauseMs) return;
     this.#refuteMs = nowMs;
     this.counters.refutations++;
     const incarnation = Math.max(record.incarnation, me.incarnation) + 1;

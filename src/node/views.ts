@@ -58,7 +58,7 @@ export class Node extends NodeCore implements Machine {
   }
 
   healthScore(): number {
-    return 0;
+    return this.detection.prober.health.score;
   }
 
   reach(nowMs: number): { hears: NodeId[]; heardBy: NodeId[] } {

@@ -75,6 +75,19 @@ const messages: Message[] = [
   },
   { kind: KIND.members, records: [record], want: [B] },
   { kind: KIND.reconcile, step: payload },
+  { kind: KIND.probe, nonce: 0xffffffff, digest: 7, hears: true, standing: null, record: null },
+  {
+    kind: KIND.probe,
+    nonce: 1,
+    digest: 7,
+    hears: false,
+    standing: { state: STATE.suspect, incarnation: 9 },
+    record: null,
+  },
+  { kind: KIND.probeAck, nonce: 1, digest: 0xffffffff, hears: false, standing: null, record },
+  { kind: KIND.probeAsk, nonce: 5, target: B },
+  { kind: KIND.probeReport, nonce: 5, answered: false, record: null },
+  { kind: KIND.probeReport, nonce: 5, answered: true, record },
 ];
 
 const codec = new Codec('shoal', A);

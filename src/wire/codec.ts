@@ -1,15 +1,18 @@
 import { Decoder, Encoder } from '@msgpack/msgpack';
 import { LIMITS, murmur32, type NodeId, nodeIdFromBytes, nodeIdToBytes, utf8 } from '../base/index.ts';
+import { type MemberState, STATE } from '../members/index.ts';
 import { asNodeId, isBytes, isCount, isList, isText } from './check.ts';
 import {
   type Digests,
   type DropReason,
   KIND,
   type Message,
+  type ProbeMessage,
+  type Standing,
   type TreeMessage,
   WIRE_VERSION,
 } from './message.ts';
-import { recordFromWire, recordsFromWire, recordToWire } from './record.ts';
+import { MAX_INCARNATION, recordFromWire, recordsFromWire, recordToWire } from './record.ts';
 
 /** Version, cluster tag, sender: then the message as one msgpack array. */
 export const ENVELOPE_BYTES = 13;
@@ -154,7 +157,19 @@ function toWire(m: Message): unknown[] {
       return [m.kind, m.records.map(recordToWire), packIds(m.want)];
     case KIND.reconcile:
       return [m.kind, m.step];
+    case KIND.probe:
+    case KIND.probeAck:
+      return probeToWire(m);
+    case KIND.probeAsk:
+      return [m.kind, m.nonce, nodeIdToBytes(m.target)];
+    case KIND.probeReport:
+      return [m.kind, m.nonce, m.answered ? 1 : 0, m.record === null ? null : recordToWire(m.record)];
   }
+}
+
+function probeToWire({ kind, nonce, digest, hears, standing, record }: ProbeMessage): unknown[] {
+  const told = standing === null ? null : [standing.state, standing.incarnation];
+  return [kind, nonce, digest, hears ? 1 : 0, told, record === null ? null : recordToWire(record)];
 }
 
 type Reader = (value: readonly unknown[]) => Message | null;
@@ -242,7 +257,31 @@ const READERS: Readonly<Record<number, Reader>> = {
     return records === null || want === null ? null : { kind: KIND.members, records, want };
   },
   [KIND.reconcile]: ([, step]) => (isBytes(step) ? { kind: KIND.reconcile, step: copy(step) } : null),
+  [KIND.probe]: (value) => readProbe(KIND.probe, value),
+  [KIND.probeAck]: (value) => readProbe(KIND.probeAck, value),
+  [KIND.probeAsk]: ([, nonce, bytes]) => {
+    const target = asNodeId(bytes);
+    return isCount(nonce, 0xffffffff) && target !== null ? { kind: KIND.probeAsk, nonce, target } : null;
+  },
+  [KIND.probeReport]: ([, nonce, answered, who]) => {
+    const record = who === null ? null : recordFromWire(who);
+    if (!isCount(nonce, 0xffffffff) || !isCount(answered) || (who !== null && record === null)) return null;
+    return { kind: KIND.probeReport, nonce, answered: (answered & 1) !== 0, record };
+  },
 };
+
+function readProbe(kind: ProbeMessage['kind'], value: readonly unknown[]): Message | null {
+  const [, nonce, digest, flags, told, who] = value;
+  if (!isCount(nonce, 0xffffffff) || !isCount(digest, 0xffffffff) || !isCount(flags)) return null;
+  let standing: Standing | null = null;
+  if (told !== null) {
+    if (!isList(told) || !isCount(told[0], STATE.left) || !isCount(told[1], MAX_INCARNATION)) return null;
+    standing = { state: told[0] as MemberState, incarnation: told[1] };
+  }
+  const record = who === null ? null : recordFromWire(who);
+  if (who !== null && record === null) return null;
+  return { kind, nonce, digest, hears: (flags & 1) !== 0, standing, record };
+}
 
 function readDigest(
   kind: typeof KIND.digest | typeof KIND.digestReply,

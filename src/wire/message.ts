@@ -1,5 +1,5 @@
 import type { NodeId } from '../base/index.ts';
-import type { MemberRecord } from '../members/index.ts';
+import type { MemberRecord, MemberState } from '../members/index.ts';
 
 /** First byte of every datagram and frame. Raised only when older nodes could not even skip what is new. */
 export const WIRE_VERSION = 1;
@@ -22,6 +22,10 @@ export const KIND = {
   summary: 14,
   members: 15,
   reconcile: 16,
+  probe: 17,
+  probeAck: 18,
+  probeAsk: 19,
+  probeReport: 20,
 } as const;
 
 /** Three 64-bit sums: of the map, of all that member records say, and of their lasting part. */
@@ -153,6 +157,40 @@ export interface ReconcileMessage {
   readonly step: Uint8Array;
 }
 
+/** What the sender holds of the receiver, when it does not take it for alive: told, so that it can be taken back. */
+export interface Standing {
+  readonly state: MemberState;
+  readonly incarnation: number;
+}
+
+/** Is the receiver there? And the answer. The smallest messages there are, for they are sent most. */
+export interface ProbeMessage {
+  readonly kind: typeof KIND.probe | typeof KIND.probeAck;
+  readonly nonce: number;
+  /** 32 bits of all digests: a difference leads to a comparison. */
+  readonly digest: number;
+  /** The sender has lately heard the receiver's multicast. */
+  readonly hears: boolean;
+  readonly standing: Standing | null;
+  /** The sender's own, for a receiver that holds an older one against it. */
+  readonly record: MemberRecord | null;
+}
+
+/** Asks the receiver to probe another member. */
+export interface ProbeAskMessage {
+  readonly kind: typeof KIND.probeAsk;
+  readonly nonce: number;
+  readonly target: NodeId;
+}
+
+/** Whether it answered the one that was asked, and its record when it gave that. */
+export interface ProbeReportMessage {
+  readonly kind: typeof KIND.probeReport;
+  readonly nonce: number;
+  readonly answered: boolean;
+  readonly record: MemberRecord | null;
+}
+
 export type Message =
   | TreeMessage
   | ListMessage
@@ -168,7 +206,10 @@ export type Message =
   | EndMessage
   | SummaryMessage
   | MembersMessage
-  | ReconcileMessage;
+  | ReconcileMessage
+  | ProbeMessage
+  | ProbeAskMessage
+  | ProbeReportMessage;
 
 /** Why a datagram or frame was dropped. Each is a counter in the metrics. */
 export const DROP_REASONS = [

@@ -4,6 +4,8 @@ import { agreement, eventually, Sandbox, type TestAgent } from './harness.ts';
 const NAMES = ['a', 'b', 'c', 'd', 'e'];
 /** What "within seconds" means here, with two slow cores and five processes. */
 const SPREAD_MS = 5_000;
+/** From a kill until all know, on a loaded machine. */
+const DOWN_MS = 20_000;
 
 async function byMulticast(sandbox: Sandbox, names: readonly string[]): Promise<TestAgent[]> {
   return await Promise.all(names.map((name) => sandbox.start({ name })));
@@ -154,7 +156,15 @@ test('force-leave marks a dead member left; one that is alive after all is back 
   const agents = await byMulticast(sandbox, ['a', 'b', 'c']);
   const [a, b, c] = agents as [TestAgent, TestAgent, TestAgent];
   await agreement(agents);
+  expect((await a.verb('force-leave', 'c')).stderr).toContain("'c' is alive");
   await c.stop('SIGKILL');
+  for (const agent of [a, b]) {
+    await eventually(
+      'c is known to be down',
+      async () => (await agent.memberStates()).includes('c=down'),
+      DOWN_MS,
+    );
+  }
   await a.ok('force-leave', 'c');
   await eventually('b lists c as left', async () => (await b.memberStates()).includes('c=left'), SPREAD_MS);
   const again = await sandbox.start({ name: 'c' });

@@ -6,7 +6,10 @@ import type { Watcher, World } from './world.ts';
 /** How long a command may go unanswered on a host that is well, besides the wait it asks for itself. */
 export const ANSWER_WITHIN_MS = 15_000;
 
-/** True when all running hosts show one digest and list each other. */
+/**
+ * True when all running hosts show one digest and take each other for live. A suspect is live until it is called down: under
+ * loss somebody is always suspected somewhere, for the time it takes to answer.
+ */
 export function agree(world: World): boolean {
   let digest: string | null = null;
   let alive = -1;
@@ -19,8 +22,9 @@ export function agree(world: World): boolean {
     if (digest === null) digest = own;
     else if (digest !== own) return false;
     const counts = machine.memberCounts();
-    if (alive < 0) alive = counts.alive;
-    else if (alive !== counts.alive) return false;
+    const live = counts.alive + counts.suspect;
+    if (alive < 0) alive = live;
+    else if (alive !== live) return false;
   }
   // Nodes that are down for good stay listed, so there may be more.
   return running === 0 || alive >= running;
@@ -76,7 +80,7 @@ function checkMembers(
     const member = other.id === null ? undefined : listed.get(other.id);
     if (member === undefined) {
       world.violate('members', `${host.address} does not list ${other.address}, which runs`);
-    } else if (member.status !== 'alive') {
+    } else if (member.status !== 'alive' && member.status !== 'suspect') {
       world.violate('members', `${host.address} lists ${other.address} as ${member.status}, and it runs`);
     } else if (member.address !== other.address) {
       world.violate('members', `${host.address} lists ${other.address} at ${member.address}`);
@@ -121,12 +125,20 @@ export function checkAnswered(world: World): void {
 }
 
 /**
- * Nobody is believed gone who did not go. Until there is probing (part 2) no member may ever be suspect or down, and only
- * those that said so, or were forced, may be `left`.
+ * Nobody is believed gone who did not go: only those that said so, or were forced, may be `left`. Suspicions and verdicts
+ * of `down` are counted, and are violations for whom a scenario says that there can be no reason.
  */
 export class MemberWatch implements Watcher {
   readonly #world: World;
   readonly #mayLeave = new Set<NodeId>();
+
+  suspicions = 0;
+  downs = 0;
+  /** Who must not be suspected, who must not be called down; a scenario sets them. */
+  mustNotSuspect: (subject: NodeId) => boolean = () => false;
+  mustNotDown: (subject: NodeId) => boolean = () => false;
+  /** Called for every suspicion and verdict. `by`: the host that tells of it; the maker is the event's origin. */
+  onVerdict: (by: SimHost, event: NodeEvent) => void = () => {};
 
   constructor(world: World) {
     this.#world = world;
@@ -138,7 +150,11 @@ export class MemberWatch implements Watcher {
   }
 
   happened(host: SimHost, event: NodeEvent): void {
-    if (event.type === 'member-down' || event.type === 'member-suspect') {
+    const down = event.type === 'member-down';
+    if (down || event.type === 'member-suspect') {
+      this[down ? 'downs' : 'suspicions']++;
+      this.onVerdict(host, event);
+      if (!(down ? this.mustNotDown : this.mustNotSuspect)(event.subject)) return;
       this.#world.violate(
         'members',
         `${host.address} believes ${event.name} (${event.subject}) ${event.type.slice(7)}`,

@@ -2,6 +2,7 @@ import { createNode } from '../../../src/node/index.ts';
 import { MUTANTS } from '../mutants.ts';
 import type { RunResult } from '../result.ts';
 import { brokenRun } from './broken.ts';
+import { alarmRun, killRun, stallRun } from './detection.ts';
 import { faultRun } from './faults.ts';
 import { halving, lanRun, minimalRun } from './minimal.ts';
 import { partitionRun } from './partition.ts';
@@ -102,6 +103,42 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   month: {
     what: 'the same after a month',
     run: (settings) => partition(settings, MONTH_SECONDS, 4),
+  },
+  kill: {
+    what: 'in a quiet group of --nodes (64) one after another is killed (--changes, 50): how long until all know; idle bytes',
+    run: (settings) =>
+      killRun({
+        seed: settings.seed,
+        factory: createNode,
+        nodes: settings.nodes ?? 64,
+        kills: settings.changes,
+        loss: settings.loss,
+        domains: settings.domains,
+        ...logging(settings),
+      }),
+  },
+  alarms: {
+    what: '--nodes (100) under --loss for --seconds (60): nobody is called down, for all are alive',
+    run: (settings) =>
+      alarmRun({
+        seed: settings.seed,
+        factory: createNode,
+        nodes: settings.nodes ?? 100,
+        seconds: settings.seconds ?? 60,
+        loss: settings.loss,
+        ...logging(settings),
+      }),
+  },
+  stalls: {
+    what: 'a tenth of --nodes (100) stalls for 5 s every minute, --seconds (180): only they are suspected, and they accuse nobody',
+    run: (settings) =>
+      stallRun({
+        seed: settings.seed,
+        factory: createNode,
+        nodes: settings.nodes ?? 100,
+        seconds: settings.seconds ?? 180,
+        ...logging(settings),
+      }),
   },
   broken: {
     what: `built to fail: a broken machine (--mutant ${Object.keys(MUTANTS).join('|')}) that the checkers catch`,

@@ -1,0 +1,33 @@
+import { describe, expect, it } from 'vitest';
+import { createNode } from '../../src/node/index.ts';
+import { alarmRun, killRun, stallRun } from './scenarios/detection.ts';
+
+/** Short runs; the long ones are `npm run sim -- --scenario kill --nodes 500`, `alarms --loss 20 --seconds 3600`, `stalls`. */
+describe('failure detection', () => {
+  it('tells everybody of a death within 2.5 s (median) and 5 s (all), at 64 nodes, and is cheap while nothing happens', () => {
+    const run = killRun({ seed: 1, factory: createNode, nodes: 64, kills: 12, loss: 0, domains: 0 });
+    expect(run.violations).toEqual([]);
+    const all = run.figures.allKnowMs as { p50: number; max: number };
+    expect(all.p50).toBeLessThan(2500);
+    expect(all.max).toBeLessThan(5000);
+    expect(run.figures.idleBytesPerSecondAndNode).toBeLessThan(400);
+  });
+
+  it('calls nobody down who lives: 100 nodes, 20 % loss', () => {
+    const run = alarmRun({ seed: 2, factory: createNode, nodes: 100, seconds: 40, loss: 20 });
+    expect(run.violations).toEqual([]);
+    expect(run.figures.downs).toBe(0);
+  });
+
+  it('calls nobody down who lives: 40 nodes, 50 % loss', () => {
+    const run = alarmRun({ seed: 3, factory: createNode, nodes: 40, seconds: 30, loss: 50 });
+    expect(run.violations).toEqual([]);
+    expect(run.figures.downs).toBe(0);
+  });
+
+  it('accuses nobody that runs when a tenth of the nodes stalls for 5 s a minute, and all are back in the end', () => {
+    const run = stallRun({ seed: 4, factory: createNode, nodes: 40, seconds: 100 });
+    expect(run.violations).toEqual([]);
+    expect(run.figures.suspicionsSeen).toBeGreaterThan(100);
+  });
+});

@@ -1,0 +1,179 @@
+import type { NodeId } from '../../../src/base/index.ts';
+import type { NodeFactory } from '../../../src/node/machine.ts';
+import type { SimHost } from '../host.ts';
+import { percentile, type RunResult, result } from '../result.ts';
+import { Session } from '../session.ts';
+import { Traffic } from '../traffic.ts';
+
+export interface DetectionRun {
+  readonly seed: number;
+  readonly factory: NodeFactory;
+  readonly nodes: number;
+  readonly log?: (line: string) => void;
+}
+
+export interface KillRun extends DetectionRun {
+  readonly kills: number;
+  /** Percent. */
+  readonly loss: number;
+  readonly domains: number;
+}
+
+/** What IPv4 and UDP put around each datagram. */
+const HEADERS_BYTES = 28;
+/** Quiet time in which idle traffic is counted, and the longest that all may take to know of a death. */
+const IDLE_MS = 20_000;
+const KNOWN_WITHIN_MS = 30_000;
+
+/** A group of hosts that know each other, at rest. */
+function settledGroup(
+  run: DetectionRun,
+  domains: number,
+  link: { delayMs: number; jitterMs: number },
+): Session {
+  const session = new Session({ ...run, link });
+  session.addHosts(run.nodes, (i) => (domains === 0 ? -1 : i % domains));
+  session.presetMembership();
+  session.startAll(Math.min(5000, run.nodes * 10));
+  session.converge(60_000, 'convergence', 200);
+  session.world.runUntil(session.world.nowMs + (domains === 0 ? 3000 : 15_000));
+  return session;
+}
+
+/** Kills one host after another in an idle group, and measures how long it takes until every other lists it as down. */
+export function killRun(run: KillRun): RunResult {
+  const session = settledGroup(run, run.domains, { delayMs: 0.5, jitterMs: 1 });
+  const { world, members } = session;
+  const traffic = new Traffic();
+  world.watchers.push(traffic);
+  world.network.link = { ...world.network.link, lossP: run.loss / 100 };
+  world.runUntil(world.nowMs + IDLE_MS);
+  const table = traffic.table();
+  const dead = new Set<NodeId>();
+  members.mustNotDown = (id) => !dead.has(id);
+  // The last of a change to `down`, told by each host once for each death.
+  let told = 0;
+  let lastMs = 0;
+  members.onVerdict = (_, event) => {
+    if (event.type !== 'member-down') return;
+    told++;
+    lastMs = world.nowMs;
+  };
+  const delays: number[] = [];
+  const first: number[] = [];
+  for (let i = 0; i < run.kills && world.running().length > 3 && !session.failed; i++) {
+    const hosts = world.running();
+    const victim = hosts[session.rng.below(hosts.length)] as SimHost;
+    if (victim.id !== null) dead.add(victim.id);
+    session.model.beforeCrash(victim);
+    victim.crash(session.rng.below(2) === 0);
+    const killedMs = world.nowMs;
+    told = 0;
+    const others = hosts.length - 1;
+    world.runUntilTrue(() => told > 0, killedMs + KNOWN_WITHIN_MS, 10);
+    first.push(world.nowMs - killedMs);
+    if (!world.runUntilTrue(() => told >= others, killedMs + KNOWN_WITHIN_MS, 50) && !session.failed)
+      world.violate('detection', `${told} of ${others} know of a death after ${KNOWN_WITHIN_MS} ms`);
+    delays.push(lastMs - killedMs);
+    world.runUntil(world.nowMs + 1000 + 2000 * session.rng.unit());
+  }
+  delays.sort((a, b) => a - b);
+  first.sort((a, b) => a - b);
+  const perSecond = (value: number) => Math.round((value * 1000) / IDLE_MS / run.nodes);
+  return result(run.seed, session, {
+    nodes: run.nodes,
+    kills: delays.length,
+    allKnowMs: spread(delays),
+    firstKnowsMs: spread(first),
+    idleBytesPerSecondAndNode: perSecond(
+      table.reduce((sum, row) => sum + row.bytes + HEADERS_BYTES * row.messages, 0),
+    ),
+    idleTraffic: table,
+  });
+}
+
+export interface AlarmRun extends DetectionRun {
+  readonly seconds: number;
+  /** Percent. */
+  readonly loss: number;
+}
+
+/** Everybody lives, the network is bad: nobody may be called down. */
+export function alarmRun(run: AlarmRun): RunResult {
+  const session = settledGroup(run, 0, { delayMs: 0.5, jitterMs: 1 });
+  const { world, members } = session;
+  const traffic = new Traffic();
+  world.watchers.push(traffic);
+  members.mustNotDown = () => true;
+  world.network.link = { ...world.network.link, lossP: run.loss / 100 };
+  world.runUntil(world.nowMs + run.seconds * 1000);
+  const bytes = traffic.table().reduce((sum, row) => sum + row.bytes + HEADERS_BYTES * row.messages, 0);
+  return result(run.seed, session, {
+    nodes: run.nodes,
+    downs: members.downs,
+    suspicionsSeen: members.suspicions,
+    scores: scores(world.running()),
+    bytesPerSecondAndNode: Math.round(bytes / run.seconds / run.nodes),
+  });
+}
+
+export interface StallRun extends DetectionRun {
+  readonly seconds: number;
+}
+
+const STALL_MS = 5000;
+const STALL_EVERY_MS = 60_000;
+/** An accusation made before the accused ran again may be told so much later. */
+const JUST_NOW_MS = 500;
+
+/** A tenth of the nodes stands still for 5 s every minute: only they may be suspected, and they may accuse nobody. */
+export function stallRun(run: StallRun): RunResult {
+  const session = settledGroup(run, 0, { delayMs: 0.5, jitterMs: 1 });
+  const { world, members } = session;
+  const stallers = world.hosts.slice(0, Math.ceil(run.nodes / 10));
+  const ids = new Set(stallers.map((host) => host.id as NodeId));
+  members.mustNotSuspect = (id) => !ids.has(id);
+  members.mustNotDown = (id) => !ids.has(id);
+  const ranAgainMs = new Map<NodeId, number>();
+  members.onVerdict = (by, event) => {
+    if (event.type !== 'member-suspect' || by.id !== event.origin) return;
+    // One that stalls is accused with good reason, by whomever; hardly has it run again, it must not be.
+    if (world.nowMs > (ranAgainMs.get(event.subject) ?? 0) + JUST_NOW_MS)
+      world.violate(
+        'accuses',
+        `${by.name}, which ${by.id !== null && ids.has(by.id) ? 'stalls' : 'is well'}, accuses ${event.name}`,
+      );
+  };
+  const endMs = world.nowMs + run.seconds * 1000;
+  for (const host of stallers) {
+    const firstMs = world.nowMs + session.rng.unit() * STALL_EVERY_MS;
+    for (let atMs = firstMs; atMs + STALL_MS < endMs - STALL_EVERY_MS / 4; atMs += STALL_EVERY_MS)
+      world.events.at(atMs, () => {
+        if (host.id !== null) ranAgainMs.set(host.id, world.nowMs + STALL_MS);
+        host.stall(world.nowMs + STALL_MS);
+      });
+  }
+  world.runUntil(endMs);
+  const healedMs = Math.round(session.converge(15_000));
+  session.checkEnd();
+  return result(run.seed, session, {
+    nodes: run.nodes,
+    downs: members.downs,
+    suspicionsSeen: members.suspicions,
+    healedMs,
+  });
+}
+
+function scores(hosts: readonly SimHost[]): Record<string, number> {
+  const all = hosts.map((host) => host.machine?.healthScore() ?? 0).sort((a, b) => a - b);
+  return { p50: percentile(all, 0.5), max: all.at(-1) ?? 0 };
+}
+
+function spread(sorted: readonly number[]): Record<string, number> {
+  const round = (ms: number) => Math.round(ms);
+  return {
+    p50: round(percentile(sorted, 0.5)),
+    p99: round(percentile(sorted, 0.99)),
+    max: round(sorted.at(-1) ?? Number.NaN),
+  };
+}
