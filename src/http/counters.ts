@@ -72,10 +72,22 @@ export function processFamilies(version: string): MetricFamily[] {
       ],
     },
     gauge('shoal_process_uptime_seconds', 'Seconds since the process started.', process.uptime()),
+    {
+      name: 'shoal_process_active_resources',
+      help: 'Sockets, timers and requests that keep the process running, by type.',
+      type: 'gauge',
+      samples: labelled('type', activeResources()),
+    },
   ];
   const openFds = countOpenFds();
   if (openFds !== null) families.push(gauge('shoal_process_open_fds', 'File descriptors open.', openFds));
   return families;
+}
+
+function activeResources(): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const type of process.getActiveResourcesInfo().sort()) counts.set(type, (counts.get(type) ?? 0) + 1);
+  return counts;
 }
 
 /** Null where there is no /proc. The directory's own descriptor is not counted. */

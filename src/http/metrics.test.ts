@@ -150,5 +150,7 @@ it("serves the node's figures, its own and the process's as one valid document",
   expect(value('shoal_process_resident_memory_bytes')).toBeGreaterThan(10e6);
   expect(value('shoal_process_cpu_seconds_total', { mode: 'user' })).toBeGreaterThan(0);
   expect(value('shoal_process_open_fds')).toBeGreaterThan(3);
+  // Two listeners; a leak of sockets or timers would show among these.
+  expect(value('shoal_process_active_resources', { type: 'TCPServerWrap' })).toBeGreaterThan(0);
   await running.stop();
 });

@@ -7,29 +7,27 @@
  * the next bed: names begin with `sn-<pid>-`, or with SHOAL_BED_PREFIX. The admin sockets are files, so that verbs
  * and calls reach every node from outside its namespace, whatever is done to its network.
  */
-import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { promisify } from 'node:util';
 import { type Ended, eventually, logRecords, PROGRAM, type Ready, TestAgent } from '../e2e/harness.ts';
+import {
+  addressOf,
+  checkTools,
+  GOSSIP_PORT,
+  gossipOf,
+  Lans,
+  nodeNames,
+  PATH,
+  removeOldLans,
+} from './lans.ts';
 
-const NETNS = join(import.meta.dirname, 'testbed/netns.sh');
-const TOOLS = { ip: 'iproute2', iptables: 'iptables', nft: 'nftables', python3: 'python3' } as const;
 const READY_MS = 15_000;
-export const GOSSIP_PORT = 29999;
 export const CLUSTER = 'net';
-
-/** The network tools are in directories that a user's PATH may lack. */
-const PATH = `${process.env.PATH ?? ''}:/usr/sbin:/sbin`;
-
-const run = promisify(execFile);
-
-function netnsEnvironment(prefix: string): NodeJS.ProcessEnv {
-  return { ...process.env, PATH, SHOAL_BED_PREFIX: prefix };
-}
+export { addressOf, GOSSIP_PORT, gossipOf, nodeNames };
 
 /**
  * False when the tests cannot run and may be left out: not root, on somebody's own machine. In CI that is an error, and
@@ -42,31 +40,8 @@ export function canRun(): boolean {
     console.warn(`skipped: ${message}`);
     return false;
   }
-  const missing = Object.entries(TOOLS).filter(([tool]) => !onPath(tool));
-  if (missing.length === 0) return true;
-  const tools = missing.map(([tool]) => tool).join(', ');
-  const packages = missing.map(([, name]) => name).join(' ');
-  throw new Error(`test/net needs ${tools}: apt-get install ${packages}`);
-}
-
-function onPath(tool: string): boolean {
-  return PATH.split(':').some((directory) => directory !== '' && existsSync(join(directory, tool)));
-}
-
-/** A1, A2, ... on LAN A; B1, ... on LAN B, behind the router. */
-export function nodeNames(a: number, b: number): string[] {
-  const lan = (letter: string, size: number): string[] =>
-    Array.from({ length: size }, (_, i) => `${letter}${i + 1}`);
-  return [...lan('a', a), ...lan('b', b)];
-}
-
-export function addressOf(node: string): string {
-  const lan = node.startsWith('a') ? 0 : 1;
-  return `10.77.${lan}.${10 + Number(node.slice(1))}`;
-}
-
-export function gossipOf(node: string): string {
-  return `${addressOf(node)}:${GOSSIP_PORT}`;
+  checkTools();
+  return true;
 }
 
 function agentEnvironment(): NodeJS.ProcessEnv {
@@ -122,11 +97,13 @@ export class Bed {
   readonly nodes: readonly string[];
   readonly dir = realpathSync(mkdtempSync(join(tmpdir(), `shoal-net-${process.pid}-`)));
   readonly prefix: string;
+  readonly #lans: Lans;
   readonly #running = new Set<Inside>();
   readonly #onExit = (): void => this.#downNow();
 
   private constructor(prefix: string, nodes: readonly string[]) {
     this.prefix = prefix;
+    this.#lans = new Lans(prefix);
     this.nodes = nodes;
   }
 
@@ -147,7 +124,7 @@ export class Bed {
 
   /** A command of netns.sh: `loss a1 20`, `split 'a1 a2' 'a3'`, `heal`, ... */
   async net(...args: readonly (string | number)[]): Promise<void> {
-    await run('bash', [NETNS, ...args.map(String)], { env: netnsEnvironment(this.prefix) });
+    await this.#lans.net(...args);
   }
 
   path(name: string): string {
@@ -216,7 +193,7 @@ export class Bed {
 
   #downNow(): void {
     for (const running of this.#running) if (running.alive) running.kill('SIGKILL');
-    spawnSync('bash', [NETNS, 'down'], { env: netnsEnvironment(this.prefix) });
+    this.#lans.downNow();
     rmSync(this.dir, { recursive: true, force: true });
   }
 }
@@ -229,16 +206,7 @@ async function removeLeftovers(prefix: string): Promise<void> {
       rmSync(join(tmpdir(), name), { recursive: true, force: true });
     }
   }
-  const { stdout } = await run('ip', ['netns', 'list'], { env: { ...process.env, PATH } });
-  const prefixes = new Set<string>();
-  for (const line of stdout.split('\n')) {
-    const pid = /^sn-(\d+)-/.exec(line)?.[1];
-    if (line.startsWith(prefix)) prefixes.add(prefix);
-    else if (pid !== undefined && !existsSync(`/proc/${pid}`)) prefixes.add(`sn-${pid}-`);
-  }
-  for (const old of prefixes) {
-    await run('bash', [NETNS, 'down'], { env: netnsEnvironment(old) });
-  }
+  await removeOldLans(prefix, 'sn');
 }
 
 /** One agent's `/metrics`, by `name` or `name{label="value"}`, over the Unix socket. */
