@@ -11,6 +11,7 @@ import { createJournal, type Done, Journal, journalName } from './journal.ts';
 import { DirectoryLock } from './lock.ts';
 import {
   IDENTITY_FILE,
+  noteSetAside,
   type Recovery,
   readBoot,
   readJournals,
@@ -106,6 +107,7 @@ export class StateDirectory {
     const recovery: Recovery = { disk, directory: path, log: options.log, time, warnings: [] };
     const names = await disk.list(path);
     const old = await readBoot(recovery, names);
+    noteSetAside(recovery, names);
     const snapshot = await readSnapshotFile(recovery);
     const found = await readJournals(recovery, names, snapshot?.generation ?? 0);
     const boot = await startBoot(disk, path, old, options.newId ?? randomNodeId);
