@@ -119,7 +119,7 @@ export const SETTINGS = {
     placeholder: 'N',
     default: '4',
     help: 'how many routers a multicast may pass',
-    choose: '1 keeps it on the link; routers that forward multicast need more.',
+    choose: '0 keeps it on this host, 1 on the link; routers that forward multicast need more.',
     example: '4',
   }),
   http: setting(listenKind, {
@@ -163,7 +163,8 @@ export const SETTINGS = {
     default: null,
     defaultWords: '`$RUNTIME_DIRECTORY/shoal.sock`, else `<data-dir>/shoal.sock`',
     help: 'admin socket; whoever may open it may do everything (mode 0600); at most 107 bytes',
-    choose: 'Where the operator looks for it; set SHOAL_SOCKET for the verbs to the same path.',
+    choose:
+      'Where the operator looks for it. SHOAL_SOCKET in the environment tells both where it is: the verbs and, as a setting, an agent.',
     example: '"/run/shoal/shoal.sock"',
   }),
   key_file: setting(pathKind, {
