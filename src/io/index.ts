@@ -27,3 +27,4 @@ export { createDriver, Driver, type DriverOptions } from './driver.ts';
 export { randomNodeId, randomU32 } from './entropy.ts';
 export { isLoopback, isWildcard } from './interfaces.ts';
 export { createLog, type Log, type LogOptions, prettyLine, silentLog } from './log.ts';
+export { makeDirectory } from './state/disk.ts';
