@@ -20,4 +20,5 @@ export {
 } from './ids.ts';
 export { LIMITS } from './limits.ts';
 export { jitter, type Rng, SeededRng } from './rng.ts';
+export { systemReason } from './system-error.ts';
 export { utf8 } from './text.ts';

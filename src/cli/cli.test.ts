@@ -74,7 +74,9 @@ describe('the verbs that read', () => {
       env: { NO_COLOR: '1' },
       stop: stop.signal,
       onOut: (text) => {
-        expect(text.startsWith('\x1b[H\x1b[2J')).toBe(true);
+        expect(text.startsWith('\x1b[H\x1b[J')).toBe(true);
+        // No 3J, which erases the scrollback.
+        expect(text.split('\x1b')).toHaveLength(3);
         if (++drawn === 2) stop.abort();
       },
     });
@@ -358,13 +360,19 @@ describe('what cannot be', () => {
     ['status --timeout 0', /--timeout/],
     ['status --timeout x', /--timeout/],
     ['status extra', /too many arguments/],
-    ['stauts', /unknown command 'stauts' \(Did you mean status\?\)/],
+    ['stauts', /unknown verb 'stauts' \(Did you mean status\?\)/],
+    ['stauts --help', /unknown verb 'stauts' \(Did you mean status\?\)/],
+    ['--json stauts --help', /unknown verb 'stauts' \(Did you mean status\?\)/],
+    ['xyzzy', /unknown verb 'xyzzy'; see shoal --help/],
+    ['help stauts', /unknown verb 'stauts' \(Did you mean status\?\)/],
+    ['help xyzzy', /unknown verb 'xyzzy'; see shoal --help/],
+    ['help status members', /too many arguments/],
     ['dev --nodes 0', /--nodes/],
     ['dev --nodes 65', /--nodes/],
     ['version --socket x', /unknown option/],
   ])('shoal %s is bad usage: one line, exit code 2, nothing sent', async (line, message) => {
     const words = line.split(' ');
-    const target = /^(stauts|dev|version)/.test(line) ? [] : ['--socket', daemon.socket];
+    const target = /stauts|xyzzy|^(dev|version|help)/.test(line) ? [] : ['--socket', daemon.socket];
     const { code, out, err } = await shoal([...words, ...target]);
     expect({ code, out }).toEqual({ code: 2, out: '' });
     expect(err).toMatch(message);
@@ -393,6 +401,12 @@ describe('help', () => {
     const { code, out, err } = await shoal([verb, '--help']);
     expect([code, err]).toEqual([0, '']);
     expect(out).toMatch(new RegExp(`Examples:\\n {2}shoal ${verb}`));
+    expect(await shoal(['help', verb])).toEqual({ code, out, err });
+  });
+
+  it('is also what the verb help alone prints', async () => {
+    expect(await shoal(['help'])).toEqual(await shoal(['--help']));
+    expect((await shoal(['help', 'help'])).out).toContain('Usage: shoal help');
   });
 });
 

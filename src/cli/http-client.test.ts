@@ -47,7 +47,10 @@ describe('the daemon is found', () => {
     [['ranges', '--url', 'https://a:1'], /--url/],
     [['ranges', '--url', 'http://a:1/path'], /--url/],
     [['ranges', '--url', 'http://a:99999'], /not a URL/],
-    [['ranges', '--url', 'http://a:1', '--token-file', '/none'], /cannot read \/none/],
+    [
+      ['ranges', '--url', 'http://a:1', '--token-file', '/none'],
+      /cannot read \/none \(there is no such file/,
+    ],
   ])('%j is bad usage', async (argv, message) => {
     const { code, err } = await shoal(argv);
     expect(code).toBe(2);
@@ -106,6 +109,25 @@ describe('when there is no daemon: exit code 3, one line that says what to do', 
     const { port } = server.address() as { port: number };
     await new Promise((resolve) => server.close(resolve));
     await expectNone(['ranges', '--url', `http://127.0.0.1:${port}`], /no daemon at http/);
+  });
+
+  it('no such host', () =>
+    expectNone(
+      ['ranges', '--url', 'http://none.invalid:1'],
+      /cannot talk to .*no host of that name|does not answer/,
+    ));
+
+  it('something that does not speak HTTP', async () => {
+    const server = createServer((socket) =>
+      socket
+        .on('error', () => {})
+        .resume()
+        .end('SSH-2.0-x\r\n'),
+    ).listen(0, '127.0.0.1');
+    await new Promise((resolve) => server.once('listening', resolve));
+    const { port } = server.address() as { port: number };
+    await expectNone(['ranges', '--url', `http://127.0.0.1:${port}`], /is not a shoal daemon/);
+    await new Promise((resolve) => server.close(resolve));
   });
 
   it('nothing given and no default socket: a write does not try HTTP', () =>

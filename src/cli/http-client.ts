@@ -1,5 +1,6 @@
 import { type ClientRequest, type IncomingMessage, type RequestOptions, request } from 'node:http';
 import { connect } from 'node:net';
+import { systemReason } from '../base/index.ts';
 import { EXIT, VerbError } from './errors.ts';
 import { describeTarget, type Target } from './target.ts';
 
@@ -146,15 +147,16 @@ export class HttpClient {
         `no permission to open ${where}: run as the user of the daemon, or root`,
       );
     }
-    if (code === 'ENOENT' || code === 'ECONNREFUSED') {
+    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ECONNREFUSED') {
       return new VerbError(
         EXIT.noDaemon,
         `no daemon at ${where}: start one with 'shoal agent', or say where it is with --socket or --url`,
       );
     }
+    if (typeof code === 'string' && code.startsWith('HPE_')) return this.#notShoal();
     return new VerbError(
       EXIT.noDaemon,
-      `cannot talk to ${where}: ${(error as Error).message.split('\n')[0]}; check --socket or --url`,
+      `cannot talk to ${where} (${systemReason(error)}): check --socket or --url`,
     );
   }
 }

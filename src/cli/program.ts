@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { clip, closest } from '../config/index.ts';
 import type { CliIo } from './io.ts';
 import { Shell } from './shell.ts';
 import type { Verb } from './verb.ts';
@@ -63,8 +64,41 @@ export function buildProgram(io: CliIo, done: (exitCode: number) => void): Comma
     program.commandsGroup(heading);
     for (const verb of verbs) addVerb(program, verb, io, done);
   }
-  program.helpCommand('help [verb]', 'show help of a verb');
+  addHelpVerb(program);
+  const refuseUnknown = (): string => {
+    const word = program.args[0] ?? '-';
+    if (!word.startsWith('-')) findVerb(program, word);
+    return '';
+  };
+  program.on('command:*', refuseUnknown);
+  // Asked for the help of a verb that does not exist, commander gives its own.
+  program.addHelpText('before', refuseUnknown);
   return program;
+}
+
+/** Commander's own takes any word, and prints the whole help. */
+function addHelpVerb(program: Command): void {
+  program.helpCommand(false);
+  const command = program
+    .command('help [verb]')
+    .summary('show help of a verb')
+    .description('Show help of a verb, or of the whole program.')
+    .helpOption('--help', 'show this help')
+    .configureOutput({ outputError: (text, write) => write(oneLine(text, 'shoal help')) });
+  command.action((word: string | undefined) =>
+    (word === undefined ? program : findVerb(program, word)).help(),
+  );
+}
+
+function findVerb(program: Command, word: string): Command {
+  const found = program.commands.find((command) => command.name() === word);
+  if (found !== undefined) return found;
+  const near = closest(
+    word,
+    program.commands.map((command) => command.name()),
+  );
+  const advice = near === undefined ? '' : ` (Did you mean ${near}?)`;
+  return program.error(`unknown verb '${clip(word)}'${advice}`);
 }
 
 function addVerb(program: Command, verb: Verb, io: CliIo, done: (exitCode: number) => void): void {

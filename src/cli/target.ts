@@ -1,3 +1,4 @@
+import { systemReason } from '../base/index.ts';
 import { clip, defaultSocketPath } from '../config/index.ts';
 import { usage } from './errors.ts';
 import type { CliIo } from './io.ts';
@@ -73,7 +74,9 @@ function readToken(file: string | undefined, io: CliIo): string | null {
   try {
     token = io.readFile(file).trim();
   } catch (error) {
-    throw usage(`--token-file: cannot read ${clip(file)}: ${(error as Error).message.split('\n')[0]}`);
+    throw usage(
+      `--token-file: cannot read ${clip(file)} (${systemReason(error)}): give the file with the daemon's token`,
+    );
   }
   if (!/^[\x21-\x7e]{1,1024}$/.test(token)) {
     throw usage(`--token-file: ${clip(file)} must hold one token, printable characters without spaces`);

@@ -41,4 +41,6 @@ export interface AgentConfig {
   readonly logFormat: LogFormat;
   /** The file that was read, or null when there was none. */
   readonly configFile: string | null;
+  /** Where each setting that was given comes from, by its name in the file: `environment variable SHOAL_SOCKET`. */
+  readonly origins: Readonly<Record<string, string>>;
 }

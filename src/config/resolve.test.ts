@@ -44,6 +44,21 @@ describe('without anything given', () => {
       logLevel: 'info',
       logFormat: 'json',
       configFile: null,
+      origins: {},
+    });
+  });
+
+  it('it says where each setting comes from', () => {
+    const { origins } = resolve({
+      flags: { name: ['a'] },
+      file: 'name = "b"\ncluster = "c"\n',
+      env: { SHOAL_SOCKET: '/s', SHOAL_NAME: 'd', STATE_DIRECTORY: '/st', RUNTIME_DIRECTORY: '/run' },
+    });
+    expect(origins).toEqual({
+      name: 'flag --name',
+      cluster: '/etc/shoal/shoal.toml:2',
+      socket: 'environment variable SHOAL_SOCKET',
+      data_dir: 'environment variable STATE_DIRECTORY',
     });
   });
 

@@ -1,4 +1,4 @@
-import { type Address, ShoalError, splitAddress } from '../base/index.ts';
+import { type Address, ShoalError, splitAddress, systemReason } from '../base/index.ts';
 import type { AgentConfig } from './agent-config.ts';
 import { checkSocketPath } from './kinds.ts';
 import { flagOf, SETTINGS, type SettingName, type SettingValue } from './settings.ts';
@@ -59,6 +59,7 @@ export function resolveConfig(inputs: ConfigInputs): AgentConfig {
     logLevel: decided(sources, 'log_level').value,
     logFormat: decided(sources, 'log_format').value,
     configFile,
+    origins: { ...places.origins, ...sources.origins() },
   };
   checkReachable(sources, config);
   return config;
@@ -83,18 +84,10 @@ function readConfigFile(sources: Sources, inputs: ConfigInputs): string | null {
         : variable !== undefined
           ? 'environment variable SHOAL_CONFIG'
           : 'default';
-    throw failed('config', origin, `cannot read ${path}: ${reason(error)}`, 'bad-config-file');
+    throw failed('config', origin, `cannot read ${path}: ${systemReason(error)}`, 'bad-config-file');
   }
   readDocument(sources, text, path);
   return path;
-}
-
-function reason(error: unknown): string {
-  const { code, message } = error as { code?: unknown; message?: unknown };
-  if (code === 'ENOENT') return 'there is no such file';
-  if (code === 'EACCES') return 'permission denied';
-  if (code === 'EISDIR') return 'it is a directory';
-  return String(message).split('\n')[0] ?? '';
 }
 
 /** A setting with a literal default: what was given, or the table's. */
@@ -184,23 +177,28 @@ interface Places {
   readonly name: string;
   readonly dataDir: string;
   readonly socket: string;
+  /** Of those that the service manager's variables decided. */
+  readonly origins: Readonly<Record<string, string>>;
 }
 
 function decidePlaces(sources: Sources, inputs: ConfigInputs): Places {
   const name =
     sources.get('name')?.value ??
     explain('name', 'the host name; give --name', () => SETTINGS.name.kind.fromTexts([inputs.hostname]));
+  const stateDir = firstDirectory(inputs.env.STATE_DIRECTORY);
   const dataDir =
-    sources.get('data_dir')?.value ??
-    firstDirectory(inputs.env.STATE_DIRECTORY) ??
-    `${inputs.homedir}/.local/state/shoal/${name}`;
+    sources.get('data_dir')?.value ?? stateDir ?? `${inputs.homedir}/.local/state/shoal/${name}`;
   const runtimeDir = firstDirectory(inputs.env.RUNTIME_DIRECTORY);
   const socket =
     sources.get('socket')?.value ??
     explain('socket', runtimeDir === undefined ? 'data_dir' : 'RUNTIME_DIRECTORY', () =>
       checkSocketPath(`${runtimeDir ?? dataDir}/shoal.sock`),
     );
-  return { name, dataDir, socket };
+  const origins = {
+    ...(stateDir === undefined ? {} : { data_dir: 'environment variable STATE_DIRECTORY' }),
+    ...(runtimeDir === undefined ? {} : { socket: 'environment variable RUNTIME_DIRECTORY' }),
+  };
+  return { name, dataDir, socket, origins };
 }
 
 /** Where the verbs look for a daemon when nothing says where it is: what an agent without flags would use. */

@@ -119,8 +119,8 @@ export const SETTINGS = {
   multicast_ttl: setting(wholeKind(0, 255), {
     placeholder: 'N',
     default: '4',
-    help: 'how many routers a multicast may pass',
-    choose: '1 keeps it on the link; routers that forward multicast need more.',
+    help: 'how far a multicast goes: 0 stays on this host, 1 on the link, more passes routers',
+    choose: '1 where all nodes are on one link; more only where routers forward multicast.',
     example: '4',
   }),
   http: setting(listenKind, {
@@ -164,7 +164,8 @@ export const SETTINGS = {
     default: null,
     defaultWords: '`$RUNTIME_DIRECTORY/shoal.sock`, else `<data-dir>/shoal.sock`',
     help: 'admin socket; whoever may open it may do everything (mode 0600); at most 107 bytes',
-    choose: 'Where the operator looks for it; set SHOAL_SOCKET for the verbs to the same path.',
+    choose:
+      'Where the operator looks for it. An exported SHOAL_SOCKET tells the verbs where it is and, being a setting, an agent as well.',
     example: '"/run/shoal/shoal.sock"',
   }),
   key_file: setting(pathKind, {

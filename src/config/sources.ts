@@ -44,6 +44,13 @@ export class Sources {
     return best as Given<SettingValue<N>> | undefined;
   }
 
+  /** Where what counts was given, by setting. */
+  origins(): Record<string, string> {
+    const origins: Record<string, string> = {};
+    for (const name of this.#given.keys()) origins[name] = this.get(name)?.origin ?? '';
+    return origins;
+  }
+
   /** All levels, for contradictions within one. */
   all(name: SettingName): readonly Given<unknown>[] {
     return this.#given.get(name) ?? [];

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
-import { type Address, ShoalError, splitAddress } from '../base/index.ts';
+import { type Address, ShoalError, splitAddress, systemReason } from '../base/index.ts';
 import type { AgentConfig } from '../config/index.ts';
 import { createHttpServer, type HttpServer } from '../http/index.ts';
 import { pageFiles } from '../http/page/index.ts';
@@ -132,7 +132,8 @@ async function announceLeft(driver: Driver, log: Log): Promise<void> {
   }
 }
 
-const TOKEN_CHARS = { min: 16, max: 1024 };
+/** Fewer could be guessed. */
+const TOKEN_CHARS = { min: 32, max: 1024 };
 
 /** @throws ShoalError `bad-token-file` */
 function readToken(path: string): string {
@@ -140,17 +141,16 @@ function readToken(path: string): string {
   try {
     text = readFileSync(path, 'utf8').trim();
   } catch (error) {
-    const why = (error as NodeJS.ErrnoException).code ?? 'unreadable';
     throw new ShoalError(
       'bad-token-file',
-      `http_token_file: cannot read ${path} (${why})`,
+      `http_token_file: cannot read ${path} (${systemReason(error)}): give a file that this user can read`,
       'http_token_file',
     );
   }
   if (text.length < TOKEN_CHARS.min || text.length > TOKEN_CHARS.max || !/^[\x21-\x7e]+$/.test(text)) {
     throw new ShoalError(
       'bad-token-file',
-      `http_token_file: ${path} must hold one token of ${TOKEN_CHARS.min} to ${TOKEN_CHARS.max} printable characters without spaces`,
+      `http_token_file: ${path} must hold one token of ${TOKEN_CHARS.min} to ${TOKEN_CHARS.max} printable characters without spaces; openssl rand -hex 32 makes one`,
       'http_token_file',
     );
   }

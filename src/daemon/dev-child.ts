@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { type Address, ShoalError } from '../base/index.ts';
+import { type Address, ShoalError, systemReason } from '../base/index.ts';
 
 /** The agent's `ready` line, as far as it is used here. */
 export interface ReadyLine {
@@ -57,7 +57,7 @@ export class DevChild {
         this.#ended = how;
         resolve(how);
       };
-      this.#process.once('error', (error) => end(`could not be started: ${error.message}`));
+      this.#process.once('error', (error) => end(`could not be started: ${systemReason(error)}`));
       this.#process.once('exit', (code, signal) =>
         end(signal === null ? `exit code ${code}` : `signal ${signal}`),
       );

@@ -1,7 +1,8 @@
+import { execFileSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import type { Address, NodeId } from '../base/index.ts';
 import type { EventView } from '../node/contract.ts';
-import { eventLine } from './dev.ts';
+import { eventLine, shellWord } from './dev.ts';
 import { childEnvironment } from './dev-child.ts';
 import { alignColumns, devNetwork, equalShare } from './dev-group.ts';
 
@@ -42,6 +43,12 @@ test('columns are as wide as their widest cell, the last one not padded', () => 
       ['ccc', 'd'],
     ]),
   ).toEqual(['a    bb', 'ccc  d']);
+});
+
+test('a path is one word to a shell, whatever is in it', () => {
+  expect(shellWord('/tmp/shoal-dev-aB3/node-1/shoal.sock')).toBe('/tmp/shoal-dev-aB3/node-1/shoal.sock');
+  const odd = "/tmp/it's $HOME/`x`";
+  expect(execFileSync('sh', ['-c', `printf %s ${shellWord(odd)}`], { encoding: 'utf8' })).toBe(odd);
 });
 
 test('an event is a line with its time, type, subject, range and origin', () => {

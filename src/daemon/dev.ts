@@ -1,7 +1,8 @@
-import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { mkdtempSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ShoalError } from '../base/index.ts';
+import { ShoalError, systemReason } from '../base/index.ts';
+import { makeDirectory } from '../io/index.ts';
 import type { EventView } from '../node/contract.ts';
 import type { DevChild } from './dev-child.ts';
 import {
@@ -45,23 +46,33 @@ export async function runDev(options: DevOptions = {}): Promise<number> {
   if (!Number.isInteger(count) || count < 1 || count > MAX_NODES) {
     throw new ShoalError('bad-nodes', `nodes: write a whole number from 1 to ${MAX_NODES}`, 'nodes');
   }
-  const run = new DevRun(options, openDirectory(options.keep ?? null));
+  const run = new DevRun(options, await openDirectory(options.keep ?? null));
   return await run.run(count);
 }
 
-function openDirectory(keep: string | null): string {
+async function openDirectory(keep: string | null): Promise<string> {
+  if (keep === null) return openTemporary();
   try {
-    if (keep === null) return realpathSync(mkdtempSync(join(tmpdir(), 'shoal-dev-')));
-    mkdirSync(keep, { recursive: true, mode: 0o700 });
-    return realpathSync(keep);
+    await makeDirectory(keep);
+    const directory = realpathSync(keep);
+    if (statSync(directory).isDirectory()) return directory;
   } catch (error) {
-    const place = keep ?? tmpdir();
-    throw new ShoalError(
-      'directory-unusable',
-      `${place}: ${(error as Error).message}; give --keep DIR`,
-      'keep',
-    );
+    throw unusable(`${keep} cannot be made or used (${systemReason(error)}): give --keep another directory`);
   }
+  throw unusable(`${keep} is a file: give --keep a directory`);
+}
+
+function openTemporary(): string {
+  try {
+    return realpathSync(mkdtempSync(join(tmpdir(), 'shoal-dev-')));
+  } catch (error) {
+    const why = systemReason(error);
+    throw unusable(`nothing can be written in ${tmpdir()} (${why}): set TMPDIR, or give --keep DIR`);
+  }
+}
+
+function unusable(message: string): ShoalError {
+  return new ShoalError('directory-unusable', message, 'keep');
 }
 
 class DevRun {
@@ -149,6 +160,11 @@ class DevRun {
     this.#out('');
     if (page !== null) this.#out(`status page: http://${page}/`);
     this.#out(`state: ${this.#directory}${this.#options.keep ? '' : ' (removed at the end)'}`);
+    const socket = nodes[0]?.ready.socket;
+    if (socket !== undefined) {
+      this.#out('to use the verbs, in another terminal:');
+      this.#out(`  export SHOAL_SOCKET=${shellWord(socket)}`);
+    }
     this.#out('events follow; Ctrl-C ends the group');
     return nodes;
   }
@@ -225,6 +241,11 @@ class DevRun {
 }
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** As a shell takes it for one word. */
+export function shellWord(text: string): string {
+  return /^[\w./:@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
 
 /** `03:24:45.123  range-priority    node-2  0x00000000-0x3fffffff:4  by node-1` */
 export function eventLine(event: EventView, nameOf: (id: string) => string): string {

@@ -1,4 +1,4 @@
-import { ShoalError } from '../base/index.ts';
+import { ShoalError, systemReason } from '../base/index.ts';
 import type { AgentConfig } from '../config/index.ts';
 import { createLog, type Log } from '../io/index.ts';
 import { Agent } from './agent.ts';
@@ -26,7 +26,7 @@ const SIGNAL_NUMBERS = { SIGINT: 2, SIGTERM: 15 } as const;
 export async function runAgent(config: AgentConfig, options: RunOptions | Reload = {}): Promise<number> {
   const log = createLog({ level: config.logLevel as 'info', format: config.logFormat });
   const service = processServiceNotifier((error) =>
-    log.warn({}, `systemd-notify failed: ${firstLine(error)}`),
+    log.warn({}, `systemd-notify failed: ${systemReason(error)}`),
   );
   onUncaught(log);
   onHangup(config, typeof options === 'function' ? options : options.reload, log, service);
@@ -35,7 +35,7 @@ export async function runAgent(config: AgentConfig, options: RunOptions | Reload
   try {
     agent = await Agent.start(config, { log });
   } catch (error) {
-    return startFailed(log, error);
+    return startFailed(log, error, config);
   }
   const { gossip, http, resp, socket } = agent.addresses;
   warnInsecure(config, log);
@@ -89,21 +89,22 @@ function warnInsecure(config: AgentConfig, log: Log): void {
   );
 }
 
-function startFailed(log: Log, error: unknown): number {
+function startFailed(log: Log, error: unknown, config: AgentConfig): number {
   if (!(error instanceof ShoalError)) {
     log.error({ stack: (error as Error).stack }, `could not start: ${firstLine(error)}`);
     process.stderr.write(`shoal: could not start: ${firstLine(error)}\n`);
     return 1;
   }
-  const { code, field, message } = error;
+  const { code, field } = error;
+  const message = `${error.message}${whereFrom(field, config)}`;
   log.error(field === undefined ? { code } : { code, field }, `could not start: ${message}`);
   process.stderr.write(`shoal: ${message}\n`);
   return SETTING_AT_FAULT.has(code) ? 2 : 1;
 }
 
 /**
- * Only what no restart can mend: the service manager does not try again after code 2, and an address or interface
- * that is missing may only be late.
+ * Only what no restart can mend: the service manager does not try again after code 2, and a directory, an address or an
+ * interface that is missing may only be late.
  */
 const SETTING_AT_FAULT = new Set([
   'bad-multicast',
@@ -112,6 +113,13 @@ const SETTING_AT_FAULT = new Set([
   'bad-socket',
   'bad-address',
 ]);
+
+/** Of a setting that was not typed: where it was found. */
+export function whereFrom(field: string | undefined, config: AgentConfig): string {
+  const name = field?.replaceAll('-', '_') ?? '';
+  const origin = config.origins[name];
+  return origin === undefined || origin.startsWith('flag ') ? '' : ` (${name} is from ${origin})`;
+}
 
 function onUncaught(log: Log): void {
   process.on('uncaughtException', (error: unknown) => {
@@ -149,10 +157,12 @@ function onHangup(
   });
 }
 
-/** Names of the settings that differ. */
+/** Names of the settings that differ, wherever they come from. */
 export function changedSettings(before: AgentConfig, after: AgentConfig): string[] {
   const names = Object.keys(before) as (keyof AgentConfig)[];
-  return names.filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]));
+  return names.filter(
+    (name) => name !== 'origins' && JSON.stringify(before[name]) !== JSON.stringify(after[name]),
+  );
 }
 
 /** The logger is pino's, whose level is a property. */

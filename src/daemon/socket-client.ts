@@ -1,5 +1,6 @@
 import { type IncomingMessage, request } from 'node:http';
 import { StringDecoder } from 'node:string_decoder';
+import { systemReason } from '../base/index.ts';
 
 const TIMEOUT_MS = 5_000;
 /** An answer of a group on one machine is far smaller; more is a mistake. */
@@ -72,7 +73,9 @@ function open(
     call.setTimeout(TIMEOUT_MS, () =>
       call.destroy(new Error(`${path}: no answer within ${TIMEOUT_MS / 1000} s`)),
     );
-    call.on('error', reject);
+    call.on('error', (error) =>
+      reject(new Error(`the agent at ${socketPath} cannot be asked: ${systemReason(error)}`)),
+    );
     call.end(body ?? undefined);
   });
 }

@@ -86,12 +86,16 @@ describe('reading', () => {
     await ask(it_.port, 'GET', '/v1/owners?key=a+b%26%7Bc%7D');
     await ask(it_.port, 'GET', '/v1/owners?key=');
     await ask(it_.port, 'GET', '/v1/owners?position=0xFFffFFff');
+    await ask(it_.port, 'GET', '/v1/owners?position=slot:16383');
+    await ask(it_.port, 'GET', '/v1/owners?position=slot%3A1');
     await ask(it_.port, 'GET', '/v1/converged?wait=1.25');
     expect(it_.node.calls).toEqual([
       ['ranges', 'bête'],
       ['ownersOfKey', 'a b&{c}'],
       ['ownersOfKey', ''],
       ['ownersAt', 0xffffffff],
+      ['ownersAt', 0xfffc0000],
+      ['ownersAt', 0x40000],
       ['converged', 1250],
     ]);
   });

@@ -67,8 +67,8 @@ describe('listening', () => {
 
   it('says which address it cannot have', async () => {
     const error = await failure(parts({ host: '192.0.2.1', port: 0 }, null).start());
-    expect(error).toMatchObject({ code: 'bad-address', field: 'http' });
-    expect(error.message).toContain('192.0.2.1:0');
+    expect(error).toMatchObject({ code: 'cannot-listen', field: 'http' });
+    expect(error.message).toContain('192.0.2.1:0 (that is not an address of this machine)');
   });
 
   it('leaves a socket alone that another process answers on', async () => {
@@ -102,8 +102,11 @@ describe('listening', () => {
 
   it('says what to do about a socket path that cannot be', async () => {
     const missing = await failure(parts(null, join(it_.socketPath, '..', 'no', 'such', 's.sock')).start());
-    expect(missing).toMatchObject({ code: 'bad-socket', field: 'socket' });
-    expect(missing.message).toContain('--socket PATH');
+    expect(missing).toMatchObject({ code: 'socket-unusable', field: 'socket' });
+    expect(missing.message).toMatch(/there is no \S+\/no\/such\): make that directory.*--socket PATH/);
+    const file = await failure(parts(null, '/dev/null/s.sock').start());
+    expect(file).toMatchObject({ code: 'socket-unusable', field: 'socket' });
+    expect(file.message).toContain('(a part of the path is not a directory)');
     const long = await failure(parts(null, `/tmp/${'x'.repeat(120)}`).start());
     expect(long).toMatchObject({ code: 'bad-socket', field: 'socket' });
     expect(long.message).toContain('107');

@@ -1,26 +1,27 @@
+import { existsSync } from 'node:fs';
 import { lstat, unlink } from 'node:fs/promises';
 import { type AddressInfo, createConnection, type Server } from 'node:net';
-import { type Address, joinAddress, ShoalError } from '../base/index.ts';
+import { dirname } from 'node:path';
+import { type Address, joinAddress, ShoalError, systemReason } from '../base/index.ts';
 
 /** Longest path of a Unix socket on Linux, in bytes. */
 const SOCKET_PATH_BYTES = 107;
 
-/** @throws ShoalError `port-in-use`, `bad-address` naming the setting `http` */
+/** @throws ShoalError `port-in-use`, `cannot-listen` naming the setting `http` */
 export async function listenTcp(server: Server, host: string, port: number): Promise<Address> {
   try {
     await listen(server, () => server.listen({ host, port }));
   } catch (error) {
     const asked = joinAddress(host, port);
-    const code = codeOf(error);
-    if (code === 'EADDRINUSE')
+    if (codeOf(error) === 'EADDRINUSE')
       throw new ShoalError(
         'port-in-use',
         `http: ${asked} is taken by another program: stop it, or choose another address with --http HOST:PORT (port 0 picks a free one) or --no-http`,
         'http',
       );
     throw new ShoalError(
-      'bad-address',
-      `http: cannot listen on ${asked} (${code}): choose an address of this machine and a port it may use`,
+      'cannot-listen',
+      `http: cannot listen on ${asked} (${systemReason(error)}): choose an address of this machine and a port it may use`,
       'http',
     );
   }
@@ -31,7 +32,7 @@ export async function listenTcp(server: Server, host: string, port: number): Pro
 /**
  * Listens on a Unix socket of mode 0600. The umask is narrowed while the file is made, which Node does within the call,
  * so there is no moment when others could open it. A file left by a process that is gone is removed.
- * @throws ShoalError `socket-in-use`, `bad-socket` naming the setting `socket`
+ * @throws ShoalError `socket-in-use`, `socket-unusable`, `bad-socket` naming the setting `socket`
  */
 export async function listenSocket(server: Server, path: string): Promise<void> {
   if (Buffer.byteLength(path) > SOCKET_PATH_BYTES || path.includes('\0'))
@@ -51,13 +52,7 @@ export async function listenSocket(server: Server, path: string): Promise<void> 
         }
       });
     } catch (error) {
-      const code = codeOf(error);
-      if (code !== 'EADDRINUSE')
-        throw new ShoalError(
-          'bad-socket',
-          `socket: cannot create '${path}' (${code}): make its directory, writable for this user, or choose another with --socket PATH`,
-          'socket',
-        );
+      if (codeOf(error) !== 'EADDRINUSE') throw unusable(path, error);
       if (attempt > 2 || !(await removeStale(path)))
         throw new ShoalError(
           'socket-in-use',
@@ -66,6 +61,16 @@ export async function listenSocket(server: Server, path: string): Promise<void> 
         );
     }
   }
+}
+
+function unusable(path: string, error: unknown): ShoalError {
+  // Node says EACCES of a missing directory too.
+  const directory = dirname(path);
+  const why = existsSync(directory)
+    ? `${systemReason(error)}): let this user write in ${directory}`
+    : `there is no ${directory}): make that directory`;
+  const message = `socket: cannot create '${path}' (${why}, or choose another path with --socket PATH`;
+  return new ShoalError('socket-unusable', message, 'socket');
 }
 
 /** True when the way is free: what was there is a socket that nobody answers on, and is removed. */

@@ -5,6 +5,8 @@ import { LAST_POSITION, list, show } from './check.ts';
 /** Checks of query strings and headers, as strict as those of bodies. */
 
 const MAX_WAIT_SECONDS = 300;
+const LAST_SLOT = 16383;
+const SLOT_POSITIONS = 2 ** 18;
 
 export type Query = ReadonlyMap<string, readonly string[]>;
 
@@ -33,13 +35,15 @@ export function param(query: Query, name: string): string | undefined {
   return query.get(name)?.[0];
 }
 
-/** Decimal or 0x hex. */
+/** Decimal, 0x hex, or slot:N for the first position of a Redis Cluster slot. */
 export function position(text: string): number {
-  const value = /^([0-9]{1,10}|0[xX][0-9a-fA-F]{1,8})$/.test(text) ? Number(text) : NaN;
+  const slot = /^slot:([0-9]{1,5})$/i.exec(text)?.[1];
+  if (slot !== undefined && Number(slot) <= LAST_SLOT) return Number(slot) * SLOT_POSITIONS;
+  const value = /^([0-9]{1,10}|0x[0-9a-f]{1,8})$/i.test(text) ? Number(text) : NaN;
   if (!(value <= LAST_POSITION))
     throw new ShoalError(
       'bad-position',
-      `position: ${show(text)} is not a position: a number from 0 to ${LAST_POSITION}, decimal or 0x hex`,
+      `position: ${show(text)} is not a position: a number from 0 to ${LAST_POSITION}, decimal or 0x hex, or slot:0 to slot:${LAST_SLOT}`,
       'position',
     );
   return value;
@@ -86,17 +90,14 @@ export function eventTypes(texts: readonly string[] | undefined): ReadonlySet<Ev
   return types;
 }
 
-/** Null: none sent; a browser that has seen no event yet may send an empty one. */
+/**
+ * Null: none sent, or something that is no event's id, which is as good as none: an EventSource that is refused gives up
+ * for good. A browser that has seen no event yet may send an empty one.
+ */
 export function lastEventId(header: string | string[] | undefined): number | null {
-  if (header === undefined || header === '') return null;
-  const value = typeof header === 'string' && /^[0-9]{1,15}$/.test(header) ? Number(header) : null;
-  if (value === null)
-    throw new ShoalError(
-      'bad-event-id',
-      `Last-Event-ID: ${show(header)} is not an event's id`,
-      'Last-Event-ID',
-    );
-  return value;
+  if (typeof header !== 'string' || !/^[0-9]{1,16}$/.test(header)) return null;
+  const value = Number(header);
+  return Number.isSafeInteger(value) ? value : null;
 }
 
 function decode(text: string): string {

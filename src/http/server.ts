@@ -56,7 +56,10 @@ const TIMES: HttpTimes = {
 };
 
 export interface HttpServer {
-  /** Opens what was asked for, or nothing. @throws ShoalError `port-in-use socket-in-use bad-address bad-socket` */
+  /**
+   * Opens what was asked for, or nothing.
+   * @throws ShoalError `port-in-use cannot-listen socket-in-use socket-unusable bad-socket`
+   */
   start(): Promise<{ readonly http: Address | null; readonly socket: string | null }>;
   /** Ends event streams and idle connections at once, gives replies under way a moment, removes the socket. */
   close(): Promise<void>;

@@ -28,3 +28,4 @@ export { randomNodeId, randomU32 } from './entropy.ts';
 export { isLoopback, isWildcard } from './interfaces.ts';
 export { createLog, type Log, type LogOptions, prettyLine, silentLog } from './log.ts';
 export type { Seal, SealFactory, SealSurroundings } from './sealing.ts';
+export { makeDirectory } from './state/disk.ts';

@@ -1,6 +1,13 @@
 import { lookup } from 'node:dns/promises';
 import { createServer, isIP, isIPv4, type Server } from 'node:net';
-import { type Address, joinAddress, parseAddress, ShoalError, splitAddress } from '../base/index.ts';
+import {
+  type Address,
+  joinAddress,
+  parseAddress,
+  ShoalError,
+  splitAddress,
+  systemReason,
+} from '../base/index.ts';
 import { NetworkCounters } from './counters.ts';
 import { checkInterface, isWildcard } from './interfaces.ts';
 import type { Log } from './log.ts';
@@ -120,7 +127,7 @@ async function bindBoth(host: string, port: number) {
       const { code } = error as NodeJS.ErrnoException;
       // Free for datagrams, taken for streams: another free one will do.
       if (port === 0 && code === 'EADDRINUSE' && attempt < PORT_ATTEMPTS) continue;
-      throw bindError(code, joinAddress(host, port));
+      throw bindError(error, joinAddress(host, port));
     }
   }
 }
@@ -136,7 +143,8 @@ function listen(host: string, port: number): Promise<Server> {
   });
 }
 
-function bindError(code: string | undefined, address: Address): ShoalError {
+function bindError(error: unknown, address: Address): ShoalError {
+  const { code } = error as NodeJS.ErrnoException;
   if (code === 'EADDRINUSE') {
     return new ShoalError(
       'address-in-use',
@@ -149,7 +157,7 @@ function bindError(code: string | undefined, address: Address): ShoalError {
       ? 'is not an address of this machine'
       : code === 'EACCES'
         ? 'needs more rights'
-        : `failed (${code})`;
+        : `failed (${systemReason(error)})`;
   return new ShoalError('bad-bind', `bind: ${address} ${why}: choose another with --bind`, 'bind');
 }
 
@@ -186,7 +194,8 @@ async function openMulticast(
     );
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    options.log.warn({ code }, `multicast is off: ${options.multicast.group} cannot be opened (${code})`);
+    const why = systemReason(error);
+    options.log.warn({ code }, `multicast is off: ${options.multicast.group} cannot be opened (${why})`);
     return null;
   }
 }

@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns';
 import { connect, isIPv4, type Server, type Socket } from 'node:net';
-import { type Address, joinAddress, LIMITS, splitAddress } from '../base/index.ts';
+import { type Address, joinAddress, LIMITS, splitAddress, systemReason } from '../base/index.ts';
 import type { NetworkCounters } from './counters.ts';
 import { FrameReader } from './frame-reader.ts';
 import { isWildcard } from './interfaces.ts';
@@ -146,7 +146,7 @@ export class TcpEndpoint {
     lookup(host, { family }, (error, ip) => {
       clearTimeout(timer);
       if (this.#closed || !this.#streams.has(stream.handle)) return;
-      if (error !== null) this.#gone(stream, `'${host}' cannot be resolved (${error.code})`);
+      if (error !== null) this.#gone(stream, `'${host}' cannot be resolved (${systemReason(error)})`);
       else this.#dial(stream, ip, port);
     });
   }
@@ -203,8 +203,8 @@ export class TcpEndpoint {
       stream.reason = `idle for ${this.#timeouts.idleMs / 1000} s`;
       socket.destroy();
     });
-    socket.on('error', (error: NodeJS.ErrnoException) => {
-      stream.reason = error.code ?? error.message;
+    socket.on('error', (error) => {
+      stream.reason = systemReason(error);
     });
     socket.on('data', (chunk) => {
       this.#counters.streamBytesIn += chunk.length;

@@ -146,15 +146,18 @@ export const EVENT_TYPES = [
 export type EventType = (typeof EVENT_TYPES)[number];
 
 export interface EventView {
-  /** Rises by one with each event of this process. */
+  /** Rises by one with each event of this process, from a random number: an id tells which run it is of. */
   readonly id: number;
   readonly type: EventType;
   /** ISO 8601, this node's clock. */
   readonly time: string;
-  /** What it is about: a member id, or the node id of the range's entry. For owners-changed: this node. */
+  /**
+   * What it is about: a member id, or the node id of the range's entry. For owners-changed: the node by whose
+   * registrations, or by whose coming or going, they changed.
+   */
   readonly subject: NodeId;
   readonly name: string;
-  /** The node that made the change, as far as the delta tells. */
+  /** The node that made the change, as far as the delta tells. Null on owners-changed by a member that came or went. */
   readonly origin: NodeId | null;
   /** Present on range events; on owners-changed the span of positions whose owners changed. */
   readonly range?: { readonly start: number; readonly end: number; readonly priority: number | null };

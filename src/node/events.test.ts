@@ -59,6 +59,83 @@ describe('the figures of what was sent', () => {
   });
 });
 
+describe('owners that changed', () => {
+  const trio = () => {
+    const lab = new Lab();
+    const [a, b, c] = [lab.add(), lab.add(), lab.add()];
+    lab.run(8000);
+    return { lab, a, b, c };
+  };
+  const owners = (seat: Seat) => seat.events.filter((event) => event.type === 'owners-changed');
+
+  it('are told with whose registration it was and which node\u2019s delta changed it, here and elsewhere', () => {
+    const { lab, a, b, c } = trio();
+    lab.ask(a, { kind: 'register', start: 5, end: 9, priority: 1, node: c.node.id });
+    lab.run(500);
+    const told = {
+      type: 'owners-changed',
+      subject: c.node.id,
+      name: 'n2',
+      origin: a.node.id,
+      range: { start: 5, end: 9, priority: null },
+    };
+    for (const seat of [a, b, c]) expect(owners(seat)).toEqual([told]);
+    lab.ask(b, { kind: 'release', start: 5, end: 9, node: c.node.id });
+    lab.run(500);
+    for (const seat of [a, b, c]) expect(owners(seat)).toEqual([told, { ...told, origin: b.node.id }]);
+  });
+
+  it('by a member that left name it, and no delta', () => {
+    const { lab, a, b, c } = trio();
+    lab.ask(c, register(7));
+    lab.ask(c, { kind: 'leave', release: false });
+    lab.run(500);
+    for (const seat of [a, b]) {
+      expect(owners(seat).at(-1)).toMatchObject({
+        subject: c.node.id,
+        origin: null,
+        range: { start: 7, end: 7 },
+      });
+    }
+  });
+
+  it('are told once for each node that moved, however many ranges came at once', () => {
+    const { lab, a, c } = trio();
+    for (let i = 0; i < 20; i++) {
+      lab.command(a, register(10 * i));
+      lab.command(a, { ...register(10 * i + 5), node: c.node.id });
+    }
+    lab.run(1000);
+    const late = lab.add({ multicast: false, join: ['10.0.0.1:1' as Address] });
+    lab.run(3000);
+    expect(late.node.ranges().length).toBe(40);
+    const told = owners(late).map(({ subject, origin, range }) => [
+      subject,
+      origin,
+      range?.start,
+      range?.end,
+    ]);
+    expect(told).toEqual(
+      expect.arrayContaining([
+        [a.node.id, a.node.id, 0, 190],
+        [c.node.id, a.node.id, 5, 195],
+      ]),
+    );
+    expect(told.length).toBe(2);
+  });
+
+  it('are not told of what was on the disk before', () => {
+    const lab = new Lab();
+    const a = lab.add();
+    lab.ask(a, register(3));
+    lab.run(100);
+    const again = lab.add({}, { leaseFrom: 1025, journal: a.journal });
+    again.cut = true;
+    expect(again.node.ranges().length).toBe(1);
+    expect(owners(again)).toEqual([]);
+  });
+});
+
 describe('an outbox', () => {
   const record = (seat: Seat, i: number, tag = '') => ({
     ...seat.node.state.members.me().record,

@@ -84,6 +84,64 @@ describe('a peer in a session', () => {
   });
 });
 
+describe('streams on which nothing comes', () => {
+  const ANSWERED = 64;
+  let handles = -20_000;
+  const open = (lab: Lab, seat: Seat): void =>
+    seat.node.accepted(--handles, '10.9.9.9:9' as Address, lab.nowMs);
+
+  it('keep no member out, however many there are', () => {
+    const lab = new Lab();
+    const a = lab.add({ multicast: false });
+    for (let i = 0; i < 3 * ANSWERED; i++) open(lab, a);
+    const { sessions } = a.node;
+    expect(sessions.open).toBe(ANSWERED);
+    expect(sessions.counters).toMatchObject({ evicted: 2 * ANSWERED, refused: 0 });
+    const b = lab.add({ multicast: false, join: ['10.0.0.0:1' as Address] });
+    lab.run(50);
+    expect(b.node.memberCounts().alive).toBe(2);
+    expect(sessions.counters.answered).toBe(1);
+    const figures = a.node.metrics(lab.nowMs).find((family) => family.name === 'shoal_sessions_total');
+    expect(figures?.samples).toContainEqual({ labels: { what: 'evicted' }, value: 2 * ANSWERED + 1 });
+  });
+
+  it('do not take the place of those that said hello, which are refused when all places are theirs', () => {
+    const lab = pair();
+    const { node, hello } = intruder(lab);
+    hello();
+    for (let i = 0; i < 2 * ANSWERED; i++) open(lab, lab.seats[0] as Seat);
+    expect(node.sessions.counters).toMatchObject({ refused: 0 });
+    expect(node.sessions.open).toBe(ANSWERED);
+    hello();
+    expect(node.sessions.counters.refused).toBe(0);
+    expect(node.sessions.counters.evicted).toBe(ANSWERED + 1);
+  });
+
+  it('are closed after two seconds, whatever comes that is no hello', () => {
+    const lab = pair();
+    const { node, frame, hello } = intruder(lab);
+    open(lab, lab.seats[0] as Seat);
+    lab.run(1000);
+    frame({ kind: KIND.end });
+    lab.run(900);
+    expect(node.sessions.open).toBe(2);
+    lab.run(200);
+    expect(node.sessions.open).toBe(0);
+    expect(node.sessions.counters.silent).toBe(2);
+    hello();
+    expect(node.sessions.open).toBe(0);
+  });
+
+  it('are not those on which a hello came', () => {
+    const lab = pair();
+    const { node, hello } = intruder(lab);
+    hello();
+    lab.run(5000);
+    expect(node.sessions.open).toBe(1);
+    expect(node.sessions.counters.silent).toBe(0);
+  });
+});
+
 describe('a forged record', () => {
   it('of this node that others would believe is taken back, whatever it says', () => {
     const lab = pair();

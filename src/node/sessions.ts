@@ -10,12 +10,17 @@ const ANSWERED = 64;
 /** A session in which nothing moves for this long is given up, and any session that lasts so long. */
 const SILENCE_MS = 10_000;
 const LIFETIME_MS = 120_000;
+/** Whoever opened a stream has said hello within this: anybody can open one and be silent. */
+const HELLO_MS = 2000;
 /** Turns after which a session ends even if there is more to say; the next round goes on. */
 const TURNS = 64;
 /** Answers of one turn: about what may wait on a stream. More are left to the next round. */
 const TURN_ANSWERS = 192;
 /** A stranger's address is called back at most this often. */
 const STRANGER_PAUSE_MS = 5000;
+
+/** Why a call of this node's own address fails. */
+export const SELF_CALLED = 'that address is this node itself';
 
 export type SessionEnd =
   | { readonly ok: true; readonly peer: NodeId; readonly equal: boolean }
@@ -57,7 +62,17 @@ export interface SessionOutputs {
  * Every step is stateless (crdt's reconciliation), so a session may break off anywhere without harm.
  */
 export class Sessions {
-  readonly counters = { called: 0, answered: 0, failed: 0, refused: 0, completed: 0, cut: 0 };
+  readonly counters = {
+    called: 0,
+    answered: 0,
+    failed: 0,
+    refused: 0,
+    completed: 0,
+    cut: 0,
+    /** Streams closed because no hello came on them: in time; before another wanted their place. */
+    silent: 0,
+    evicted: 0,
+  };
   readonly #link: Link;
   readonly #state: GroupState;
   readonly #cluster: string;
@@ -133,9 +148,7 @@ export class Sessions {
   }
 
   accepted(stream: number, nowMs: number): void {
-    let answering = 0;
-    for (const session of this.#sessions.values()) if (!session.caller) answering++;
-    if (answering >= ANSWERED) {
+    if (!this.#makeRoom()) {
       this.counters.refused++;
       this.#link.close(stream);
       return;
@@ -152,6 +165,23 @@ export class Sessions {
       compared: false,
       done: null,
     });
+  }
+
+  /** True when one more may be answered: the oldest on which no hello came yet gives way, so that silence keeps nobody out. */
+  #makeRoom(): boolean {
+    let answering = 0;
+    let silent: Session | null = null;
+    for (const session of this.#sessions.values()) {
+      if (session.caller) continue;
+      answering++;
+      if (session.peer === null) silent ??= session;
+    }
+    if (answering < ANSWERED) return true;
+    if (silent === null) return false;
+    this.counters.evicted++;
+    this.#link.close(silent.stream);
+    this.#sessions.delete(silent.stream);
+    return true;
   }
 
   /** A message of a session came. Returns false when its kind has no business on a session. */
@@ -216,6 +246,7 @@ export class Sessions {
       this.#link.close(session.stream);
       if (session.caller) this.#finish(session, { ok: false, reason: 'no answer in time' }, nowMs);
       else this.#sessions.delete(session.stream);
+      if (!session.caller && session.peer === null) this.counters.silent++;
     }
   }
 
@@ -226,10 +257,7 @@ export class Sessions {
     if (cluster !== this.#cluster) reason = `that node is of cluster '${this.#cluster}', not '${cluster}'`;
     else if (record.id !== from) reason = 'the hello names another node than its sender';
     else if (from === me.id) {
-      reason =
-        record.bootNonce === me.bootNonce
-          ? 'that address is this node itself'
-          : 'that node has the same node id';
+      reason = record.bootNonce === me.bootNonce ? SELF_CALLED : 'that node has the same node id';
     }
     if (reason !== '') {
       this.counters.refused++;
@@ -328,8 +356,8 @@ export class Sessions {
   }
 }
 
-const endsMs = (session: Session): number =>
-  Math.min(session.movedMs + SILENCE_MS, session.startMs + LIFETIME_MS);
+const endsMs = ({ caller, peer, startMs, movedMs }: Session): number =>
+  caller || peer !== null ? Math.min(movedMs + SILENCE_MS, startMs + LIFETIME_MS) : startMs + HELLO_MS;
 
 /** Records cut into messages of which each is well within a frame; the ids wanted go with the first. */
 function membersMessages(records: readonly MemberRecord[], want: readonly NodeId[]): Message[] {

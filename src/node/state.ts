@@ -8,6 +8,14 @@ import type { NodeEvent } from './machine.ts';
 /** Entries that await their sweep; of more, the oldest stay as they are: released, with a few bytes each. */
 const LOW_ENTRIES = 4096;
 
+/** A span of positions whose owners changed, and by what: told at the end of the input that did it. */
+interface Moved {
+  readonly subject: NodeId;
+  readonly origin: NodeId | null;
+  start: number;
+  end: number;
+}
+
 /**
  * All that is replicated (the map and the member records), the ownership view that follows from both, and the events
  * that tell of each change. The one place where either changes.
@@ -18,6 +26,8 @@ export class GroupState {
   readonly ownership = new OwnershipView();
   readonly counters = { joinsRefused: 0, membersRefused: 0, sweeps: 0 };
   readonly #emit: (event: NodeEvent) => void;
+  /** By subject and origin: as many as an input has of them. */
+  readonly #moved = new Map<string, Moved>();
   /** Entries at zero or below that await their sweep, by when they came to be so: since the last equal round, before. */
   #low = new BoundedMap<string, RangeKey>(LOW_ENTRIES);
   #lowLong = new BoundedMap<string, RangeKey>(LOW_ENTRIES);
@@ -73,17 +83,20 @@ export class GroupState {
     for (const { node, start, end, after } of this.map.join(delta).changes) {
       this.ownership.setRegistration(node, start, end, after);
     }
+    this.ownership.takeChanged();
   }
 
   restoreMember(record: MemberRecord): void {
     this.members.merge(record);
     this.ownership.setLive(record.id, this.members.isLive(record.id));
+    this.ownership.takeChanged();
   }
 
   /** Brings view and watchers up to changes made to the map. */
   follow(result: Pick<JoinResult, 'changes'>, origin: NodeId | null): void {
     for (const { node, start, end, before, after } of result.changes) {
       this.ownership.setRegistration(node, start, end, after);
+      this.#noteOwners(node, origin);
       const type = before === 0 ? 'range-registered' : after === 0 ? 'range-released' : 'range-priority';
       const range = { start, end, priority: after === 0 ? null : after };
       this.#emit({ type, subject: node, name: this.nameOf(node), origin, range });
@@ -97,6 +110,7 @@ export class GroupState {
     if (result.kind !== 'new' && result.kind !== 'changed') return result;
     const now = result.member.record;
     this.ownership.setLive(now.id, now.state <= STATE.suspect);
+    this.#noteOwners(now.id, null);
     const before = result.kind === 'new' ? null : result.before;
     const type = eventOf(before, now);
     if (type !== null) {
@@ -110,13 +124,27 @@ export class GroupState {
     return result;
   }
 
-  /** One event for all positions whose owners changed since the last call. */
+  /** For each node whose registrations or life changed since the last call, one event for all positions it moved. */
   announceOwners(): void {
+    if (this.#moved.size === 0) return;
+    for (const { subject, origin, start, end } of this.#moved.values()) {
+      const range = { start, end, priority: null };
+      this.#emit({ type: 'owners-changed', subject, name: this.nameOf(subject), origin, range });
+    }
+    this.#moved.clear();
+  }
+
+  #noteOwners(subject: NodeId, origin: NodeId | null): void {
     const span = this.ownership.takeChanged();
     if (span === null) return;
-    const self = this.members.self;
-    const range = { start: span.start, end: span.end, priority: null };
-    this.#emit({ type: 'owners-changed', subject: self, name: this.nameOf(self), origin: null, range });
+    const key = `${subject}${origin ?? ''}`;
+    const moved = this.#moved.get(key);
+    if (moved === undefined) {
+      this.#moved.set(key, { subject, origin, start: span.start, end: span.end });
+      return;
+    }
+    moved.start = Math.min(moved.start, span.start);
+    moved.end = Math.max(moved.end, span.end);
   }
 
   nameOf(id: NodeId): string {

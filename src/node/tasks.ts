@@ -10,7 +10,7 @@ import {
 import { type Member, STATE } from '../members/index.ts';
 import type { ConvergedView, JoinView } from './contract.ts';
 import type { Answer } from './machine.ts';
-import type { SessionEnd } from './sessions.ts';
+import { SELF_CALLED, type SessionEnd } from './sessions.ts';
 import type { GroupState } from './state.ts';
 
 /** Converged: members not agreeing are asked again after this long, and so many milliseconds for each member. */
@@ -26,6 +26,11 @@ const TURN_MS = 10_000;
 const CALL_AGAIN_MS = 100;
 /** Contacts given at start are tried again after these pauses. */
 const CONTACT = { firstMs: 1000, maxMs: 8000 } as const;
+/**
+ * Contacts that had not answered when another one did are tried again after these pauses, for ever: behind one may be
+ * a group that knows nothing of this one.
+ */
+const STRAY = { firstMs: 60_000, maxMs: 300_000 } as const;
 /** A node that heard nobody for this long goes back to its contacts: longer than anti-entropy's pause, which grows alike. */
 const ALONE = { firstMs: 5000, perMemberMs: 600, maxMs: 60_000 } as const;
 
@@ -72,6 +77,7 @@ export class Tasks {
   #askMs = Infinity;
   readonly #joins = new Set<JoinTask>();
   #contacts: Contact[] = [];
+  #strays: Contact[] = [];
   #given: readonly Address[] = [];
   #aloneMs = Infinity;
 
@@ -86,9 +92,10 @@ export class Tasks {
     return this.#contacts.map((c) => c.address);
   }
 
-  /** Tries these until one answered; again when everybody else is gone. */
+  /** Tries these until one answered, slowly those that did not; all again when everybody else is gone. */
   contact(addresses: readonly Address[], nowMs: number): void {
     this.#given = addresses;
+    this.#strays = [];
     this.#contacts = addresses.map((address) => ({
       address,
       pauseMs: CONTACT.firstMs,
@@ -145,6 +152,7 @@ export class Tasks {
     for (const { token } of this.#joins) this.#fail(token, error);
     this.#joins.clear();
     this.#contacts = [];
+    this.#strays = [];
   }
 
   /** Calls as many of a join's addresses as there is room for; answers when all are done with. */
@@ -179,6 +187,7 @@ export class Tasks {
     for (const task of this.#converged) next = Math.min(next, task.deadlineMs);
     for (const task of this.#joins) next = Math.min(next, task.againMs);
     for (const contact of this.#contacts) if (!contact.calling) next = Math.min(next, contact.dueMs);
+    for (const stray of this.#strays) if (!stray.calling) next = Math.min(next, stray.dueMs);
     return next;
   }
 
@@ -187,14 +196,20 @@ export class Tasks {
     for (const task of this.#joins) if (nowMs >= task.againMs) this.#advance(task, nowMs);
     this.#lookAround(nowMs);
     for (const contact of this.#contacts) {
-      if (contact.calling || nowMs < contact.dueMs) continue;
-      contact.calling = this.#out.call(
-        contact.address,
-        (end, endMs) => this.#contacted(contact, end, endMs),
-        nowMs,
-      );
-      if (!contact.calling) contact.dueMs = nowMs + CALL_AGAIN_MS;
+      if (!contact.calling && nowMs >= contact.dueMs) this.#callContact(contact, nowMs);
     }
+    for (const stray of this.#strays) {
+      if (stray.calling || nowMs < stray.dueMs) continue;
+      // A member, live or down, is met by anti-entropy anyway.
+      if (this.#isMembers(stray.address)) stray.dueMs = nowMs + STRAY.maxMs;
+      else this.#callContact(stray, nowMs);
+    }
+  }
+
+  #callContact(contact: Contact, nowMs: number): void {
+    const done = (end: SessionEnd, endMs: number): void => this.#contacted(contact, end, endMs);
+    contact.calling = this.#out.call(contact.address, done, nowMs);
+    if (!contact.calling) contact.dueMs = nowMs + CALL_AGAIN_MS;
   }
 
   /**
@@ -225,8 +240,18 @@ export class Tasks {
 
   #contacted(contact: Contact, end: SessionEnd, nowMs: number): void {
     contact.calling = false;
+    if (!this.#contacts.includes(contact)) {
+      this.#strayed(contact, end, nowMs);
+      return;
+    }
     if (end.ok) {
+      this.#strays = this.#contacts.filter((other) => other !== contact);
       this.#contacts = [];
+      for (const stray of this.#strays) {
+        stray.pauseMs = STRAY.firstMs;
+        const known = this.#isMembers(stray.address);
+        stray.dueMs = nowMs + (known ? STRAY.maxMs : jitter(this.#rng, STRAY.firstMs));
+      }
       return;
     }
     this.#out.log('contact did not answer', {
@@ -236,6 +261,23 @@ export class Tasks {
     });
     contact.dueMs = nowMs + jitter(this.#rng, contact.pauseMs);
     contact.pauseMs = Math.min(CONTACT.maxMs, contact.pauseMs * 2);
+  }
+
+  #strayed(stray: Contact, end: SessionEnd, nowMs: number): void {
+    if (end.ok || end.reason === SELF_CALLED) {
+      this.#strays = this.#strays.filter((other) => other !== stray);
+      return;
+    }
+    stray.dueMs = nowMs + jitter(this.#rng, stray.pauseMs);
+    stray.pauseMs = Math.min(STRAY.maxMs, stray.pauseMs * 2);
+  }
+
+  /** One that left is none: whoever is there next may know nobody. */
+  #isMembers(address: Address): boolean {
+    for (const { record } of this.#state.members.all()) {
+      if (record.state !== STATE.left && record.addresses.includes(address)) return true;
+    }
+    return false;
   }
 
   #isOther({ record }: Member): boolean {

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { resolveConfig, sampleConfig } from '../../src/config/index.ts';
+import { resolveConfig, sampleConfig, settingsMarkdown } from '../../src/config/index.ts';
 import { eventually, ROOT, Sandbox } from './harness.ts';
 
 const UNIT = join(ROOT, 'deploy/shoal.service');
@@ -10,6 +10,10 @@ const hasSystemd = spawnSync('systemd-analyze', ['--version']).status === 0;
 
 test('the sample file is the one made from the table of settings (mend it: vitest run --project e2e test/e2e/deploy.test.ts -u)', async () => {
   await expect(sampleConfig()).toMatchFileSnapshot(join(ROOT, 'deploy/shoal.toml'));
+});
+
+test("the README's table of settings is the one made from the table of settings", () => {
+  expect(readFileSync(join(ROOT, 'README.md'), 'utf8')).toContain(`\n${settingsMarkdown()}\n`);
 });
 
 test('the sample file as it is changes no default', () => {

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { expect, test } from 'vitest';
 import { eventually, processesWith, type Running, Sandbox, shoal } from './harness.ts';
@@ -46,6 +46,8 @@ test('a dev group agrees, shows its table and page, streams events, and leaves n
   await eventually('the event is shown', () =>
     running.lines.some((line) => /range-registered +node-3 +0x00000000-0x00000007:9/.test(line)),
   );
+  const exported = /^ {2}export SHOAL_SOCKET=(\S+)$/m.exec(running.stdout)?.[1] ?? '';
+  expect((await shoal(['status'], { SHOAL_SOCKET: exported })).stdout).toMatch(/^node +node-1 /);
   running.kill('SIGINT');
   const ended = await running.ended;
   expect(ended.code).toBe(0);
@@ -129,6 +131,18 @@ test('a dev group that cannot start says which node and why, and leaves nothing'
   expect(stderr).toContain('node-2');
   expect(stderr).toContain(`pid ${holder.running.pid}`);
   expect(processesWith(`${keep}/node-1`)).toEqual([]);
+});
+
+test('a --keep that cannot be a directory is exit code 1 and one line, not a loop', async () => {
+  await using sandbox = new Sandbox();
+  writeFileSync(sandbox.path('file'), '');
+  for (const keep of ['/proc/shoal/dev', sandbox.path('file'), sandbox.path('file/below')]) {
+    const { code, stderr } = await sandbox.run(['dev', '--nodes', '1', '--keep', keep]).ended;
+    expect([keep, code]).toEqual([keep, 1]);
+    expect(stderr.trim().split('\n')).toHaveLength(1);
+    expect(stderr).toContain(keep);
+    expect(stderr).toContain('--keep');
+  }
 });
 
 test.each([['0'], ['65'], ['many']])('--nodes %s is exit code 2', async (nodes) => {

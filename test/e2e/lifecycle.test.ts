@@ -170,6 +170,35 @@ test('a state directory that the system will not make is exit code 1 and one lin
   expect(stderr).toContain('/proc/shoal/a');
 });
 
+test('an admin socket in a missing directory is exit code 1, like every fault of the machine', async () => {
+  await using sandbox = new Sandbox();
+  const flags = ['--socket', sandbox.path('none/s')];
+  const { code, stderr } = await sandbox.spawn({ name: 'a', flags }).ended;
+  expect(code).toBe(1);
+  expect(stderr.trim().split('\n')).toHaveLength(1);
+  expect(stderr).toContain(`there is no ${sandbox.path('none')}`);
+});
+
+test('an agent whose socket is taken because SHOAL_SOCKET was exported for the verbs says so', async () => {
+  await using sandbox = new Sandbox();
+  const agent = await sandbox.start({ name: 'a' });
+  const env = { SHOAL_SOCKET: agent.ready.socket };
+  const { code, stderr } = await sandbox.spawn({ name: 'b', env }).ended;
+  expect(code).toBe(1);
+  expect(stderr.trim().split('\n')).toHaveLength(1);
+  expect(stderr).toContain('is in use by another process');
+  expect(stderr).toContain('(socket is from environment variable SHOAL_SOCKET)');
+});
+
+test('a token that could be guessed, or is not there, is exit code 2', async () => {
+  await using sandbox = new Sandbox();
+  const file = sandbox.path('token');
+  const start = () => sandbox.spawn({ name: 'a', flags: ['--http-token-file', file] }).ended;
+  expect(await start()).toMatchObject({ code: 2, stderr: expect.stringMatching(/^.*no such file.*\n$/) });
+  writeFileSync(file, 't'.repeat(31));
+  expect(await start()).toMatchObject({ code: 2, stderr: expect.stringMatching(/^.*32 to 1024 .*\n$/) });
+});
+
 test.skipIf(process.getuid?.() === 0)('an unwritable state directory is exit code 1', async () => {
   await using sandbox = new Sandbox();
   mkdirSync(sandbox.path('a'));
@@ -194,6 +223,9 @@ test('a corrupted snapshot is set aside and named, and the state comes back from
   const bytes = readFileSync(snapshot);
   bytes.fill(0x55, Math.floor(bytes.length / 2));
   writeFileSync(snapshot, bytes);
+  // The first start sets it aside and then fails; the next one must name it all the same.
+  const failed = await sandbox.spawn({ name: 'b', flags: ['--http', a.ready.http as string] }).ended;
+  expect(failed.code).toBe(1);
   const again = await sandbox.start({ name: 'b' });
   expect(again.ready.id).toBe(b.ready.id);
   const aside = readdirSync(b.dataDir).find((name) => name.startsWith('snapshot.corrupt-'));

@@ -8,7 +8,9 @@ import type { Verb } from '../verb.ts';
 export const owners: Verb = {
   usage: 'owners [key]',
   summary: 'the ordered owners of a key or a position; with neither, the whole segment table',
-  details: 'First the highest priority. Per owner: name, id, priority; per segment: start, end, owners.',
+  details:
+    'First the highest priority. Per owner: name, id, priority; per segment: start, end, owners. ' +
+    'Without an owner nothing is printed but a remark ([] with --json), and the exit code is 0: shoal coverage finds gaps.',
   examples: [
     ['shoal owners user:17', 'who owns this key, first the one to ask first'],
     ['shoal owners --position slot:42', 'who owns the first position of slot 42'],

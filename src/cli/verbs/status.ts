@@ -6,7 +6,8 @@ import type { Verb } from '../verb.ts';
 import { pause } from '../wait.ts';
 
 const REDRAW_MS = 1000;
-const CLEAR_SCREEN = '\x1b[H\x1b[2J\x1b[3J';
+/** Home, then erase from there down: what has scrolled off stays. */
+const CLEAR_SCREEN = '\x1b[H\x1b[J';
 
 export const status: Verb = {
   usage: 'status',
@@ -35,8 +36,11 @@ async function watch(shell: Shell, fetch: () => Promise<StatusView>): Promise<nu
   let trouble: string | null = null;
   while (!stop.aborted) {
     const clear = shell.io.isTerminal && !shell.json ? CLEAR_SCREEN : '';
-    if (trouble !== null) shell.io.stderr(`${clear}shoal: ${trouble}\n`);
-    else if (shell.json) shell.printJson(view);
+    if (trouble !== null) {
+      // Not to standard error, which may be a file.
+      shell.io.stdout(clear);
+      shell.note(trouble);
+    } else if (shell.json) shell.printJson(view);
     else shell.io.stdout(`${clear}${statusLines(shell, view).join('\n')}\n${clear === '' ? '\n' : ''}`);
     await pause(REDRAW_MS, stop);
     if (stop.aborted) break;

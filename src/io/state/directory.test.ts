@@ -137,7 +137,7 @@ describe('state directory', () => {
     expect(boot.journal).toEqual([]);
     expect(boot.warnings).toHaveLength(1);
     expect(boot.warnings[0]).toMatch(
-      /journal\.0 is damaged after byte 8; the last \d+ bytes were cut and kept as journal\.torn-/,
+      /journal\.0 is damaged after byte 8; the last \d+ bytes were cut and kept as journal\.corrupt-.*-0; /,
     );
   });
 
@@ -170,6 +170,29 @@ describe('state directory', () => {
     next.snapshot(Buffer.from('new'));
     await next.close({ nextCounter: 1, incarnation: 1, snapshot: null });
     expect(Buffer.from((await start()).boot.snapshot ?? []).toString()).toBe('new');
+  });
+
+  it('names what an earlier start set aside at each start, until it is removed', async () => {
+    const { state } = await start();
+    state.snapshot(Buffer.from('snap'));
+    await persist(state, 'after');
+    await state.close({ nextCounter: 1, incarnation: 1, snapshot: null });
+    await truncate(join(directory, 'snapshot'), 22);
+    // A start that fails afterwards, on a taken port say, closes the directory at once.
+    const failed = await start();
+    await failed.state.close({ nextCounter: 1, incarnation: 2, snapshot: null });
+    const kept = (await readdir(directory)).filter((name) => name.startsWith('snapshot.corrupt-'));
+    expect(kept).toHaveLength(1);
+    for (let i = 0; i < 2; i++) {
+      logged = [];
+      const { state: again, boot } = await start();
+      expect(boot.warnings).toHaveLength(1);
+      expect(boot.warnings[0]).toContain(`set aside as damaged at an earlier start: ${kept[0]}; `);
+      expect(logged.join()).toContain(kept[0]);
+      await again.close({ nextCounter: 1, incarnation: 3 + i, snapshot: null });
+    }
+    await rm(join(directory, kept[0] as string));
+    expect((await start()).boot.warnings).toEqual([]);
   });
 
   it('detects every flipped bit of a snapshot', async () => {

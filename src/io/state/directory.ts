@@ -12,6 +12,7 @@ import { KeyringFile } from './keyring-file.ts';
 import { DirectoryLock } from './lock.ts';
 import {
   IDENTITY_FILE,
+  noteSetAside,
   type Recovery,
   readBoot,
   readJournals,
@@ -109,6 +110,7 @@ export class StateDirectory {
     const recovery: Recovery = { disk, directory: path, log: options.log, time, warnings: [] };
     const names = await disk.list(path);
     const old = await readBoot(recovery, names);
+    noteSetAside(recovery, names);
     const snapshot = await readSnapshotFile(recovery);
     const found = await readJournals(recovery, names, snapshot?.generation ?? 0);
     const boot = await startBoot(disk, path, old, options.newId ?? randomNodeId);

@@ -60,9 +60,7 @@ class RealFile implements DiskFile {
 }
 
 export const realDisk: Disk = {
-  async makeDirectory(path) {
-    await makeDirectory(path);
-  },
+  makeDirectory,
   list: (directory) => readdir(directory),
   async read(path) {
     try {
@@ -114,10 +112,10 @@ export async function replaceFile(disk: Disk, path: string, parts: readonly Uint
 }
 
 /**
- * Makes a directory and those above it. Not by mkdir's own `recursive`, which in Node 20 never comes back where the
+ * Makes a directory and those above it, private to the user. Not by mkdir's own `recursive`, which in Node 20 never comes back where the
  * system answers ENOENT under a parent that exists, as /proc does.
  */
-async function makeDirectory(path: string): Promise<void> {
+export async function makeDirectory(path: string): Promise<void> {
   const make = async (): Promise<Error | null> => {
     try {
       await mkdir(path, { mode: DIRECTORY_MODE });

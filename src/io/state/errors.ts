@@ -1,4 +1,4 @@
-import { ShoalError } from '../../base/index.ts';
+import { ShoalError, systemReason } from '../../base/index.ts';
 
 /** How a disk refused while the node runs: the code and message of the refused command. */
 export interface DiskError {
@@ -42,13 +42,12 @@ export function openError(error: unknown, path: string): unknown {
     );
   }
   const why =
-    code === 'EACCES' || code === 'EPERM'
-      ? 'permission denied'
-      : code === 'EROFS'
-        ? 'read-only file system'
-        : code === 'ENOTDIR' || code === 'EEXIST'
-          ? 'not a directory'
-          : code;
+    code === 'ENOTDIR' || code === 'EEXIST'
+      ? 'not a directory'
+      : // Made with those above it: only where the system itself makes the directories, as in /proc, is one missing.
+        code === 'ENOENT'
+        ? 'the system does not let it be made there'
+        : systemReason(error);
   return new ShoalError(
     'state-unwritable',
     `the state directory ${path} cannot be used (${why}): make it writable for this user, or choose another with --data-dir`,

@@ -18,6 +18,11 @@ export interface Recovery {
 
 export const IDENTITY_FILE = 'identity.json';
 export const SNAPSHOT_FILE = 'snapshot';
+const JOURNAL_PREFIX = 'journal.';
+/** How the names of files set aside begin; the time follows. */
+const TORN_JOURNAL = 'journal.torn-';
+const CORRUPT_JOURNAL = 'journal.corrupt-';
+const CORRUPT_SNAPSHOT = `${SNAPSHOT_FILE}.corrupt-`;
 
 /** Null in a directory that no node ever used. @throws ShoalError `state-corrupt` when counters could be used twice. */
 export async function readBoot(r: Recovery, names: readonly string[]): Promise<BootValues | null> {
@@ -75,7 +80,7 @@ export async function readSnapshotFile(
   if (bytes === null) return null;
   const snapshot = readSnapshot(bytes);
   if (snapshot !== null) return snapshot;
-  const aside = `${SNAPSHOT_FILE}.corrupt-${fileTime(r.time)}`;
+  const aside = `${CORRUPT_SNAPSHOT}${fileTime(r.time)}`;
   await r.disk.rename(path, join(r.directory, aside));
   note(
     r,
@@ -127,7 +132,8 @@ export async function readJournals(
 }
 
 async function cut(r: Recovery, name: string, bytes: Uint8Array, sound: number, damaged: boolean) {
-  const aside = `journal.torn-${fileTime(r.time)}`;
+  // Torn is what a power cut does, and lost nothing that was confirmed; damaged is what no crash does.
+  const aside = `${damaged ? CORRUPT_JOURNAL : TORN_JOURNAL}${fileTime(r.time)}-${name.slice(JOURNAL_PREFIX.length)}`;
   await replaceFile(r.disk, join(r.directory, aside), [bytes.subarray(sound)]);
   const file = await r.disk.open(join(r.directory, name));
   try {
@@ -141,11 +147,25 @@ async function cut(r: Recovery, name: string, bytes: Uint8Array, sound: number, 
   else r.log.warn({ file: name, bytes: bytes.length - sound, keptAs: aside }, what);
 }
 
+/**
+ * What an earlier start set aside is named at each start until somebody has removed it: that start may have failed in
+ * the end, or nobody may have looked.
+ */
+export function noteSetAside(r: Recovery, names: readonly string[]): void {
+  const kept = names.filter((name) => isCorrupt(name) && !name.endsWith('.tmp')).sort();
+  if (kept.length === 0) return;
+  note(
+    r,
+    `set aside as damaged at an earlier start: ${kept.join(', ')}`,
+    'find out why (a bad card, a bad copy), then remove what was set aside',
+  );
+}
+
 /** Removes what a crash left half-made, and all but the newest of the files set aside. */
 export async function tidy(disk: Disk, directory: string, names: readonly string[]): Promise<void> {
   const remove = (name: string): Promise<void> => disk.remove(join(directory, name)).catch(() => {});
   for (const name of names) if (isLeftover(name)) await remove(name);
-  for (const kind of ['journal.torn-', `${SNAPSHOT_FILE}.corrupt-`]) {
+  for (const kind of [TORN_JOURNAL, CORRUPT_JOURNAL, CORRUPT_SNAPSHOT]) {
     const aside = names.filter((name) => name.startsWith(kind) && !name.endsWith('.tmp')).sort();
     for (const name of aside.slice(0, -LIMITS.setAsideFiles)) await remove(name);
   }
@@ -161,7 +181,12 @@ function isStateFile(name: string): boolean {
 }
 
 function isLeftover(name: string): boolean {
-  return name.endsWith('.tmp') && (isStateFile(name.slice(0, -4)) || name.startsWith('journal.torn-'));
+  if (!name.endsWith('.tmp')) return false;
+  return isStateFile(name.slice(0, -4)) || name.startsWith(TORN_JOURNAL) || isCorrupt(name);
+}
+
+function isCorrupt(name: string): boolean {
+  return name.startsWith(CORRUPT_JOURNAL) || name.startsWith(CORRUPT_SNAPSHOT);
 }
 
 function note(r: Recovery, what: string, then: string): void {
