@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { LIMITS, type NodeId } from '../base/index.ts';
-import { Bench, idOf, type SentTree } from './testing/bench.ts';
+import { STATE } from '../members/index.ts';
+import { Bench, idOf, recordOf, type SentTree } from './testing/bench.ts';
 
 const PAYLOAD = new Uint8Array(40);
 const ids = (from: number, to: number): NodeId[] =>
@@ -41,6 +42,19 @@ describe('the tree', () => {
     const before = bench.trees.length;
     bench.exhaust();
     expect(bench.trees.slice(before).some((t) => t.to === to)).toBe(false);
+  });
+
+  it('does not wait for one that is down: its part is taken over at once', () => {
+    const bench = Bench.apart(8);
+    bench.broadcaster.originate(PAYLOAD, 0);
+    const { to, part } = bench.trees[0] as SentTree;
+    bench.members.merge({ ...recordOf(to), state: STATE.down });
+    const before = bench.trees.length;
+    bench.broadcaster.memberGone(to, 1);
+    const after = bench.trees.slice(before);
+    expect(after.map((t) => t.part.length).reduce((sum, length) => sum + length + 1, 0)).toBe(part.length);
+    expect(after.some((t) => t.to === to)).toBe(false);
+    expect(bench.broadcaster.counters).toMatchObject({ retries: 0, takeovers: 1 });
   });
 
   it('takes no round trip from a hop that was sent twice', () => {

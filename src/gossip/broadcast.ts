@@ -198,6 +198,13 @@ export class Broadcaster {
     return rttMs;
   }
 
+  /** A member is down or left: nobody waits for its answers any longer. */
+  memberGone(id: NodeId, nowMs: number): void {
+    if (this.#open === 0) return;
+    for (const hops of [...this.#hops.values()])
+      for (const hop of [...hops]) if (hop.open && hop.to === id) this.#takeOver(hop, nowMs);
+  }
+
   nextMs(): number {
     return this.#due.nextMs();
   }

@@ -414,6 +414,7 @@ export class NodeCore implements Inputs {
     this.disk.noteMember(record);
     this.detection.prober.changed(record, nowMs);
     this.presence.memberChanged(record, joined, record.state <= STATE.suspect, nowMs);
+    if (record.state >= STATE.down) this.broadcaster.memberGone(record.id, nowMs);
     this.comparison.antiEntropy.changed(nowMs);
   }
 

@@ -27,10 +27,10 @@ const CALL_AGAIN_MS = 100;
 /** Contacts given at start are tried again after these pauses. */
 const CONTACT = { firstMs: 1000, maxMs: 8000 } as const;
 /**
- * Contacts that had not answered when another one did are tried again after these pauses, for ever: behind one may be
- * a group that knows nothing of this one.
+ * Contacts whose address is no member's are tried again after these pauses, for ever: behind one may be a group that knows
+ * nothing of this one. Those that are members' are looked at again after `memberMs`: one may leave, and a newcomer sit there.
  */
-const STRAY = { firstMs: 60_000, maxMs: 300_000 } as const;
+const STRAY = { firstMs: 4000, maxMs: 60_000, memberMs: 15_000 } as const;
 /** A node that heard nobody for this long goes back to its contacts: longer than anti-entropy's pause, which grows alike. */
 const ALONE = { firstMs: 5000, perMemberMs: 600, maxMs: 60_000 } as const;
 
@@ -201,7 +201,7 @@ export class Tasks {
     for (const stray of this.#strays) {
       if (stray.calling || nowMs < stray.dueMs) continue;
       // A member, live or down, is met by anti-entropy anyway.
-      if (this.#isMembers(stray.address)) stray.dueMs = nowMs + STRAY.maxMs;
+      if (this.#isMembers(stray.address)) this.#rest(stray, nowMs);
       else this.#callContact(stray, nowMs);
     }
   }
@@ -245,13 +245,9 @@ export class Tasks {
       return;
     }
     if (end.ok) {
-      this.#strays = this.#contacts.filter((other) => other !== contact);
+      this.#strays = this.#contacts;
       this.#contacts = [];
-      for (const stray of this.#strays) {
-        stray.pauseMs = STRAY.firstMs;
-        const known = this.#isMembers(stray.address);
-        stray.dueMs = nowMs + (known ? STRAY.maxMs : jitter(this.#rng, STRAY.firstMs));
-      }
+      for (const stray of this.#strays) this.#rest(stray, nowMs);
       return;
     }
     this.#out.log('contact did not answer', {
@@ -264,12 +260,19 @@ export class Tasks {
   }
 
   #strayed(stray: Contact, end: SessionEnd, nowMs: number): void {
-    if (end.ok || end.reason === SELF_CALLED) {
+    if (!end.ok && end.reason === SELF_CALLED) {
       this.#strays = this.#strays.filter((other) => other !== stray);
       return;
     }
     stray.dueMs = nowMs + jitter(this.#rng, stray.pauseMs);
     stray.pauseMs = Math.min(STRAY.maxMs, stray.pauseMs * 2);
+  }
+
+  /** Not to be called for now; if then it is no member's address, with short pauses first. */
+  #rest(stray: Contact, nowMs: number): void {
+    stray.pauseMs = STRAY.firstMs;
+    const known = this.#isMembers(stray.address);
+    stray.dueMs = nowMs + jitter(this.#rng, known ? STRAY.memberMs : STRAY.firstMs);
   }
 
   /** One that left is none: whoever is there next may know nobody. */
