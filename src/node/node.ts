@@ -1,7 +1,7 @@
 import { type Address, LIMITS, type NodeId, type Rng, ShoalError } from '../base/index.ts';
 import { beginReconcile, type Delta } from '../crdt/index.ts';
 import { Broadcaster, type BroadcastSettings, Reach } from '../gossip/index.ts';
-import { DETECTION, type DetectionSettings, type MemberRecord, STATE } from '../members/index.ts';
+import { DETECTION, type DetectionSettings, type MemberRecord, STATE, type Views } from '../members/index.ts';
 import {
   type AckMessage,
   Codec,
@@ -41,6 +41,8 @@ const SETTINGS: BroadcastSettings = { width: null, sendMs: 0.05 };
 export interface NodeSettings {
   readonly broadcast?: Partial<BroadcastSettings>;
   readonly detection?: Partial<DetectionSettings>;
+  /** A group at rest, of which this node is one already: the simulator's way to thousands, which share what is equal. */
+  readonly formed?: { readonly records: readonly MemberRecord[]; readonly views: Views };
 }
 
 /** The composed machine; see the room's header (index.ts). */
@@ -65,6 +67,7 @@ export class NodeCore implements Inputs {
   readonly drops: Record<DropReason, number>;
   readonly receivedMessages: number[] = [];
   protected readonly outputs: Outputs;
+  readonly #formed: boolean;
   #startMs = 0;
   /** Time of the last input, for views that take none. */
   #nowMs = 0;
@@ -79,7 +82,9 @@ export class NodeCore implements Inputs {
     this.outputs = outputs;
     this.drops = Object.fromEntries(DROP_REASONS.map((reason) => [reason, 0])) as Record<DropReason, number>;
     for (const kind of Object.values(KIND)) this.receivedMessages[kind] = 0;
-    this.state = new GroupState(ownRecord(boot, options), (event) => outputs.event(event));
+    const { formed } = settings;
+    this.state = new GroupState(ownRecord(boot, options), (event) => outputs.event(event), formed?.views);
+    this.#formed = formed !== undefined;
     this.disk = new Disk(outputs);
     this.link = new Link(new Codec(options.cluster, boot.id), this.state.members, outputs);
     this.outbox = new Outbox(boot.id);
@@ -113,6 +118,7 @@ export class NodeCore implements Inputs {
     this.tasks = this.#makeTasks(rng);
     this.#voids = new Voids(this.state, boot.leaseFrom, () => this.tasks.contacting.length > 0);
     this.disk.restore(boot, this.state);
+    for (const record of formed?.records ?? []) this.state.restoreMember(record);
     this.dots.lift(this.state.map.seenOf(boot.id));
   }
 
@@ -127,7 +133,7 @@ export class NodeCore implements Inputs {
     this.detection.prober.start(nowMs);
     this.tasks.contact(this.options.join, nowMs);
     // Those who know us learn that we are back; those who do not are told when we meet them.
-    if (this.state.members.size > 1) this.outbox.addRecord(this.roster.me(), nowMs);
+    if (this.state.members.size > 1 && !this.#formed) this.outbox.addRecord(this.roster.me(), nowMs);
     for (const { start, end, priority } of this.options.ranges) {
       if (this.state.map.priority({ node: this.boot.id, start, end }) > 0) continue;
       this.mutations.run(null, { kind: 'register', start, end, priority }, nowMs);

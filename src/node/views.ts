@@ -188,7 +188,7 @@ export class Node extends NodeCore implements Machine {
     return this.dots.next;
   }
 
-  #memberView({ record, heardMs, rtt, digest }: Member, nowMs: number): MemberView {
+  #memberView({ record, heardMs, srttMs, digest }: Member, nowMs: number): MemberView {
     const self = record.id === this.boot.id;
     return {
       id: record.id,
@@ -200,7 +200,7 @@ export class Node extends NodeCore implements Machine {
       resp: record.resp,
       capacity: record.capacity,
       lastSeenMs: self ? 0 : heardMs === -Infinity ? null : Math.round(nowMs - heardMs),
-      rttMs: rtt.srttMs < 0 ? null : Math.round(rtt.srttMs * 1000) / 1000,
+      rttMs: srttMs < 0 ? null : Math.round(srttMs * 1000) / 1000,
       self,
       version: record.version,
       digest: self ? this.digest() : digest,

@@ -5,7 +5,15 @@ import { alarmRun, killRun, stallRun } from './scenarios/detection.ts';
 /** Short runs; the long ones are `npm run sim -- --scenario kill --nodes 500`, `alarms --loss 20 --seconds 3600`, `stalls`. */
 describe('failure detection', () => {
   it('tells everybody of a death within 2.5 s (median) and 5 s (all), at 64 nodes, and is cheap while nothing happens', () => {
-    const run = killRun({ seed: 1, factory: createNode, nodes: 64, kills: 12, loss: 0, domains: 0 });
+    const run = killRun({
+      seed: 1,
+      factory: createNode,
+      nodes: 64,
+      kills: 12,
+      loss: 0,
+      domains: 0,
+      formed: null,
+    });
     expect(run.violations).toEqual([]);
     const all = run.figures.allKnowMs as { p50: number; max: number };
     expect(all.p50).toBeLessThan(2500);
