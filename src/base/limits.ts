@@ -83,6 +83,8 @@ export const LIMITS = {
   sealedProofs: 512,
   /** Datagrams held for one of them. */
   heldDatagrams: 8,
+  /** Sealed streams that called and have not proved to hold a key; one more ends the oldest. Well under `streams`. */
+  unprovenStreams: 64,
   /** Senders whose key is in no ring of ours that are remembered for the warnings. */
   keyStrangers: 16,
   /** Probes run for other members at once. One more is not answered, which its asker takes for a sign of trouble. */

@@ -170,6 +170,7 @@ export class GroupSeal implements Shared {
   #changed(how: string): void {
     this.counters.ringChanges++;
     this.datagrams.ringChanged();
+    this.streams.ringChanged();
     this.uses.forget(this.ring);
     this.#strangers.forget((id) => this.ring.get(id) !== null);
     this.#parts.save(this.ring.encode());
