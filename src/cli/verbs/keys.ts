@@ -5,6 +5,7 @@ import type { Shell } from '../shell.ts';
 import type { Verb } from '../verb.ts';
 
 const OPERATIONS = ['install', 'use', 'remove'];
+export const KEY_OPERATIONS = ['list', ...OPERATIONS];
 const HOW = "write 'shoal keys list', or 'shoal keys install|use|remove KEY'";
 
 export const keys: Verb = {
