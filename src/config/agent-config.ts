@@ -35,6 +35,10 @@ export interface AgentConfig {
   readonly socket: string;
   readonly keyFile: string | null;
   readonly insecure: boolean;
+  readonly probePeriodMs: number;
+  readonly suspicionPeriods: number;
+  /** Null: never. */
+  readonly forgetAfterMs: number | null;
   readonly ranges: readonly RangeSetting[];
   readonly tags: Readonly<Record<string, string>>;
   readonly logLevel: LogLevelName;

@@ -17,7 +17,7 @@
  * source is an error; from two sources the higher one counts, but for key_file with insecure, which is never allowed.
  * Without `insecure` or `key_file` nothing in the result listens beyond loopback.
  *
- * Added to INTERFACE.md: http_token_file, multicast_ttl, SHOAL_CONFIG; `multicast = false` for `no_multicast = true`
+ * Added to INTERFACE.md: http_token_file, multicast_ttl, probe_period, suspicion_periods, forget_after, SHOAL_CONFIG; `multicast = false` for `no_multicast = true`
  * (likewise http, resp, proxy); an empty variable is no variable; SHOAL_TEST_* is left to tests.
  *
  * Tests: resolve.test.ts (a table of cases), position.test.ts, document.test.ts.

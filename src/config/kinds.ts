@@ -165,6 +165,26 @@ export function wholeKind(min: number, max: number): Kind<number> {
   };
 }
 
+/** A number that may have a fraction. */
+export function numberKind(min: number, max: number): Kind<number> {
+  const check = (value: number, shown: string): number => {
+    if (!(value >= min && value <= max)) {
+      throw reject(`'${clip(shown)}' will not do: write a number from ${min} to ${max}`);
+    }
+    return value;
+  };
+  return {
+    fromTexts: (texts) => {
+      const text = texts[texts.length - 1] ?? '';
+      return check(/^[0-9]{1,16}(\.[0-9]{1,16})?$/.test(text) ? Number(text) : NaN, text);
+    },
+    fromToml: (value) => {
+      if (typeof value !== 'number') throw wrongType('a number', value);
+      return check(value, String(value));
+    },
+  };
+}
+
 const TRUE = new Set(['true', '1', 'yes', 'on']);
 const FALSE = new Set(['false', '0', 'no', 'off']);
 

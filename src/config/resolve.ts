@@ -54,6 +54,9 @@ export function resolveConfig(inputs: ConfigInputs): AgentConfig {
     socket: places.socket,
     keyFile: security.keyFile,
     insecure: security.insecure,
+    probePeriodMs: decided(sources, 'probe_period').value,
+    suspicionPeriods: decided(sources, 'suspicion_periods').value,
+    forgetAfterMs: forgetAfterMs(sources),
     ranges: sources.get('range')?.value ?? [],
     tags: sources.get('tag')?.value ?? {},
     logLevel: decided(sources, 'log_level').value,
@@ -62,6 +65,11 @@ export function resolveConfig(inputs: ConfigInputs): AgentConfig {
   };
   checkReachable(sources, config);
   return config;
+}
+
+function forgetAfterMs(sources: Sources): number | null {
+  const seconds = sources.get('forget_after')?.value;
+  return seconds === undefined ? null : seconds * 1000;
 }
 
 const LOOPBACK = '127.0.0.1:29999' as Address;

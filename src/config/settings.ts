@@ -8,6 +8,7 @@ import {
   type Kind,
   listenKind,
   nameKind,
+  numberKind,
   pathKind,
   rangesKind,
   socketPathKind,
@@ -44,6 +45,10 @@ function setting<T>(kind: Kind<T>, rest: Omit<Setting<T>, 'kind'>): Setting<T> {
 function offSwitch(help: string, choose: string): Setting<boolean> {
   return { kind: booleanKind, placeholder: '', default: 'false', help, choose, example: 'true' };
 }
+
+/** Below, a busy board's own delays are taken for losses; above, nobody can wait for it. */
+const PROBE_PERIOD_MS = { min: 100, max: 60_000 } as const;
+const SUSPICION_PERIODS = { min: 0.5, max: 100 } as const;
 
 /** In the order of the README. Names are contract: INTERFACE.md, `shoal agent`. */
 export const SETTINGS = {
@@ -182,6 +187,30 @@ export const SETTINGS = {
     help: 'allow other addresses than loopback without a key',
     choose: 'Only on a network where every machine is trusted: whoever reaches the port can change the map.',
     example: 'true',
+  }),
+  probe_period: setting(wholeKind(PROBE_PERIOD_MS.min, PROBE_PERIOD_MS.max), {
+    placeholder: 'MS',
+    default: '800',
+    help: 'pause between two probes of this node, in milliseconds; 100 to 60000',
+    choose:
+      'The same on every node. Halving it halves the time to find a dead member (see Failure detection) and doubles idle traffic, about 112 bytes a period and node.',
+    example: '800',
+  }),
+  suspicion_periods: setting(numberKind(SUSPICION_PERIODS.min, SUSPICION_PERIODS.max), {
+    placeholder: 'N',
+    default: '1.25',
+    help: 'how long a suspected member has to answer, in probe periods, when others confirm the suspicion; 0.5 to 100',
+    choose: 'The same on every node. More where boards stall for seconds, or the network does.',
+    example: '1.25',
+  }),
+  forget_after: setting(wholeKind(60, 315_360_000), {
+    placeholder: 'SECONDS',
+    default: null,
+    defaultWords: 'never',
+    help: 'a member that was down for so long is marked left, as by force-leave; 60 to 315360000',
+    choose:
+      'Never, unless boards are replaced without a word; then weeks. Two halves of a group that both forgot meet again only by multicast or `shoal join`.',
+    example: '2592000',
   }),
   range: setting(rangesKind, {
     placeholder: 'START-END[:PRIORITY]',

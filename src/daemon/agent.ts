@@ -65,6 +65,8 @@ export class Agent {
       cluster: config.cluster,
       join: config.join,
       ranges: config.ranges,
+      detection: { probePeriodMs: config.probePeriodMs, suspicionPeriods: config.suspicionPeriods },
+      forgetAfterMs: config.forgetAfterMs,
       tags: config.tags,
       capacity: { cores: availableParallelism(), memoryMb: Math.round(totalmem() / 2 ** 20) },
       resp: null,

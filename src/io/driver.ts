@@ -43,6 +43,9 @@ export interface DriverOptions {
   readonly cluster: string;
   readonly join: readonly Address[];
   readonly ranges: NodeOptions['ranges'];
+  /** As NodeOptions. */
+  readonly detection?: NodeOptions['detection'];
+  readonly forgetAfterMs?: number | null;
   readonly tags: Readonly<Record<string, string>>;
   readonly capacity?: Readonly<Record<string, number>>;
   readonly resp?: Address | null;
@@ -55,6 +58,9 @@ export interface DriverOptions {
   /** What to do when the machine contradicts itself; default: throw it where nobody catches. */
   readonly crash?: (error: unknown) => void;
 }
+
+/** An event loop this late is worth a warning: peers begin to ask again. */
+const LATE_MS = 150;
 
 /**
  * Runs one machine on real sockets, files and time: what it puts out is done, what happens is put in, one timer wakes
@@ -371,6 +377,8 @@ export class Driver implements NodeApi {
       multicast: network.multicasts,
       join: options.join,
       ranges: options.ranges,
+      ...(options.detection === undefined ? {} : { detection: options.detection }),
+      forgetAfterMs: options.forgetAfterMs ?? null,
       insecure: this.#seal === null && !isLoopback(splitAddress(network.address)?.host ?? ''),
     };
     this.#node = options.factory(
@@ -404,6 +412,12 @@ export class Driver implements NodeApi {
 
   #ownWarnings(): string[] {
     const own = [...this.#warnings, ...(this.#seal?.warnings() ?? [])];
+    const lagMs = this.#alarm.lagMs();
+    if (lagMs >= LATE_MS) {
+      own.push(
+        `the event loop was up to ${Math.round(lagMs)} ms late within the last 20 s: this machine is overloaded or was suspended; give it less to do, or raise probe_period on every node`,
+      );
+    }
     const { error } = this.#state.keyring;
     if (error !== null) own.push(`the keyring was not saved: ${error.message}`);
     if (this.#state.journal.failing) {

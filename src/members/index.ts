@@ -27,7 +27,7 @@
  * refutation costs no false verdict. The suspicion's length does not grow with the group: news travel by a tree, in hops.
  * Tests: record.test.ts (the lattice laws), rtt.test.ts, prober.test.ts; test/sim/detection.test.ts.
  */
-export { LocalHealth } from './health.ts';
+export { LocalHealth, WORST_HEALTH } from './health.ts';
 export { Member, MemberList, type MergeResult } from './list.ts';
 export { DETECTION, type DetectionSettings, Prober, type ProberOutputs } from './prober.ts';
 export {

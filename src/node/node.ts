@@ -17,6 +17,7 @@ import { Comparison } from './comparison.ts';
 import { Counters } from './counters.ts';
 import { Detection } from './detection.ts';
 import { Disk } from './disk.ts';
+import { Forgetting } from './forgetting.ts';
 import { decodeGroup, Outbox } from './group.ts';
 import { Intake } from './intake.ts';
 import { snapshotOf } from './journal.ts';
@@ -56,6 +57,7 @@ export class NodeCore implements Inputs {
   readonly intake: Intake;
   readonly multicast: Reach;
   readonly detection: Detection;
+  readonly forgetting: Forgetting;
   readonly presence: Presence;
   readonly broadcaster: Broadcaster;
   readonly comparison: Comparison;
@@ -109,6 +111,7 @@ export class NodeCore implements Inputs {
     this.comparison = this.#makeComparison(rng);
     const detection = { ...DETECTION, ...options.detection, ...settings.detection };
     this.detection = new Detection(this, rng, detection, detectionOutputs(this));
+    this.forgetting = new Forgetting(this.state, this.roster, rng, options.forgetAfterMs ?? null);
     this.mutations = new Mutations(this.state, this.dots, {
       persist: (record, token) => this.disk.persist(record, token),
       note: (record) => this.disk.note(record),
@@ -131,6 +134,7 @@ export class NodeCore implements Inputs {
     this.presence.memberChanged(this.roster.me(), false, true, nowMs);
     this.comparison.antiEntropy.start(nowMs);
     this.detection.prober.start(nowMs);
+    this.forgetting.start(nowMs);
     this.tasks.contact(this.options.join, nowMs);
     // Those who know us learn that we are back; those who do not are told when we meet them.
     if (this.state.members.size > 1 && !this.#formed) this.outbox.addRecord(this.roster.me(), nowMs);
@@ -221,6 +225,7 @@ export class NodeCore implements Inputs {
       resting ? Infinity : this.presence.nextMs(),
       resting ? Infinity : this.comparison.antiEntropy.nextMs(),
       resting ? Infinity : this.detection.prober.nextMs(),
+      resting ? Infinity : this.forgetting.nextMs(),
       this.sessions.nextMs(),
       resting ? Infinity : this.tasks.nextMs(),
       this.#voids.nextMs(),
@@ -264,6 +269,7 @@ export class NodeCore implements Inputs {
       this.presence.wake(nowMs);
       this.comparison.antiEntropy.wake(nowMs);
       this.detection.prober.wake(nowMs);
+      this.forgetting.wake(nowMs);
       this.tasks.wake(nowMs);
     }
     this.sessions.wake(nowMs);

@@ -1,5 +1,5 @@
 import { LIMITS, type NodeId, type Rng, ShoalError } from '../base/index.ts';
-import { type Member, STATE, STATE_NAMES } from '../members/index.ts';
+import { type Member, STATE, STATE_NAMES, WORST_HEALTH } from '../members/index.ts';
 import { checkPosition, type Owner, positionOf, slotAt } from '../ranges/index.ts';
 import type {
   CoverageView,
@@ -84,6 +84,13 @@ export class Node extends NodeCore implements Machine {
       out.push(`the list of members is full (${LIMITS.members}): ${membersRefused} records were refused`);
     if (joinsRefused > 0)
       out.push(`${joinsRefused} changes from elsewhere were refused for want of room: see shoal_state_total`);
+    const health = this.healthScore();
+    if (health > 0) {
+      out.push(
+        `answers come late or not at all (health ${health} of ${WORST_HEALTH}), so members that fail are called down later: ` +
+          'see whether this machine is overloaded or its network loses datagrams',
+      );
+    }
     const contacts = this.tasks.contacting;
     if (contacts.length > 0) out.push(`no contact has answered yet: ${contacts.join(', ')}`);
     const { unownedPositions } = this.state.ownership.snapshot();
