@@ -151,32 +151,47 @@ const STALL_EVERY_MS = 60_000;
 /** An accusation made before the accused ran again may be told so much later. */
 const JUST_NOW_MS = 500;
 
-/** A tenth of the nodes stands still for 5 s every minute: only they may be suspected, and they may accuse nobody. */
+/** Between two that stall, one after the other. */
+const STALL_GAP_MS = { min: 300, max: 1700 } as const;
+
+/**
+ * A tenth of the nodes stands still for 5 s every minute: only they may be suspected, and they may accuse nobody. They are
+ * neighbours in the ring, and each begins shortly after the one it watches: so it stops while it asks that one again and
+ * again without an answer, and when it runs again its timers are due before it has read that the other is back.
+ */
 export function stallRun(run: StallRun): RunResult {
   const session = settledGroup(run, 0, { delayMs: 0.5, jitterMs: 1 });
   const { world, members } = session;
-  const stallers = world.hosts.slice(0, Math.ceil(run.nodes / 10));
+  const stallers = [...world.hosts]
+    .sort((a, b) => ((a.id as NodeId) < (b.id as NodeId) ? 1 : -1))
+    .slice(0, Math.ceil(run.nodes / 10));
   const ids = new Set(stallers.map((host) => host.id as NodeId));
   members.mustNotSuspect = (id) => !ids.has(id);
   members.mustNotDown = (id) => !ids.has(id);
   const ranAgainMs = new Map<NodeId, number>();
+  let accusations = 0;
   members.onVerdict = (by, event) => {
-    if (event.type !== 'member-suspect' || by.id !== event.origin) return;
+    if (by.id !== event.origin) return;
+    accusations++;
     // One that stalls is accused with good reason, by whomever; hardly has it run again, it must not be.
     if (world.nowMs > (ranAgainMs.get(event.subject) ?? 0) + JUST_NOW_MS)
       world.violate(
         'accuses',
-        `${by.name}, which ${by.id !== null && ids.has(by.id) ? 'stalls' : 'is well'}, accuses ${event.name}`,
+        `${by.name}, which ${by.id !== null && ids.has(by.id) ? 'stalls' : 'is well'}, calls ${event.name} ${event.type.slice(7)}`,
       );
   };
   const endMs = world.nowMs + run.seconds * 1000;
-  for (const host of stallers) {
-    const firstMs = world.nowMs + session.rng.unit() * STALL_EVERY_MS;
-    for (let atMs = firstMs; atMs + STALL_MS < endMs - STALL_EVERY_MS / 4; atMs += STALL_EVERY_MS)
-      world.events.at(atMs, () => {
-        if (host.id !== null) ranAgainMs.set(host.id, world.nowMs + STALL_MS);
-        host.stall(world.nowMs + STALL_MS);
-      });
+  const stall = (host: SimHost): void => {
+    if (host.id !== null) ranAgainMs.set(host.id, world.nowMs + STALL_MS);
+    host.stall(world.nowMs + STALL_MS, true);
+  };
+  const lastMs = endMs - STALL_EVERY_MS / 2;
+  for (let minuteMs = world.nowMs; minuteMs < lastMs; minuteMs += STALL_EVERY_MS) {
+    let atMs = minuteMs;
+    for (const host of stallers) {
+      atMs += STALL_GAP_MS.min + session.rng.unit() * (STALL_GAP_MS.max - STALL_GAP_MS.min);
+      world.events.at(atMs, () => stall(host));
+    }
   }
   world.runUntil(endMs);
   const healedMs = Math.round(session.converge(15_000));
@@ -185,6 +200,7 @@ export function stallRun(run: StallRun): RunResult {
     nodes: run.nodes,
     downs: members.downs,
     suspicionsSeen: members.suspicions,
+    accusations,
     healedMs,
   });
 }
