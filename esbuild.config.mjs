@@ -46,6 +46,7 @@ const programs = {
   sim: 'test/sim/main.ts',
   fuzz: 'test/fuzz/main.ts',
   bench: 'test/bench/main.ts',
+  chaos: 'test/chaos/main.ts',
   package: 'deploy/package/main.ts',
 };
 for (const [name, entry] of Object.entries(programs)) {
