@@ -91,4 +91,8 @@ export const LIMITS = {
   probeErrands: 64,
   /** Members told of late that they are not believed to live; keeps that to about one message a second for each. */
   toldMembers: 256,
+  /** Events that wait for one event script; of more, the oldest are dropped, counted, and the script is told. */
+  hookQueue: 256,
+  /** Of what one run of an event script writes, the log gets this much. */
+  hookOutputBytes: 4096,
 } as const;

@@ -44,6 +44,7 @@ describe('without anything given', () => {
       insecure: false,
       ranges: [],
       tags: {},
+      onEvent: [],
       logLevel: 'info',
       logFormat: 'json',
       configFile: null,
@@ -238,6 +239,21 @@ describe('a wrong setting is refused with its name and where it came from', () =
     ],
     ['a string for a decimal', { file: 'suspicion_periods = "2"' }, 'suspicion_periods', /expected a number/],
     ['forgetting at once', { env: { SHOAL_FORGET_AFTER: '0' } }, 'forget_after', /from 60 to/],
+    [
+      'a hook of no event',
+      { flags: { on_event: ['member-dwon=/x'] } },
+      'on_event',
+      /--on-event.*no event 'member-dwon'.*member-down/,
+    ],
+    ['a hook without script', { flags: { on_event: ['member-down='] } }, 'on_event', /may not be empty/],
+    ['a hook given twice', { flags: { on_event: ['/x', '/x'] } }, 'on_event', /twice/],
+    ['a hook of no event in a table', { file: '[on_event]\nall = "/x"' }, 'on_event', /:1\).*no event 'all'/],
+    [
+      'a hook that is a number',
+      { file: 'on_event = { member-down = 5 }' },
+      'on_event',
+      /paths for 'member-down'/,
+    ],
     ['a ttl that is too large', { flags: { multicast_ttl: ['256'] } }, 'multicast_ttl', /from 0 to 255/],
     [
       'a ttl that is no number',
@@ -335,6 +351,41 @@ describe('a contradictory pair is refused', () => {
   ])('%s', (_what, given) => {
     expect(() => resolve(given)).toThrow(expect.objectContaining({ code: 'contradiction' }));
     expect(() => resolve(given)).toThrow(/ \(from .+\) contradicts .+ \(from .+\): /);
+  });
+});
+
+describe('event hooks', () => {
+  const down = { type: 'member-down', script: '/b' };
+  const all = { type: null, script: '/a' };
+  it.each<[string, Given, unknown]>([
+    ['flags', { flags: { on_event: ['/a', 'member-down=/b'] } }, [all, down]],
+    ['a variable', { env: { SHOAL_ON_EVENT: '/a, member-down=/b' } }, [all, down]],
+    ['a string', { file: 'on_event = "/a"' }, [all]],
+    ['a list', { file: 'on_event = ["/a", "member-down=/b"]' }, [all, down]],
+    ['a table', { file: '[on_event]\nmember-down = "/b"' }, [down]],
+    [
+      'a table of lists',
+      { file: 'on_event = { member-down = ["/b", "/a"], owners-changed = ["/a"] }' },
+      [down, { type: 'member-down', script: '/a' }, { type: 'owners-changed', script: '/a' }],
+    ],
+    ['a path with an equals sign', { flags: { on_event: ['/x=y/a'] } }, [{ type: null, script: '/x=y/a' }]],
+  ])('can be given as %s', (_what, given, expected) => {
+    expect(resolve(given).onEvent).toEqual(expected);
+  });
+
+  it('are told in variables that are no settings', () => {
+    const names = [
+      'EVENT',
+      'EVENT_TYPE',
+      'EVENTS_MISSED',
+      'NODE_ID',
+      'SUBJECT_NAME',
+      'ORIGIN_ID',
+      'MEMBER_STATUS',
+      'RANGE_END',
+    ];
+    const env = Object.fromEntries(names.map((name) => [`SHOAL_${name}`, '1']));
+    expect(resolve({ env })).toEqual(resolve());
   });
 });
 

@@ -59,6 +59,7 @@ export function resolveConfig(inputs: ConfigInputs): AgentConfig {
     forgetAfterMs: forgetAfterMs(sources),
     ranges: sources.get('range')?.value ?? [],
     tags: sources.get('tag')?.value ?? {},
+    onEvent: sources.get('on_event')?.value ?? [],
     logLevel: decided(sources, 'log_level').value,
     logFormat: decided(sources, 'log_format').value,
     configFile,

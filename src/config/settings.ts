@@ -5,6 +5,7 @@ import {
   contactKind,
   contactsKind,
   groupKind,
+  hooksKind,
   type Kind,
   listenKind,
   nameKind,
@@ -229,6 +230,17 @@ export const SETTINGS = {
     help: 'a tag every member sees; at most 32, key and value at most 128 bytes each',
     choose: 'What people filter by: rack, room, board type.',
     example: '{ rack = "3", board = "rpi4" }',
+  }),
+  on_event: setting(hooksKind, {
+    placeholder: '[TYPE=]SCRIPT',
+    default: null,
+    defaultWords: 'none',
+    repeatable: true,
+    help: 'a script to run for each event, or for each of one type; the event is in its environment and, as JSON, its input',
+    choose:
+      'For what a person or another program must hear of: `member-down`, `owners-changed`. Ten seconds a run, one at a time.',
+    example:
+      '{ member-down = "/usr/local/lib/shoal/page-me", owners-changed = ["/usr/local/lib/shoal/reroute"] }',
   }),
   log_level: setting(choiceKind(LOG_LEVELS), {
     placeholder: 'LEVEL',

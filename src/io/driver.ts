@@ -1,4 +1,12 @@
-import { type Address, assert, joinAddress, SeededRng, ShoalError, splitAddress } from '../base/index.ts';
+import {
+  type Address,
+  assert,
+  joinAddress,
+  type NodeId,
+  SeededRng,
+  ShoalError,
+  splitAddress,
+} from '../base/index.ts';
 import type {
   Boot,
   Command,
@@ -8,6 +16,7 @@ import type {
   KeyOperation,
   KeyView,
   Machine,
+  MetricFamily,
   NodeApi,
   NodeFactory,
   NodeOptions,
@@ -62,6 +71,12 @@ export interface DriverOptions {
 /** An event loop this late is worth a warning: peers begin to ask again. */
 const LATE_MS = 150;
 
+/** What runs beside the node and has something to say. */
+export interface Attached {
+  warnings(): string[];
+  metrics(): MetricFamily[];
+}
+
 /**
  * Runs one machine on real sockets, files and time: what it puts out is done, what happens is put in, one timer wakes
  * it. To the rooms beside it is the running node ({@link NodeApi}).
@@ -84,6 +99,7 @@ export class Driver implements NodeApi {
   #gossip: Address;
   #http: Address | null = null;
   #resp: Address | null;
+  #attached: Attached[] = [];
   #running = false;
   #inside = false;
   #stopped: Promise<void> | null = null;
@@ -136,6 +152,11 @@ export class Driver implements NodeApi {
     if (addresses.resp !== undefined) this.#resp = addresses.resp;
   }
 
+  /** A part beside the node whose warnings and figures are shown with the node's. */
+  attach(part: Attached): void {
+    this.#attached.push(part);
+  }
+
   /**
    * Closes sockets and files. With `snapshot` the state is written as a snapshot, if anything changed since the last
    * one. Commands that still wait are refused. Does not announce anything: `leave` does.
@@ -166,6 +187,7 @@ export class Driver implements NodeApi {
       health: { score: node.healthScore(), eventLoopLagMs: this.#alarm.lagMs() },
       multicast: { enabled: this.#network?.multicasts ?? false, hears: reach.hears, heardBy: reach.heardBy },
       encrypted: this.#seal !== null,
+      keys: (this.#seal?.keys() ?? []).map(({ id, primary, holders }) => ({ id, primary, holders })),
       warnings: [...node.warnings(), ...this.#ownWarnings()],
     };
   }
@@ -206,7 +228,8 @@ export class Driver implements NodeApi {
       this.#alarm.lagMs(),
       this.#commands.size,
     );
-    return [...this.#machine().metrics(monotonicMs()), ...own, ...(this.#seal?.metrics() ?? [])];
+    const beside = this.#attached.flatMap((part) => part.metrics());
+    return [...this.#machine().metrics(monotonicMs()), ...own, ...(this.#seal?.metrics() ?? []), ...beside];
   }
 
   onEvent(listener: (event: EventView) => void): () => void {
@@ -345,8 +368,14 @@ export class Driver implements NodeApi {
       save: (ring) => keyring.write(ring),
       peers: () => this.#livePeers(),
       log: (level, message) => this.#log[level]({}, message),
+      ringChanged: (keys) => this.#keysChanged(boot.id, keys),
     });
     return this.#seal.incoming;
+  }
+
+  #keysChanged(subject: NodeId, keys: readonly string[]): void {
+    this.#events.add({ type: 'keys-changed', subject, name: this.#options.name, origin: null, keys });
+    if (!this.#inside) this.#events.deliver();
   }
 
   #livePeers(): Address[] {
@@ -418,6 +447,7 @@ export class Driver implements NodeApi {
         `the event loop was up to ${Math.round(lagMs)} ms late within the last 20 s: this machine is overloaded or was suspended; give it less to do, or raise probe_period on every node`,
       );
     }
+    for (const part of this.#attached) own.push(...part.warnings());
     const { error } = this.#state.keyring;
     if (error !== null) own.push(`the keyring was not saved: ${error.message}`);
     if (this.#state.journal.failing) {

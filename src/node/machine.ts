@@ -97,6 +97,7 @@ export interface NodeEvent {
     readonly address: Address;
     readonly incarnation: number;
   };
+  readonly keys?: readonly string[];
 }
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';

@@ -30,6 +30,8 @@ export class Datagrams {
   readonly #envelope: Envelope;
   /** Peers whose ring differs from ours, with the key they last sealed with: that one they can open. */
   readonly #answerKeys = new BoundedMap<Address, string>(LIMITS.sealedBoots);
+  /** Peers whose ring was ours when they were last heard. */
+  #alike = new BoundedMap<Address, true>(LIMITS.sealedBoots);
   /** For those whose challenges may be recordings, played as often as somebody likes. */
   readonly #strangerProofs = new Budget(PROOFS_PER_SECOND);
   readonly #proofs = new Budget(PROOFS_PER_SECOND);
@@ -59,8 +61,14 @@ export class Datagrams {
 
   /** After the ring changed: keys that are gone are gone from here too. */
   ringChanged(): void {
+    this.#alike = new BoundedMap(LIMITS.sealedBoots);
     this.own.forgetSubkeys();
     this.boots.forgetSubkeys();
+  }
+
+  /** Whether a peer showed that it has this key: its ring is ours, or it sealed with that key. */
+  holds(peer: Address, keyId: string): boolean {
+    return this.#alike.has(peer) || this.#answerKeys.get(peer) === keyId;
   }
 
   /** A stream proved that this boot lives, and that its counters up to this one are used. */
@@ -208,8 +216,10 @@ export class Datagrams {
     const { ring } = this.#shared;
     if (ringDigest === ring.digest) {
       this.#answerKeys.delete(from);
+      if (!this.#alike.has(from)) this.#alike.set(from, true);
       return;
     }
+    this.#alike.delete(from);
     this.#answerKeys.set(from, keyId);
     const nowMs = this.#shared.nowMs();
     if (nowMs - boot.pushedMs < PUSH_MS) return;
