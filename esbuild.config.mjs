@@ -1,12 +1,21 @@
 // Builds dist/: the agent and CLI as one CommonJS file (7 MB less resident memory and 20 ms faster to start than ESM
 // from node_modules, measured), the library as one ES module with its types, and the development programs.
-// `node esbuild.config.mjs` builds once; it is what `npm ci` runs.
+// `node esbuild.config.mjs` builds once; it is what `npm ci` runs. `--only NAME` builds one program, `--version` and
+// `--outdir` for a build beside the usual one, `--metafile` tells what went in (all three: deploy/package).
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
 
-const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
+const { values: given } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    version: { type: 'string', default: JSON.parse(readFileSync('package.json', 'utf8')).version },
+    outdir: { type: 'string', default: 'dist' },
+    metafile: { type: 'string' },
+  },
+});
 /** `import text from './file?raw'` is the file's text, as in vite: so the status page travels inside the bundle. */
 const rawText = {
   name: 'raw-text',
@@ -26,29 +35,33 @@ const common = {
   bundle: true,
   platform: 'node',
   target: 'node20.11',
-  define: { SHOAL_VERSION: JSON.stringify(version) },
+  define: { SHOAL_VERSION: JSON.stringify(given.version) },
   plugins: [rawText],
   logLevel: 'warning',
   legalComments: 'none',
 };
-mkdirSync('dist', { recursive: true });
+mkdirSync(given.outdir, { recursive: true });
 const programs = {
   shoal: 'src/cli/main.ts',
   sim: 'test/sim/main.ts',
   fuzz: 'test/fuzz/main.ts',
   bench: 'test/bench/main.ts',
+  chaos: 'test/chaos/main.ts',
+  package: 'deploy/package/main.ts',
 };
 for (const [name, entry] of Object.entries(programs)) {
-  if (!existsSync(entry)) continue;
-  await build({
+  if (!existsSync(entry) || (given.only ?? name) !== name) continue;
+  const { metafile } = await build({
     ...common,
     entryPoints: [entry],
     format: 'cjs',
-    outfile: `dist/${name}.cjs`,
+    outfile: `${given.outdir}/${name}.cjs`,
+    metafile: true,
     external: ['delta-crdts', 'playwright-core'],
   });
+  if (given.metafile !== undefined) writeFileSync(given.metafile, JSON.stringify(metafile));
 }
-if (existsSync('src/daemon/library.ts')) {
+if (existsSync('src/daemon/library.ts') && given.only === undefined) {
   await build({
     ...common,
     entryPoints: ['src/daemon/library.ts'],

@@ -83,10 +83,16 @@ export const LIMITS = {
   sealedProofs: 512,
   /** Datagrams held for one of them. */
   heldDatagrams: 8,
+  /** Sealed streams that called and have not proved to hold a key; one more ends the oldest. Well under `streams`. */
+  unprovenStreams: 64,
   /** Senders whose key is in no ring of ours that are remembered for the warnings. */
   keyStrangers: 16,
   /** Probes run for other members at once. One more is not answered, which its asker takes for a sign of trouble. */
   probeErrands: 64,
   /** Members told of late that they are not believed to live; keeps that to about one message a second for each. */
   toldMembers: 256,
+  /** Events that wait for one event script; of more, the oldest are dropped, counted, and the script is told. */
+  hookQueue: 256,
+  /** Of what one run of an event script writes, the log gets this much. */
+  hookOutputBytes: 4096,
 } as const;

@@ -18,7 +18,15 @@
  * Where the daemon is: --socket or --url; SHOAL_SOCKET or SHOAL_URL; the socket of an agent without flags; the systemd
  * unit's socket; and for verbs that change nothing the default HTTP port.
  *
+ * describeProgram() gives the whole command line as data: man pages and completions are made from it (deploy/package).
+ *
  * Tests: cli.test.ts (every verb against a small server), http-client.test.ts, event-stream.test.ts, layout.test.ts.
  */
+export {
+  describeProgram,
+  type OptionDescription,
+  type ProgramDescription,
+  type VerbDescription,
+} from './describe.ts';
 export type { CliIo, DaemonDoor } from './io.ts';
 export { run } from './run.ts';

@@ -19,6 +19,7 @@ describe('the keyring', () => {
       {
         id: '0a1b2c3d',
         primary: true,
+        holders: 5,
         sealedMessages: 5,
         openedMessages: 0,
         lastSealedMs: 61_000,
@@ -36,7 +37,9 @@ describe('the keyring', () => {
 
   it('keys list tells ids and their use', async () => {
     daemon.on('GET /v1/keys', 200, list);
-    expect((await ask('keys list')).out).toBe('0a1b2c3d  primary  sealed 1 min 1 s ago  opened never\n');
+    expect((await ask('keys list')).out).toBe(
+      '0a1b2c3d  primary  5 members  sealed 1 min 1 s ago  opened never\n',
+    );
     expect(JSON.parse((await ask('keys list --json')).out)).toEqual(list);
   });
 

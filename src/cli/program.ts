@@ -34,6 +34,11 @@ const GROUPS: readonly (readonly [heading: string, verbs: readonly Verb[]])[] = 
 
 export const VERBS: readonly Verb[] = GROUPS.flatMap(([, verbs]) => verbs);
 
+/** The group of verbs a verb is listed in. */
+export function headingOf(verb: Verb): string {
+  return GROUPS.find(([, verbs]) => verbs.includes(verb))?.[0].replace(/:$/, '') ?? '';
+}
+
 const EXIT_CODES = `
 Exit codes: 0 done, 1 the daemon said no or the answer is no, 2 bad usage, 3 no daemon there.
 'shoal VERB --help' has more, with examples.`;

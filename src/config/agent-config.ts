@@ -12,6 +12,26 @@ export interface RangeSetting extends PositionRange {
   readonly priority: number;
 }
 
+/** Types of event, as in the node contract; a test keeps the two lists equal. */
+export const EVENT_NAMES = [
+  'member-join',
+  'member-leave',
+  'member-suspect',
+  'member-down',
+  'member-update',
+  'range-registered',
+  'range-released',
+  'range-priority',
+  'owners-changed',
+  'keys-changed',
+] as const;
+
+/** A script, and the type of event it is for; null: every type. */
+export interface HookSetting {
+  readonly type: string | null;
+  readonly script: string;
+}
+
 /** What an agent runs with: every setting decided and checked. Null means off, or not given. */
 export interface AgentConfig {
   readonly name: string;
@@ -35,8 +55,13 @@ export interface AgentConfig {
   readonly socket: string;
   readonly keyFile: string | null;
   readonly insecure: boolean;
+  readonly probePeriodMs: number;
+  readonly suspicionPeriods: number;
+  /** Null: never. */
+  readonly forgetAfterMs: number | null;
   readonly ranges: readonly RangeSetting[];
   readonly tags: Readonly<Record<string, string>>;
+  readonly onEvent: readonly HookSetting[];
   readonly logLevel: LogLevelName;
   readonly logFormat: LogFormat;
   /** The file that was read, or null when there was none. */

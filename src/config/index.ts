@@ -17,13 +17,13 @@
  * source is an error; from two sources the higher one counts, but for key_file with insecure, which is never allowed.
  * Without `insecure` or `key_file` nothing in the result listens beyond loopback.
  *
- * Added to INTERFACE.md: http_token_file, multicast_ttl, SHOAL_CONFIG; `multicast = false` for `no_multicast = true`
+ * Added to INTERFACE.md: http_token_file, multicast_ttl, probe_period, suspicion_periods, forget_after, on_event, SHOAL_CONFIG; `multicast = false` for `no_multicast = true`
  * (likewise http, resp, proxy); an empty variable is no variable; SHOAL_TEST_* is left to tests.
  *
  * Tests: resolve.test.ts (a table of cases), position.test.ts, document.test.ts.
  */
-export type { AgentConfig, LogFormat, LogLevelName, RangeSetting } from './agent-config.ts';
-export { LOG_FORMATS, LOG_LEVELS } from './agent-config.ts';
+export type { AgentConfig, HookSetting, LogFormat, LogLevelName, RangeSetting } from './agent-config.ts';
+export { EVENT_NAMES, LOG_FORMATS, LOG_LEVELS } from './agent-config.ts';
 export { sampleConfig, settingsMarkdown } from './document.ts';
 export { clip, type PositionRange, parseEnds, parsePosition, parseWhole } from './position.ts';
 export {

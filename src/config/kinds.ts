@@ -3,7 +3,7 @@
  * value. A kind throws a ShoalError whose message names neither the setting nor the source: the caller adds both.
  */
 import { type Address, joinAddress, LIMITS, ShoalError, splitAddress, utf8 } from '../base/index.ts';
-import type { RangeSetting } from './agent-config.ts';
+import { EVENT_NAMES, type HookSetting, type RangeSetting } from './agent-config.ts';
 import { clip, parseEnds } from './position.ts';
 
 export interface Kind<T> {
@@ -165,6 +165,26 @@ export function wholeKind(min: number, max: number): Kind<number> {
   };
 }
 
+/** A number that may have a fraction. */
+export function numberKind(min: number, max: number): Kind<number> {
+  const check = (value: number, shown: string): number => {
+    if (!(value >= min && value <= max)) {
+      throw reject(`'${clip(shown)}' will not do: write a number from ${min} to ${max}`);
+    }
+    return value;
+  };
+  return {
+    fromTexts: (texts) => {
+      const text = texts[texts.length - 1] ?? '';
+      return check(/^[0-9]{1,16}(\.[0-9]{1,16})?$/.test(text) ? Number(text) : NaN, text);
+    },
+    fromToml: (value) => {
+      if (typeof value !== 'number') throw wrongType('a number', value);
+      return check(value, String(value));
+    },
+  };
+}
+
 const TRUE = new Set(['true', '1', 'yes', 'on']);
 const FALSE = new Set(['false', '0', 'no', 'off']);
 
@@ -213,6 +233,50 @@ export const rangesKind: Kind<RangeSetting[]> = list(
   'a list of ranges (strings, START-END[:PRIORITY])',
   (item) => `range ${item.start}-${item.end}`,
 );
+
+/** `TYPE=SCRIPT`, or a script for every type; a path with a = in it is written with its directory. */
+function hook(text: string): HookSetting {
+  const equals = text.indexOf('=');
+  const head = text.slice(0, Math.max(0, equals));
+  if (equals < 0 || head.includes('/')) return { type: null, script: pathKind.fromTexts([text]) };
+  return checkHook(head, text.slice(equals + 1));
+}
+
+function checkHook(type: string, script: string): HookSetting {
+  if (!EVENT_NAMES.some((known) => known === type)) {
+    throw reject(`there is no event '${clip(type)}': one of ${EVENT_NAMES.join(', ')}`);
+  }
+  return { type, script: pathKind.fromTexts([script]) };
+}
+
+/** Each is a process now and then, and a queue. */
+const MAX_HOOKS = 64;
+
+const hookList: Kind<HookSetting[]> = list(
+  hook,
+  MAX_HOOKS,
+  'a script (a string, [TYPE=]SCRIPT), a list of them, or a table of scripts by type',
+  ({ type, script }) => `${type === null ? '' : `${type}=`}${script}`,
+);
+
+export const hooksKind: Kind<HookSetting[]> = {
+  fromTexts: hookList.fromTexts,
+  fromToml: (value) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value) || value instanceof Date) {
+      return hookList.fromToml(value);
+    }
+    const hooks: string[] = [];
+    for (const [type, scripts] of Object.entries(value)) {
+      for (const script of Array.isArray(scripts) ? scripts : [scripts]) {
+        if (typeof script !== 'string')
+          throw wrongType(`a path or a list of paths for '${clip(type)}'`, script);
+        checkHook(type, script);
+        hooks.push(`${type}=${script}`);
+      }
+    }
+    return hookList.fromTexts(hooks);
+  },
+};
 
 interface Tag {
   readonly key: string;

@@ -31,6 +31,9 @@ describe('without anything given', () => {
       join: [],
       interface: null,
       multicast: '239.77.29.99:29998',
+      probePeriodMs: 800,
+      suspicionPeriods: 1.25,
+      forgetAfterMs: null,
       multicastTtl: 4,
       http: '127.0.0.1:29980',
       httpTokenFile: null,
@@ -41,6 +44,7 @@ describe('without anything given', () => {
       insecure: false,
       ranges: [],
       tags: {},
+      onEvent: [],
       logLevel: 'info',
       logFormat: 'json',
       configFile: null,
@@ -139,6 +143,9 @@ describe('values', () => {
       multicast: null,
       multicastTtl: 7,
       insecure: true,
+      probePeriodMs: 2000,
+      suspicionPeriods: 2.5,
+      forgetAfterMs: 86_400_000,
     };
     const range = ['0-0x7fffffff:2', 'slot:8192-slot:16383'];
     const byFlag = resolve({
@@ -149,6 +156,9 @@ describe('values', () => {
         no_multicast: ['true'],
         multicast_ttl: ['7'],
         insecure: ['true'],
+        probe_period: ['2000'],
+        suspicion_periods: ['2.5'],
+        forget_after: ['86400'],
       },
     });
     const byVariable = resolve({
@@ -159,10 +169,13 @@ describe('values', () => {
         SHOAL_NO_MULTICAST: 'yes',
         SHOAL_MULTICAST_TTL: '7',
         SHOAL_INSECURE: '1',
+        SHOAL_PROBE_PERIOD: '2000',
+        SHOAL_SUSPICION_PERIODS: '2.5',
+        SHOAL_FORGET_AFTER: '86400',
       },
     });
     const byFile = resolve({
-      file: `range = ${JSON.stringify(range)}\njoin = ["a:1", "[::1]:2"]\nmulticast = false\nmulticast_ttl = 7\ninsecure = true\n[tag]\nrack = "3"\nboard = "rpi4"\n`,
+      file: `range = ${JSON.stringify(range)}\njoin = ["a:1", "[::1]:2"]\nmulticast = false\nmulticast_ttl = 7\ninsecure = true\nprobe_period = 2000\nsuspicion_periods = 2.5\nforget_after = 86400\n[tag]\nrack = "3"\nboard = "rpi4"\n`,
     });
     for (const config of [byFlag, byVariable, byFile]) expect(config).toMatchObject(expected);
   });
@@ -226,6 +239,36 @@ describe('a wrong setting is refused with its name and where it came from', () =
     ['true for an address', { file: 'http = true' }, 'http', /expected an address or false/],
     ['a number in a list', { file: 'join = ["a:1", 2]' }, 'join', /got the number 2/],
     ['a date', { file: 'name = 2020-01-01' }, 'name', /got a date/],
+    ['a probe period that is too short', { flags: { probe_period: ['99'] } }, 'probe_period', /from 100 to/],
+    [
+      'too short a suspicion',
+      { file: 'suspicion_periods = 0.49' },
+      'suspicion_periods',
+      /number from 0\.5 to 100/,
+    ],
+    [
+      'a suspicion that is no number',
+      { flags: { suspicion_periods: ['1e1'] } },
+      'suspicion_periods',
+      /'1e1'/,
+    ],
+    ['a string for a decimal', { file: 'suspicion_periods = "2"' }, 'suspicion_periods', /expected a number/],
+    ['forgetting at once', { env: { SHOAL_FORGET_AFTER: '0' } }, 'forget_after', /from 60 to/],
+    [
+      'a hook of no event',
+      { flags: { on_event: ['member-dwon=/x'] } },
+      'on_event',
+      /--on-event.*no event 'member-dwon'.*member-down/,
+    ],
+    ['a hook without script', { flags: { on_event: ['member-down='] } }, 'on_event', /may not be empty/],
+    ['a hook given twice', { flags: { on_event: ['/x', '/x'] } }, 'on_event', /twice/],
+    ['a hook of no event in a table', { file: '[on_event]\nall = "/x"' }, 'on_event', /:1\).*no event 'all'/],
+    [
+      'a hook that is a number',
+      { file: 'on_event = { member-down = 5 }' },
+      'on_event',
+      /paths for 'member-down'/,
+    ],
     ['a ttl that is too large', { flags: { multicast_ttl: ['256'] } }, 'multicast_ttl', /from 0 to 255/],
     [
       'a ttl that is no number',
@@ -323,6 +366,41 @@ describe('a contradictory pair is refused', () => {
   ])('%s', (_what, given) => {
     expect(() => resolve(given)).toThrow(expect.objectContaining({ code: 'contradiction' }));
     expect(() => resolve(given)).toThrow(/ \(from .+\) contradicts .+ \(from .+\): /);
+  });
+});
+
+describe('event hooks', () => {
+  const down = { type: 'member-down', script: '/b' };
+  const all = { type: null, script: '/a' };
+  it.each<[string, Given, unknown]>([
+    ['flags', { flags: { on_event: ['/a', 'member-down=/b'] } }, [all, down]],
+    ['a variable', { env: { SHOAL_ON_EVENT: '/a, member-down=/b' } }, [all, down]],
+    ['a string', { file: 'on_event = "/a"' }, [all]],
+    ['a list', { file: 'on_event = ["/a", "member-down=/b"]' }, [all, down]],
+    ['a table', { file: '[on_event]\nmember-down = "/b"' }, [down]],
+    [
+      'a table of lists',
+      { file: 'on_event = { member-down = ["/b", "/a"], owners-changed = ["/a"] }' },
+      [down, { type: 'member-down', script: '/a' }, { type: 'owners-changed', script: '/a' }],
+    ],
+    ['a path with an equals sign', { flags: { on_event: ['/x=y/a'] } }, [{ type: null, script: '/x=y/a' }]],
+  ])('can be given as %s', (_what, given, expected) => {
+    expect(resolve(given).onEvent).toEqual(expected);
+  });
+
+  it('are told in variables that are no settings', () => {
+    const names = [
+      'EVENT',
+      'EVENT_TYPE',
+      'EVENTS_MISSED',
+      'NODE_ID',
+      'SUBJECT_NAME',
+      'ORIGIN_ID',
+      'MEMBER_STATUS',
+      'RANGE_END',
+    ];
+    const env = Object.fromEntries(names.map((name) => [`SHOAL_${name}`, '1']));
+    expect(resolve({ env })).toEqual(resolve());
   });
 });
 

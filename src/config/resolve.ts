@@ -54,8 +54,12 @@ export function resolveConfig(inputs: ConfigInputs): AgentConfig {
     socket: places.socket,
     keyFile: security.keyFile,
     insecure: security.insecure,
+    probePeriodMs: decided(sources, 'probe_period').value,
+    suspicionPeriods: decided(sources, 'suspicion_periods').value,
+    forgetAfterMs: forgetAfterMs(sources),
     ranges: sources.get('range')?.value ?? [],
     tags: sources.get('tag')?.value ?? {},
+    onEvent: sources.get('on_event')?.value ?? [],
     logLevel: decided(sources, 'log_level').value,
     logFormat: decided(sources, 'log_format').value,
     configFile,
@@ -63,6 +67,11 @@ export function resolveConfig(inputs: ConfigInputs): AgentConfig {
   };
   checkReachable(sources, config);
   return config;
+}
+
+function forgetAfterMs(sources: Sources): number | null {
+  const seconds = sources.get('forget_after')?.value;
+  return seconds === undefined ? null : seconds * 1000;
 }
 
 const LOOPBACK = '127.0.0.1:29999' as Address;

@@ -5,9 +5,11 @@ import {
   contactKind,
   contactsKind,
   groupKind,
+  hooksKind,
   type Kind,
   listenKind,
   nameKind,
+  numberKind,
   pathKind,
   rangesKind,
   socketPathKind,
@@ -44,6 +46,10 @@ function setting<T>(kind: Kind<T>, rest: Omit<Setting<T>, 'kind'>): Setting<T> {
 function offSwitch(help: string, choose: string): Setting<boolean> {
   return { kind: booleanKind, placeholder: '', default: 'false', help, choose, example: 'true' };
 }
+
+/** Below, a busy board's own delays are taken for losses; above, nobody can wait for it. */
+const PROBE_PERIOD_MS = { min: 100, max: 60_000 } as const;
+const SUSPICION_PERIODS = { min: 0.5, max: 100 } as const;
 
 /** In the order of the README. Names are contract: INTERFACE.md, `shoal agent`. */
 export const SETTINGS = {
@@ -184,6 +190,30 @@ export const SETTINGS = {
     choose: 'Only on a network where every machine is trusted: whoever reaches the port can change the map.',
     example: 'true',
   }),
+  probe_period: setting(wholeKind(PROBE_PERIOD_MS.min, PROBE_PERIOD_MS.max), {
+    placeholder: 'MS',
+    default: '800',
+    help: 'pause between two probes of this node, in milliseconds; 100 to 60000',
+    choose:
+      'The same on every node. Halving it halves the time to find a dead member (see Failure detection) and doubles idle traffic, about 112 bytes a period and node.',
+    example: '800',
+  }),
+  suspicion_periods: setting(numberKind(SUSPICION_PERIODS.min, SUSPICION_PERIODS.max), {
+    placeholder: 'N',
+    default: '1.25',
+    help: 'how long a suspected member has to answer, in probe periods, when others confirm the suspicion; 0.5 to 100',
+    choose: 'The same on every node. More where boards stall for seconds, or the network does.',
+    example: '1.25',
+  }),
+  forget_after: setting(wholeKind(60, 315_360_000), {
+    placeholder: 'SECONDS',
+    default: null,
+    defaultWords: 'never',
+    help: 'a member that was down for so long is marked left, as by force-leave; 60 to 315360000',
+    choose:
+      'Never, unless boards are replaced without a word; then weeks. Two halves of a group that both forgot meet again only by multicast or `shoal join`.',
+    example: '2592000',
+  }),
   range: setting(rangesKind, {
     placeholder: 'START-END[:PRIORITY]',
     default: null,
@@ -201,6 +231,17 @@ export const SETTINGS = {
     help: 'a tag every member sees; at most 32, key and value at most 128 bytes each',
     choose: 'What people filter by: rack, room, board type.',
     example: '{ rack = "3", board = "rpi4" }',
+  }),
+  on_event: setting(hooksKind, {
+    placeholder: '[TYPE=]SCRIPT',
+    default: null,
+    defaultWords: 'none',
+    repeatable: true,
+    help: 'a script to run for each event, or for each of one type; the event is in its environment and, as JSON, its input',
+    choose:
+      'For what a person or another program must hear of: `member-down`, `owners-changed`. Ten seconds a run, one at a time.',
+    example:
+      '{ member-down = "/usr/local/lib/shoal/page-me", owners-changed = ["/usr/local/lib/shoal/reroute"] }',
   }),
   log_level: setting(choiceKind(LOG_LEVELS), {
     placeholder: 'LEVEL',

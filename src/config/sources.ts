@@ -62,6 +62,8 @@ export type FlagValues = Readonly<Record<string, readonly string[]>>;
 
 /** Variables with the prefix that are not settings of the agent: those of the verbs, and the path of the file. */
 const OTHER_VARIABLES = new Set(['SHOAL_CONFIG', 'SHOAL_URL', 'SHOAL_TOKEN_FILE', 'SHOAL_TIMEOUT']);
+/** What an event script is told: it may be the one that starts an agent. */
+const EVENT_VARIABLES = /^SHOAL_(EVENTS?|NODE|SUBJECT|ORIGIN|MEMBER)(_|$)|^SHOAL_RANGE_/;
 /** Left to shoal's own tests and tools. */
 const TEST_PREFIX = 'SHOAL_TEST_';
 
@@ -82,9 +84,8 @@ export function readFlags(sources: Sources, flags: FlagValues): void {
 
 export function readEnvironment(sources: Sources, env: Readonly<Record<string, string | undefined>>): void {
   for (const [variable, text] of Object.entries(env).sort()) {
-    if (!variable.startsWith('SHOAL_') || OTHER_VARIABLES.has(variable) || variable.startsWith(TEST_PREFIX)) {
-      continue;
-    }
+    if (!variable.startsWith('SHOAL_') || variable.startsWith(TEST_PREFIX)) continue;
+    if (OTHER_VARIABLES.has(variable) || EVENT_VARIABLES.test(variable)) continue;
     const name = variable.slice('SHOAL_'.length).toLowerCase();
     const origin = `environment variable ${variable}`;
     if (!isSettingName(name) || variable !== variableOf(name)) {

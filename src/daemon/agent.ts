@@ -4,9 +4,10 @@ import { type Address, ShoalError, splitAddress, systemReason } from '../base/in
 import type { AgentConfig } from '../config/index.ts';
 import { createHttpServer, type HttpServer } from '../http/index.ts';
 import { pageFiles } from '../http/page/index.ts';
-import { createDriver, type Driver, type Log } from '../io/index.ts';
+import { createDriver, type Driver, type Log, monotonicMs } from '../io/index.ts';
 import type { NodeApi } from '../node/contract.ts';
 import { createNode } from '../node/index.ts';
+import { checkHooks, Hooks, type Scripts } from './hooks.ts';
 import { readKeyFile, sealWith } from './keys.ts';
 import { VERSION } from './version.ts';
 
@@ -31,14 +32,16 @@ const LEAVE_TIMEOUT_MS = 1_000;
 export class Agent {
   readonly #driver: Driver;
   readonly #http: HttpServer;
+  readonly #hooks: Hooks;
   readonly #log: Log;
   readonly addresses: AgentAddresses;
   #stopped: Promise<void> | null = null;
   #left = false;
 
-  private constructor(driver: Driver, http: HttpServer, log: Log, addresses: AgentAddresses) {
+  private constructor(driver: Driver, http: HttpServer, hooks: Hooks, log: Log, addresses: AgentAddresses) {
     this.#driver = driver;
     this.#http = http;
+    this.#hooks = hooks;
     this.#log = log;
     this.addresses = addresses;
     void driver.whenLeft.then(() => {
@@ -51,6 +54,7 @@ export class Agent {
     const { log } = parts;
     const token = config.httpTokenFile === null ? null : readToken(config.httpTokenFile);
     const seal = config.keyFile === null ? null : sealWith(readKeyFile(config.keyFile));
+    const scripts = checkHooks(config.onEvent);
     const { crash } = parts;
     const driver = await createDriver({
       factory: createNode,
@@ -65,6 +69,8 @@ export class Agent {
       cluster: config.cluster,
       join: config.join,
       ranges: config.ranges,
+      detection: { probePeriodMs: config.probePeriodMs, suspicionPeriods: config.suspicionPeriods },
+      forgetAfterMs: config.forgetAfterMs,
       tags: config.tags,
       capacity: { cores: availableParallelism(), memoryMb: Math.round(totalmem() / 2 ** 20) },
       resp: null,
@@ -86,7 +92,8 @@ export class Agent {
       const bound = await http.start();
       driver.setAddresses({ http: bound.http });
       const { gossip } = driver;
-      return new Agent(driver, http, log, { gossip, http: bound.http, resp: null, socket: config.socket });
+      const addresses = { gossip, http: bound.http, resp: null, socket: config.socket };
+      return new Agent(driver, http, startHooks(scripts, driver, config, log), log, addresses);
     } catch (error) {
       // Peers may have seen it already.
       await announceLeft(driver, log);
@@ -111,11 +118,24 @@ export class Agent {
   }
 
   async #stop(): Promise<void> {
+    const hooksStopped = this.#hooks.stop();
     if (!this.#left) await announceLeft(this.#driver, this.#log);
     await this.#driver.stop({ snapshot: true });
+    await hooksStopped;
     // Last, because whoever sees the socket gone may start another agent on the same state directory.
     await this.#http.close();
   }
+}
+
+/** The events since the start come first. */
+function startHooks(scripts: Scripts, driver: Driver, config: AgentConfig, log: Log): Hooks {
+  const { id: node, name } = driver.status().node;
+  const hooks = new Hooks(scripts, { node, name, socket: config.socket, log, nowMs: monotonicMs });
+  if (scripts.size === 0) return hooks;
+  for (const event of driver.eventsAfter(0)) hooks.event(event);
+  driver.onEvent((event) => hooks.event(event));
+  driver.attach(hooks);
+  return hooks;
 }
 
 async function announceLeft(driver: Driver, log: Log): Promise<void> {

@@ -6,6 +6,9 @@
  * - `runDev`: `shoal dev`. Several agent processes on loopback, one table, one stream of events, nothing left behind.
  * - `library.ts`: the agent inside a Node.js program (`import { createAgent } from 'shoal'`), built on its own.
  *
+ * Beside the node run event scripts (`hooks.ts`, one run of `hook-run.ts` at a time for each script): bounded queues,
+ * a time limit, a process group of its own, and nothing of the agent's secrets in the environment.
+ *
  * What it does not do: parse flags (`cli`), decide settings (`config`), or anything about membership (`node`).
  *
  * In: an AgentConfig. Out: an exit code. Called by `cli`.
@@ -18,7 +21,7 @@
  * Exit codes: 0 stopped; 1 could not start (a taken port, the state directory) or a mistake in the program; 2 a setting
  * is wrong; 130 and 143 a second signal.
  *
- * Tests: service, dev-group and library-options here; the rest is end to end: test/e2e/{lifecycle,group,dev,library}.test.ts.
+ * Tests: service, dev-group, hooks and library-options here; the rest is end to end: test/e2e/{lifecycle,group,dev,hooks,library}.test.ts.
  */
 export { type DevOptions, runDev } from './dev.ts';
 export { type Reload, type RunOptions, runAgent } from './run.ts';

@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { LIMITS, ShoalError } from '../base/index.ts';
 import type { Seal, SealFactory } from '../io/index.ts';
 import type { MetricFamily } from '../node/contract.ts';
@@ -16,8 +16,11 @@ const MAX_FILE_BYTES = 64 * 1024;
  */
 export function readKeyFile(path: string): Uint8Array[] {
   let text: string;
+  let file: number | null = null;
   try {
-    const { mode, size } = statSync(path);
+    // One file throughout: what is read is what was looked at. Not waiting, as for a pipe nobody writes to.
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const { mode, size } = fstatSync(file);
     const credentials = process.env.CREDENTIALS_DIRECTORY;
     const isCredential = credentials !== undefined && path.startsWith(`${credentials}/`);
     if ((mode & (isCredential ? OTHERS_IN_CREDENTIALS : OTHERS)) !== 0) {
@@ -25,10 +28,12 @@ export function readKeyFile(path: string): Uint8Array[] {
       throw bad(`${path} has mode ${shown}, so others can read or change it: chmod 600 ${path}`);
     }
     if (size > MAX_FILE_BYTES) throw bad(`${path} is too long for a key file`);
-    text = readFileSync(path, 'utf8');
+    text = readFileSync(file, 'utf8');
   } catch (error) {
     if (error instanceof ShoalError) throw error;
     throw bad(`cannot read ${path} (${(error as NodeJS.ErrnoException).code ?? 'unreadable'})`);
+  } finally {
+    if (file !== null) closeSync(file);
   }
   const keys: Uint8Array[] = [];
   for (const [i, line] of text.split('\n').entries()) {

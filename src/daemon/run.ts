@@ -110,6 +110,7 @@ const SETTING_AT_FAULT = new Set([
   'bad-multicast',
   'bad-token-file',
   'bad-key-file',
+  'bad-on-event',
   'bad-socket',
   'bad-address',
 ]);

@@ -80,6 +80,7 @@ export class FakeNode implements NodeApi {
       {
         id: '0a1b2c3d',
         primary: true,
+        holders: 1,
         sealedMessages: 1,
         openedMessages: 2,
         lastSealedMs: 3,

@@ -1,4 +1,12 @@
-import { type Address, assert, joinAddress, SeededRng, ShoalError, splitAddress } from '../base/index.ts';
+import {
+  type Address,
+  assert,
+  joinAddress,
+  type NodeId,
+  SeededRng,
+  ShoalError,
+  splitAddress,
+} from '../base/index.ts';
 import type {
   Boot,
   Command,
@@ -8,6 +16,7 @@ import type {
   KeyOperation,
   KeyView,
   Machine,
+  MetricFamily,
   NodeApi,
   NodeFactory,
   NodeOptions,
@@ -43,6 +52,9 @@ export interface DriverOptions {
   readonly cluster: string;
   readonly join: readonly Address[];
   readonly ranges: NodeOptions['ranges'];
+  /** As NodeOptions. */
+  readonly detection?: NodeOptions['detection'];
+  readonly forgetAfterMs?: number | null;
   readonly tags: Readonly<Record<string, string>>;
   readonly capacity?: Readonly<Record<string, number>>;
   readonly resp?: Address | null;
@@ -54,6 +66,15 @@ export interface DriverOptions {
   readonly seed?: number;
   /** What to do when the machine contradicts itself; default: throw it where nobody catches. */
   readonly crash?: (error: unknown) => void;
+}
+
+/** An event loop this late is worth a warning: peers begin to ask again. */
+const LATE_MS = 150;
+
+/** What runs beside the node and has something to say. */
+export interface Attached {
+  warnings(): string[];
+  metrics(): MetricFamily[];
 }
 
 /**
@@ -78,6 +99,7 @@ export class Driver implements NodeApi {
   #gossip: Address;
   #http: Address | null = null;
   #resp: Address | null;
+  #attached: Attached[] = [];
   #running = false;
   #inside = false;
   #stopped: Promise<void> | null = null;
@@ -130,6 +152,11 @@ export class Driver implements NodeApi {
     if (addresses.resp !== undefined) this.#resp = addresses.resp;
   }
 
+  /** A part beside the node whose warnings and figures are shown with the node's. */
+  attach(part: Attached): void {
+    this.#attached.push(part);
+  }
+
   /**
    * Closes sockets and files. With `snapshot` the state is written as a snapshot, if anything changed since the last
    * one. Commands that still wait are refused. Does not announce anything: `leave` does.
@@ -160,6 +187,7 @@ export class Driver implements NodeApi {
       health: { score: node.healthScore(), eventLoopLagMs: this.#alarm.lagMs() },
       multicast: { enabled: this.#network?.multicasts ?? false, hears: reach.hears, heardBy: reach.heardBy },
       encrypted: this.#seal !== null,
+      keys: (this.#seal?.keys() ?? []).map(({ id, primary, holders }) => ({ id, primary, holders })),
       warnings: [...node.warnings(), ...this.#ownWarnings()],
     };
   }
@@ -200,7 +228,8 @@ export class Driver implements NodeApi {
       this.#alarm.lagMs(),
       this.#commands.size,
     );
-    return [...this.#machine().metrics(monotonicMs()), ...own, ...(this.#seal?.metrics() ?? [])];
+    const beside = this.#attached.flatMap((part) => part.metrics());
+    return [...this.#machine().metrics(monotonicMs()), ...own, ...(this.#seal?.metrics() ?? []), ...beside];
   }
 
   onEvent(listener: (event: EventView) => void): () => void {
@@ -339,8 +368,14 @@ export class Driver implements NodeApi {
       save: (ring) => keyring.write(ring),
       peers: () => this.#livePeers(),
       log: (level, message) => this.#log[level]({}, message),
+      ringChanged: (keys) => this.#keysChanged(boot.id, keys),
     });
     return this.#seal.incoming;
+  }
+
+  #keysChanged(subject: NodeId, keys: readonly string[]): void {
+    this.#events.add({ type: 'keys-changed', subject, name: this.#options.name, origin: null, keys });
+    if (!this.#inside) this.#events.deliver();
   }
 
   #livePeers(): Address[] {
@@ -371,6 +406,8 @@ export class Driver implements NodeApi {
       multicast: network.multicasts,
       join: options.join,
       ranges: options.ranges,
+      ...(options.detection === undefined ? {} : { detection: options.detection }),
+      forgetAfterMs: options.forgetAfterMs ?? null,
       insecure: this.#seal === null && !isLoopback(splitAddress(network.address)?.host ?? ''),
     };
     this.#node = options.factory(
@@ -404,6 +441,13 @@ export class Driver implements NodeApi {
 
   #ownWarnings(): string[] {
     const own = [...this.#warnings, ...(this.#seal?.warnings() ?? [])];
+    const lagMs = this.#alarm.lagMs();
+    if (lagMs >= LATE_MS) {
+      own.push(
+        `the event loop was up to ${Math.round(lagMs)} ms late within the last 20 s: this machine is overloaded or was suspended; give it less to do, or raise probe_period on every node`,
+      );
+    }
+    for (const part of this.#attached) own.push(...part.warnings());
     const { error } = this.#state.keyring;
     if (error !== null) own.push(`the keyring was not saved: ${error.message}`);
     if (this.#state.journal.failing) {

@@ -29,6 +29,7 @@ export interface SealSurroundings {
   readonly save: (ring: Uint8Array) => void;
   readonly peers: () => readonly Address[];
   readonly log: (level: 'info' | 'warn', message: string) => void;
+  readonly ringChanged: (ids: readonly string[]) => void;
 }
 
 export type SealFactory = (surroundings: SealSurroundings) => Seal;

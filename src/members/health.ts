@@ -1,5 +1,5 @@
 /** The worst score: everything this node waits for then takes nine times as long (Lifeguard's S). */
-const WORST = 8;
+export const WORST_HEALTH = 8;
 
 /**
  * Local health after Lifeguard (Dadgar, Phillips, Currey 2018): how far this node trusts its own eyes, 0 being well. A
@@ -23,6 +23,6 @@ export class LocalHealth {
   }
 
   worsen(by: number): void {
-    this.#score = Math.min(WORST, this.#score + by);
+    this.#score = Math.min(WORST_HEALTH, this.#score + by);
   }
 }

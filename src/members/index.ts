@@ -27,8 +27,8 @@
  * refutation costs no false verdict. The suspicion's length does not grow with the group: news travel by a tree, in hops.
  * Tests: record.test.ts (the lattice laws), rtt.test.ts, prober.test.ts; test/sim/detection.test.ts.
  */
-export { LocalHealth } from './health.ts';
-export { type Member, MemberList, type MergeResult } from './list.ts';
+export { LocalHealth, WORST_HEALTH } from './health.ts';
+export { Member, MemberList, type MergeResult } from './list.ts';
 export { DETECTION, type DetectionSettings, Prober, type ProberOutputs } from './prober.ts';
 export {
   covers,
@@ -41,4 +41,4 @@ export {
 export { RoundTrip, RTO } from './rtt.ts';
 export { SUSPICION, Suspicion, suspicionMs } from './suspicion.ts';
 export { Targets } from './targets.ts';
-export { View } from './view.ts';
+export { View, Views } from './view.ts';

@@ -1,29 +1,100 @@
 import { LIMITS, type NodeId, type Rng, SetHash } from '../base/index.ts';
 import {
-  hashText,
   joinRecords,
   lastingHash,
   type MemberRecord,
   type MemberState,
   STATE,
+  seatHash,
   standingHash,
 } from './record.ts';
 import { RoundTrip } from './rtt.ts';
-import { View } from './view.ts';
+import { View, Views } from './view.ts';
 
-/** One member as this node sees it: the shared record, and what only this node knows of it. */
-export interface Member {
-  record: MemberRecord;
-  /** When anything was last heard from it; -Infinity when nothing ever was by this process. */
+/** What only this node knows of a member it has dealt with. */
+interface Dealings {
   heardMs: number;
-  /** When this process learnt its present state; -Infinity when that is older than it. */
   stateMs: number;
-  /** When it last left questions unanswered; -Infinity when it never did. */
   unansweredMs: number;
-  readonly rtt: RoundTrip;
-  /** The digest it last reported (16 hex digits), or null. */
   digest: string | null;
   digestMs: number;
+  readonly rtt: RoundTrip;
+}
+
+/**
+ * One member as this node sees it: the shared record, and what only this node knows of it. That is made when there is
+ * something to know: in a large group a node deals with few of the others.
+ */
+export class Member {
+  record: MemberRecord;
+  #own: Dealings | null = null;
+
+  constructor(record: MemberRecord) {
+    this.record = record;
+  }
+
+  /** When anything was last heard from it; -Infinity when nothing ever was by this process. */
+  get heardMs(): number {
+    return this.#own?.heardMs ?? -Infinity;
+  }
+
+  set heardMs(ms: number) {
+    this.#dealings().heardMs = ms;
+  }
+
+  /** When this process learnt its present state; -Infinity when that is older than it. */
+  get stateMs(): number {
+    return this.#own?.stateMs ?? -Infinity;
+  }
+
+  set stateMs(ms: number) {
+    this.#dealings().stateMs = ms;
+  }
+
+  /** When it last left questions unanswered; -Infinity when it never did. */
+  get unansweredMs(): number {
+    return this.#own?.unansweredMs ?? -Infinity;
+  }
+
+  set unansweredMs(ms: number) {
+    this.#dealings().unansweredMs = ms;
+  }
+
+  /** The digest it last reported (16 hex digits), or null. */
+  get digest(): string | null {
+    return this.#own?.digest ?? null;
+  }
+
+  get digestMs(): number {
+    return this.#own?.digestMs ?? -Infinity;
+  }
+
+  reported(digest: string, nowMs: number): void {
+    const own = this.#dealings();
+    own.digest = digest;
+    own.digestMs = nowMs;
+  }
+
+  get rtt(): RoundTrip {
+    return this.#dealings().rtt;
+  }
+
+  /** Smoothed round trip, milliseconds; -1 until measured. */
+  get srttMs(): number {
+    return this.#own?.rtt.srttMs ?? -1;
+  }
+
+  #dealings(): Dealings {
+    this.#own ??= {
+      heardMs: -Infinity,
+      stateMs: -Infinity,
+      unansweredMs: -Infinity,
+      digest: null,
+      digestMs: -Infinity,
+      rtt: new RoundTrip(),
+    };
+    return this.#own;
+  }
 }
 
 /** What a merge did. */
@@ -45,14 +116,14 @@ export class MemberList {
   readonly #lasting = new SetHash();
   readonly #standing = new SetHash();
   readonly #viewHash = new SetHash();
-  readonly #names = new Map<string, number>();
+  readonly #views: Views;
   #live = 0;
   #view: View | null = null;
-  /** Earlier views, youngest first: a message under way when the membership changes still finds the one it names. */
-  #recentViews: View[] = [];
 
-  constructor(self: MemberRecord) {
+  /** `views`: those of several lists may be kept together, where these are in one process (the simulator). */
+  constructor(self: MemberRecord, views: Views = new Views()) {
     this.self = self.id;
+    this.#views = views;
     this.merge(self);
   }
 
@@ -87,15 +158,7 @@ export class MemberList {
     const member = this.#members.get(record.id);
     if (member === undefined) {
       if (this.#members.size >= LIMITS.members) return FULL;
-      const fresh: Member = {
-        record,
-        heardMs: -Infinity,
-        stateMs: -Infinity,
-        unansweredMs: -Infinity,
-        rtt: new RoundTrip(),
-        digest: null,
-        digestMs: -Infinity,
-      };
+      const fresh = new Member(record);
       this.#members.set(record.id, fresh);
       this.#account(record, 1);
       return { kind: 'new', member: fresh };
@@ -118,13 +181,8 @@ export class MemberList {
     const standing = standingHash(record);
     this.#lasting[verb](lasting.hi, lasting.lo);
     this.#standing[verb](standing.hi, standing.lo);
-    if (record.state !== STATE.left) {
-      const holders = (this.#names.get(record.name) ?? 0) + sign;
-      if (holders === 0) this.#names.delete(record.name);
-      else this.#names.set(record.name, holders);
-    }
     if (!isLive(record.state)) return;
-    const seat = hashText(record.id + record.reach);
+    const seat = seatHash(record);
     this.#viewHash[verb](seat.hi, seat.lo);
     this.#live += sign;
   }
@@ -163,15 +221,15 @@ export class MemberList {
   view(): View {
     // A record that changes in something else (an incarnation) leaves the view as it is.
     if (this.#view === null || this.#view.digest !== this.viewDigest) {
-      const live: { id: NodeId; reach: NodeId }[] = [];
-      for (const { record } of this.#members.values()) {
-        if (isLive(record.state)) live.push({ id: record.id, reach: record.reach });
+      this.#view = this.#views.find(this.viewDigest);
+      if (this.#view === null) {
+        const live: { id: NodeId; reach: NodeId }[] = [];
+        for (const { record } of this.#members.values()) {
+          if (isLive(record.state)) live.push({ id: record.id, reach: record.reach });
+        }
+        this.#view = new View(this.viewDigest, live);
       }
-      this.#view = new View(this.viewDigest, live);
-      this.#recentViews = [
-        this.#view,
-        ...this.#recentViews.filter((v) => v.digest !== this.viewDigest),
-      ].slice(0, 4);
+      this.#views.add(this.#view);
     }
     return this.#view;
   }
@@ -179,14 +237,19 @@ export class MemberList {
   /** The present view or a recent one with this digest. */
   viewByDigest(digest: number): View | null {
     if (digest === this.viewDigest) return this.view();
-    return this.#recentViews.find((v) => v.digest === digest) ?? null;
+    return this.#views.find(digest);
   }
 
   /** Names held by more than one member that did not leave, sorted. */
   nameConflicts(): string[] {
-    const out: string[] = [];
-    for (const [name, holders] of this.#names) if (holders > 1) out.push(name);
-    return out.sort();
+    const names = new Set<string>();
+    const shared = new Set<string>();
+    for (const { record } of this.#members.values()) {
+      if (record.state === STATE.left) continue;
+      if (names.has(record.name)) shared.add(record.name);
+      names.add(record.name);
+    }
+    return [...shared].sort();
   }
 
   /** Members called so, by id or by name, those that left last. */

@@ -89,14 +89,32 @@ export function hashText(text: string): { hi: number; lo: number } {
   return { hi: mix32(hi ^ text.length), lo: mix32(lo ^ text.length) };
 }
 
-/** Hash of the lasting part: id, name, addresses, tags, left. */
-export function lastingHash(r: MemberRecord): { hi: number; lo: number } {
-  return hashText(`${lastingKey(r)}\u0004${r.state === STATE.left ? 'left' : 'in'}`);
+type Lanes = { readonly hi: number; readonly lo: number };
+
+/** Each record is hashed once: a join hashes it when it comes and again when it goes, and most are never looked at again. */
+function remembered(hash: (r: MemberRecord) => Lanes): (r: MemberRecord) => Lanes {
+  const known = new WeakMap<MemberRecord, Lanes>();
+  return (r) => {
+    let lanes = known.get(r);
+    if (lanes === undefined) {
+      lanes = hash(r);
+      known.set(r, lanes);
+    }
+    return lanes;
+  };
 }
 
+/** Hash of the lasting part: id, name, addresses, tags, left. */
+export const lastingHash = remembered((r) =>
+  hashText(`${lastingKey(r)}\u0004${r.state === STATE.left ? 'left' : 'in'}`),
+);
+
 /** Hash of everything that a join compares: equal sums mean that nothing is to be exchanged. */
-export function standingHash(r: MemberRecord): { hi: number; lo: number } {
+export const standingHash = remembered((r) => {
   const resp = r.resp ?? '-';
   const rest = `${r.incarnation}.${r.state}.${r.reachVersion}.${r.reach}.${r.bootNonce}.${resp}.${r.version}`;
   return hashText(`${lastingKey(r)}\u0004${rest}\u0004${sortedPairs(r.capacity)}`);
-}
+});
+
+/** Hash of a live member's place in the view. */
+export const seatHash = remembered((r) => hashText(r.id + r.reach));

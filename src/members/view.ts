@@ -55,3 +55,25 @@ export class View {
     return -1;
   }
 }
+
+/** A message under way when the membership changes still finds the view it names: the last few are kept. */
+export class Views {
+  readonly #most: number;
+  #recent: View[] = [];
+
+  constructor(most = 4) {
+    this.#most = most;
+  }
+
+  find(digest: number): View | null {
+    return this.#recent.find((view) => view.digest === digest) ?? null;
+  }
+
+  add(view: View): void {
+    if (this.#recent[0]?.digest === view.digest) return;
+    this.#recent = [view, ...this.#recent.filter(({ digest }) => digest !== view.digest)].slice(
+      0,
+      this.#most,
+    );
+  }
+}

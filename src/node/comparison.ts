@@ -70,8 +70,7 @@ export class Comparison {
   reported(id: NodeId, digests: Digests, nowMs: number): void {
     const member = this.#state.members.get(id);
     if (member === undefined) return;
-    member.digest = publicDigest(digests);
-    member.digestMs = nowMs;
+    member.reported(publicDigest(digests), nowMs);
     const ours = this.#state.digests();
     if (sameMap(digests, ours)) this.#out.caughtUp(id, nowMs);
     if (sameState(digests, ours)) this.#synced = true;

@@ -93,6 +93,8 @@ export interface StatusView {
     readonly heardBy: readonly NodeId[];
   };
   readonly encrypted: boolean;
+  /** Ids of the keyring, the one in use first; empty when nothing is sealed. Never a key. */
+  readonly keys: readonly Pick<KeyView, 'id' | 'primary' | 'holders'>[];
   readonly warnings: readonly string[];
 }
 
@@ -110,6 +112,8 @@ export interface KeyView {
   readonly id: string;
   /** The one everything is sealed with, where the peer has it. */
   readonly primary: boolean;
+  /** Members known to have it, this node included, of those that did not leave; rises as they are heard. */
+  readonly holders: number;
   readonly sealedMessages: number;
   readonly openedMessages: number;
   /** Milliseconds since it last sealed, and since it last opened, something; null: never. */
@@ -142,6 +146,7 @@ export const EVENT_TYPES = [
   'range-released',
   'range-priority',
   'owners-changed',
+  'keys-changed',
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 
@@ -153,7 +158,7 @@ export interface EventView {
   readonly time: string;
   /**
    * What it is about: a member id, or the node id of the range's entry. For owners-changed: the node by whose
-   * registrations, or by whose coming or going, they changed.
+   * registrations, or by whose coming or going, they changed. For keys-changed: this node.
    */
   readonly subject: NodeId;
   readonly name: string;
@@ -167,6 +172,8 @@ export interface EventView {
     readonly address: Address;
     readonly incarnation: number;
   };
+  /** Present on keys-changed: the ids of the ring, the primary first. Never a key. */
+  readonly keys?: readonly string[];
 }
 
 /** One figure for `/metrics`. */

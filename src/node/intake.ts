@@ -40,7 +40,7 @@ export class Intake {
       this.counters.malformedGroups++;
       return;
     }
-    const rttMs = this.#state.members.get(from)?.rtt.srttMs ?? -1;
+    const rttMs = this.#state.members.get(from)?.srttMs ?? -1;
     this.propagation.add(ageMs + Math.max(0, rttMs) / 2);
     for (const record of group.records) this.#out.mergeRecord(record, group.origin, nowMs);
     for (const accusation of group.accusations) this.#out.accused(accusation);

@@ -56,6 +56,8 @@ export interface NodeOptions {
   readonly insecure: boolean;
   /** Rate of probing and patience before `down`; what is absent has its default (members' DETECTION). */
   readonly detection?: Partial<DetectionSettings>;
+  /** A member down for so long is marked left; null or absent: never. */
+  readonly forgetAfterMs?: number | null;
 }
 
 export type Command =
@@ -95,6 +97,7 @@ export interface NodeEvent {
     readonly address: Address;
     readonly incarnation: number;
   };
+  readonly keys?: readonly string[];
 }
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';

@@ -60,6 +60,7 @@ function machineryFigures(node: NodeCore): MetricFamily[] {
     counter('shoal_detection_total', 'Probes and what came of them.', 'what', {
       ...prober.counters,
       ...told,
+      ...node.forgetting.counters,
     }),
     gauge('shoal_health_score', 'Local health: 0 is well, 8 worst.', null, { '': prober.health.score }),
     gauge('shoal_suspicions', 'Members suspected at present.', null, { '': prober.suspected }),

@@ -1,7 +1,7 @@
 import { type Address, LIMITS, type NodeId, type Rng, ShoalError } from '../base/index.ts';
 import { beginReconcile, type Delta } from '../crdt/index.ts';
 import { Broadcaster, type BroadcastSettings, Reach } from '../gossip/index.ts';
-import { DETECTION, type DetectionSettings, type MemberRecord, STATE } from '../members/index.ts';
+import { DETECTION, type DetectionSettings, type MemberRecord, STATE, type Views } from '../members/index.ts';
 import {
   type AckMessage,
   Codec,
@@ -17,6 +17,7 @@ import { Comparison } from './comparison.ts';
 import { Counters } from './counters.ts';
 import { Detection } from './detection.ts';
 import { Disk } from './disk.ts';
+import { Forgetting } from './forgetting.ts';
 import { decodeGroup, Outbox } from './group.ts';
 import { Intake } from './intake.ts';
 import { snapshotOf } from './journal.ts';
@@ -41,6 +42,8 @@ const SETTINGS: BroadcastSettings = { width: null, sendMs: 0.05 };
 export interface NodeSettings {
   readonly broadcast?: Partial<BroadcastSettings>;
   readonly detection?: Partial<DetectionSettings>;
+  /** A group at rest, of which this node is one already: the simulator's way to thousands, which share what is equal. */
+  readonly formed?: { readonly records: readonly MemberRecord[]; readonly views: Views };
 }
 
 /** The composed machine; see the room's header (index.ts). */
@@ -54,6 +57,7 @@ export class NodeCore implements Inputs {
   readonly intake: Intake;
   readonly multicast: Reach;
   readonly detection: Detection;
+  readonly forgetting: Forgetting;
   readonly presence: Presence;
   readonly broadcaster: Broadcaster;
   readonly comparison: Comparison;
@@ -65,6 +69,7 @@ export class NodeCore implements Inputs {
   readonly drops: Record<DropReason, number>;
   readonly receivedMessages: number[] = [];
   protected readonly outputs: Outputs;
+  readonly #formed: boolean;
   #startMs = 0;
   /** Time of the last input, for views that take none. */
   #nowMs = 0;
@@ -79,7 +84,9 @@ export class NodeCore implements Inputs {
     this.outputs = outputs;
     this.drops = Object.fromEntries(DROP_REASONS.map((reason) => [reason, 0])) as Record<DropReason, number>;
     for (const kind of Object.values(KIND)) this.receivedMessages[kind] = 0;
-    this.state = new GroupState(ownRecord(boot, options), (event) => outputs.event(event));
+    const { formed } = settings;
+    this.state = new GroupState(ownRecord(boot, options), (event) => outputs.event(event), formed?.views);
+    this.#formed = formed !== undefined;
     this.disk = new Disk(outputs);
     this.link = new Link(new Codec(options.cluster, boot.id), this.state.members, outputs);
     this.outbox = new Outbox(boot.id);
@@ -104,6 +111,7 @@ export class NodeCore implements Inputs {
     this.comparison = this.#makeComparison(rng);
     const detection = { ...DETECTION, ...options.detection, ...settings.detection };
     this.detection = new Detection(this, rng, detection, detectionOutputs(this));
+    this.forgetting = new Forgetting(this.state, this.roster, rng, options.forgetAfterMs ?? null);
     this.mutations = new Mutations(this.state, this.dots, {
       persist: (record, token) => this.disk.persist(record, token),
       note: (record) => this.disk.note(record),
@@ -113,6 +121,7 @@ export class NodeCore implements Inputs {
     this.tasks = this.#makeTasks(rng);
     this.#voids = new Voids(this.state, boot.leaseFrom, () => this.tasks.contacting.length > 0);
     this.disk.restore(boot, this.state);
+    for (const record of formed?.records ?? []) this.state.restoreMember(record);
     this.dots.lift(this.state.map.seenOf(boot.id));
   }
 
@@ -125,9 +134,10 @@ export class NodeCore implements Inputs {
     this.presence.memberChanged(this.roster.me(), false, true, nowMs);
     this.comparison.antiEntropy.start(nowMs);
     this.detection.prober.start(nowMs);
+    this.forgetting.start(nowMs);
     this.tasks.contact(this.options.join, nowMs);
     // Those who know us learn that we are back; those who do not are told when we meet them.
-    if (this.state.members.size > 1) this.outbox.addRecord(this.roster.me(), nowMs);
+    if (this.state.members.size > 1 && !this.#formed) this.outbox.addRecord(this.roster.me(), nowMs);
     for (const { start, end, priority } of this.options.ranges) {
       if (this.state.map.priority({ node: this.boot.id, start, end }) > 0) continue;
       this.mutations.run(null, { kind: 'register', start, end, priority }, nowMs);
@@ -215,6 +225,7 @@ export class NodeCore implements Inputs {
       resting ? Infinity : this.presence.nextMs(),
       resting ? Infinity : this.comparison.antiEntropy.nextMs(),
       resting ? Infinity : this.detection.prober.nextMs(),
+      resting ? Infinity : this.forgetting.nextMs(),
       this.sessions.nextMs(),
       resting ? Infinity : this.tasks.nextMs(),
       this.#voids.nextMs(),
@@ -258,6 +269,7 @@ export class NodeCore implements Inputs {
       this.presence.wake(nowMs);
       this.comparison.antiEntropy.wake(nowMs);
       this.detection.prober.wake(nowMs);
+      this.forgetting.wake(nowMs);
       this.tasks.wake(nowMs);
     }
     this.sessions.wake(nowMs);

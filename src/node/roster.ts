@@ -97,7 +97,12 @@ export class Roster {
       const message = `'${member.record.name}' is alive: run 'shoal leave' there, or stop it and wait until it is down`;
       throw new ShoalError('not-down', message, 'node');
     }
-    const record: MemberRecord = { ...member.record, state: STATE.left };
+    this.markLeft(member.record, nowMs);
+  }
+
+  /** Of a member that is gone. The rank of `left` is the highest of its incarnation, so that the join keeps it. */
+  markLeft(gone: MemberRecord, nowMs: number): void {
+    const record: MemberRecord = { ...gone, state: STATE.left };
     this.merge(record, this.#state.members.self, nowMs);
     this.#out.publish(record, nowMs);
   }

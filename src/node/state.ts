@@ -1,6 +1,13 @@
 import { BoundedMap, hex64, mix32, type NodeId } from '../base/index.ts';
 import { AworMap, type Delta, type JoinResult, type RangeKey } from '../crdt/index.ts';
-import { MemberList, type MemberRecord, type MergeResult, STATE, STATE_NAMES } from '../members/index.ts';
+import {
+  MemberList,
+  type MemberRecord,
+  type MergeResult,
+  STATE,
+  STATE_NAMES,
+  type Views,
+} from '../members/index.ts';
 import { OwnershipView } from '../ranges/index.ts';
 import type { Digests } from '../wire/index.ts';
 import type { NodeEvent } from './machine.ts';
@@ -32,8 +39,8 @@ export class GroupState {
   #low = new BoundedMap<string, RangeKey>(LOW_ENTRIES);
   #lowLong = new BoundedMap<string, RangeKey>(LOW_ENTRIES);
 
-  constructor(self: MemberRecord, emit: (event: NodeEvent) => void) {
-    this.members = new MemberList(self);
+  constructor(self: MemberRecord, emit: (event: NodeEvent) => void, views?: Views) {
+    this.members = new MemberList(self, views);
     this.#emit = emit;
     this.ownership.setLive(self.id, self.state <= STATE.suspect);
   }

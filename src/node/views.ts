@@ -1,5 +1,5 @@
 import { LIMITS, type NodeId, type Rng, ShoalError } from '../base/index.ts';
-import { type Member, STATE, STATE_NAMES } from '../members/index.ts';
+import { type Member, STATE, STATE_NAMES, WORST_HEALTH } from '../members/index.ts';
 import { checkPosition, type Owner, positionOf, slotAt } from '../ranges/index.ts';
 import type {
   CoverageView,
@@ -84,6 +84,13 @@ export class Node extends NodeCore implements Machine {
       out.push(`the list of members is full (${LIMITS.members}): ${membersRefused} records were refused`);
     if (joinsRefused > 0)
       out.push(`${joinsRefused} changes from elsewhere were refused for want of room: see shoal_state_total`);
+    const health = this.healthScore();
+    if (health > 0) {
+      out.push(
+        `answers come late or not at all (health ${health} of ${WORST_HEALTH}), so members that fail are called down later: ` +
+          'see whether this machine is overloaded or its network loses datagrams',
+      );
+    }
     const contacts = this.tasks.contacting;
     if (contacts.length > 0) out.push(`no contact has answered yet: ${contacts.join(', ')}`);
     const { unownedPositions } = this.state.ownership.snapshot();
@@ -188,7 +195,7 @@ export class Node extends NodeCore implements Machine {
     return this.dots.next;
   }
 
-  #memberView({ record, heardMs, rtt, digest }: Member, nowMs: number): MemberView {
+  #memberView({ record, heardMs, srttMs, digest }: Member, nowMs: number): MemberView {
     const self = record.id === this.boot.id;
     return {
       id: record.id,
@@ -200,7 +207,7 @@ export class Node extends NodeCore implements Machine {
       resp: record.resp,
       capacity: record.capacity,
       lastSeenMs: self ? 0 : heardMs === -Infinity ? null : Math.round(nowMs - heardMs),
-      rttMs: rtt.srttMs < 0 ? null : Math.round(rtt.srttMs * 1000) / 1000,
+      rttMs: srttMs < 0 ? null : Math.round(srttMs * 1000) / 1000,
       self,
       version: record.version,
       digest: self ? this.digest() : digest,

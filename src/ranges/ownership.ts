@@ -33,6 +33,7 @@ import { OwnershipSnapshot } from './snapshot.ts';
 export class OwnershipView {
   readonly #cells = new Cells();
   readonly #registrants = new Map<NodeId, Registrant>();
+  readonly #live = new Set<NodeId>();
   #registrations = 0;
   #unownedPositions = KEY_SPACE_SIZE;
   #version = 0;
@@ -65,22 +66,21 @@ export class OwnershipView {
     if (held === undefined) {
       this.#registrations++;
       this.#show();
-      if (by.live) this.#put(registration);
-    } else if (by.live) {
+      if (this.#live.has(node)) this.#put(registration);
+    } else if (this.#live.has(node)) {
       this.#rewrite(registration, (cover) => cover.without(held).with(registration));
     }
   }
 
   /** Says whether a node's registrations count. A node never spoken of is not live. */
   setLive(node: NodeId, live: boolean): void {
-    if ((this.#registrants.get(node)?.live ?? false) === live) return;
-    const by = this.#registrant(node);
-    by.live = live;
-    for (const registration of by.registrations.values()) {
+    if (this.#live.has(node) === live) return;
+    if (live) this.#live.add(node);
+    else this.#live.delete(node);
+    for (const registration of this.#registrants.get(node)?.registrations.values() ?? []) {
       if (live) this.#put(registration);
       else this.#take(registration);
     }
-    this.#dismiss(by);
   }
 
   snapshot(): OwnershipSnapshot {
@@ -109,17 +109,13 @@ export class OwnershipView {
     return registrant;
   }
 
-  #dismiss(by: Registrant): void {
-    if (!by.live && by.registrations.size === 0) this.#registrants.delete(by.id);
-  }
-
   #forget(registration: Registration, key: string): void {
     const { by } = registration;
     by.registrations.delete(key);
     this.#registrations--;
     this.#show();
-    if (by.live) this.#take(registration);
-    this.#dismiss(by);
+    if (this.#live.has(by.id)) this.#take(registration);
+    if (by.registrations.size === 0) this.#registrants.delete(by.id);
   }
 
   #put(registration: Registration): void {

@@ -6,13 +6,12 @@ export interface Owner {
   readonly priority: number;
 }
 
-/** What the view holds of one node: there while the node is live or has a registration. */
+/** What the view holds of one node that has a registration. */
 export class Registrant {
   readonly id: NodeId;
   /** The node id's two halves, for the rendezvous hash. */
   readonly hi: number;
   readonly lo: number;
-  live = false;
   readonly registrations = new Map<string, Registration>();
 
   constructor(id: NodeId) {

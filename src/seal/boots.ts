@@ -23,12 +23,15 @@ export interface Held {
 
 interface Asked {
   readonly nonce: string;
-  askedMs: number;
+  /** When it was asked, by address: whoever plays its recordings must not turn the question away from it. */
+  readonly askedMs: BoundedMap<Address, number>;
   readonly held: Held[];
 }
 
-/** A challenge that was not answered is repeated with the boot's next datagram after this long. */
+/** A challenge that was not answered is repeated with the next datagram from the same address after this long. */
 const ASK_AGAIN_MS = 250;
+/** A question is no longer than the datagram it answers, so that forgetting one only means asking again. */
+const ADDRESSES_ASKED = 8;
 
 /**
  * Who is known to be alive. A boot that this process has not met may be a recording, however good its tag: its
@@ -65,15 +68,15 @@ export class Boots {
   ): { ask: string | null; dropped: boolean } {
     let asked = this.#asked.get(boot);
     if (asked === undefined) {
-      asked = { nonce: newNonce(), askedMs: -Infinity, held: [] };
+      asked = { nonce: newNonce(), askedMs: new BoundedMap(ADDRESSES_ASKED), held: [] };
       this.#asked.set(boot, asked);
     }
     asked.held.push(datagram);
     const dropped = asked.held.length > LIMITS.heldDatagrams;
     // The newest are kept: recordings must not take the place of what is said now.
     if (dropped) asked.held.sort((a, b) => b.counter - a.counter).pop();
-    if (nowMs - asked.askedMs < ASK_AGAIN_MS) return { ask: null, dropped };
-    asked.askedMs = nowMs;
+    if (nowMs - (asked.askedMs.get(datagram.from) ?? -Infinity) < ASK_AGAIN_MS) return { ask: null, dropped };
+    asked.askedMs.set(datagram.from, nowMs);
     return { ask: asked.nonce, dropped };
   }
 

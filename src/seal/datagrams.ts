@@ -1,4 +1,4 @@
-import { type Address, BoundedMap, LIMITS } from '../base/index.ts';
+import { type Address, assert, BoundedMap, LIMITS } from '../base/index.ts';
 import { type Boot, Boots, type Held } from './boots.ts';
 import { CONTENT, Envelope, type Header, MIN_DATAGRAM_BYTES, readHeader, SEALED } from './envelope.ts';
 import { deriveKey } from './key.ts';
@@ -19,7 +19,6 @@ const PUSHERS = 8;
 /** Proofs given per second at most; each costs about as much as the challenge that asked for it. */
 const PROOFS_PER_SECOND = 500;
 const NONCE_BYTES = 8;
-const EMPTY = new Uint8Array(0);
 
 /** Sealed datagrams: seals what goes out, opens what comes in, and lets through what is new and from the living. */
 export class Datagrams {
@@ -31,8 +30,11 @@ export class Datagrams {
   readonly #envelope: Envelope;
   /** Peers whose ring differs from ours, with the key they last sealed with: that one they can open. */
   readonly #answerKeys = new BoundedMap<Address, string>(LIMITS.sealedBoots);
-  #proofs = PROOFS_PER_SECOND;
-  #proofsMs = 0;
+  /** Peers whose ring was ours when they were last heard. */
+  #alike = new BoundedMap<Address, true>(LIMITS.sealedBoots);
+  /** For those whose challenges may be recordings, played as often as somebody likes. */
+  readonly #strangerProofs = new Budget(PROOFS_PER_SECOND);
+  readonly #proofs = new Budget(PROOFS_PER_SECOND);
 
   constructor(shared: Shared, out: DatagramOutputs, rekeyAt?: number) {
     this.#shared = shared;
@@ -59,15 +61,21 @@ export class Datagrams {
 
   /** After the ring changed: keys that are gone are gone from here too. */
   ringChanged(): void {
+    this.#alike = new BoundedMap(LIMITS.sealedBoots);
     this.own.forgetSubkeys();
     this.boots.forgetSubkeys();
+  }
+
+  /** Whether a peer showed that it has this key: its ring is ours, or it sealed with that key. */
+  holds(peer: Address, keyId: string): boolean {
+    return this.#alike.has(peer) || this.#answerKeys.get(peer) === keyId;
   }
 
   /** A stream proved that this boot lives, and that its counters up to this one are used. */
   vouched(boot: string, counter: number): void {
     if (boot === this.own.name || this.boots.get(boot) !== undefined) return;
-    this.boots.admit(boot, counter + 1);
-    this.boots.release(boot);
+    const admitted = this.boots.admit(boot, counter + 1);
+    for (const one of this.boots.release(boot)) this.#acceptHeld(admitted, one);
   }
 
   received(bytes: Uint8Array, from: Address, viaMulticast: boolean): void {
@@ -103,7 +111,6 @@ export class Datagrams {
       this.#shared.drop('bad-tag');
       return;
     }
-    this.#shared.uses.opened(header.keyId, this.#shared.nowMs());
     const datagram: Held = {
       ...opened,
       keyId: header.keyId,
@@ -123,6 +130,8 @@ export class Datagrams {
       return;
     }
     boot.window.mark(datagram.counter);
+    // Not before: a recording must not make a key look used that could be removed.
+    this.#shared.uses.opened(datagram.keyId, this.#shared.nowMs());
     const { kind, content, from } = datagram;
     if (kind === CONTENT.ring) this.#shared.ringCame(content);
     this.#compareRings(boot, datagram);
@@ -133,7 +142,7 @@ export class Datagrams {
       case CONTENT.ring:
         break;
       case CONTENT.challenge:
-        this.#prove(datagram);
+        this.#prove(datagram, this.#proofs);
         break;
       case CONTENT.proof:
         break; // A second answer to a question that is settled.
@@ -142,11 +151,17 @@ export class Datagrams {
     }
   }
 
+  /** What waited for a proof; its key may have been removed meanwhile. */
+  #acceptHeld(boot: Boot, datagram: Held): void {
+    if (this.#shared.ring.get(datagram.keyId) === null) this.#shared.drop('unknown-key');
+    else this.#accept(boot, datagram);
+  }
+
   /** From a boot this process has not met: it must prove that it lives, unless it is doing so. */
   #meet(name: string, datagram: Held): void {
     if (datagram.kind === CONTENT.challenge) {
       // Answered for anybody: it tells only what every datagram of ours tells.
-      this.#prove(datagram);
+      this.#prove(datagram, this.#strangerProofs);
       return;
     }
     if (datagram.kind === CONTENT.proof) {
@@ -163,18 +178,12 @@ export class Datagrams {
     this.#out.send(datagram.from, this.#seal(datagram.keyId, CONTENT.challenge, content));
   }
 
-  #prove({ from, keyId, content }: Held): void {
+  #prove({ from, keyId, content }: Held, budget: Budget): void {
     const nowMs = this.#shared.nowMs();
-    this.#proofs = Math.min(
-      PROOFS_PER_SECOND,
-      this.#proofs + ((nowMs - this.#proofsMs) * PROOFS_PER_SECOND) / 1000,
-    );
-    this.#proofsMs = nowMs;
-    if (content.length !== NONCE_BYTES || this.#proofs < 1) {
+    if (content.length !== NONCE_BYTES || !budget.take(nowMs)) {
       this.#shared.drop(content.length === NONCE_BYTES ? 'too-many-challenges' : 'malformed');
       return;
     }
-    this.#proofs--;
     this.counters.proofs++;
     const answer = Buffer.alloc(NONCE_BYTES + 6);
     answer.set(content);
@@ -197,8 +206,9 @@ export class Datagrams {
     }
     const boot = this.boots.admit(name, floor);
     boot.window.mark(counter);
+    this.#shared.uses.opened(datagram.keyId, this.#shared.nowMs());
     this.#compareRings(boot, datagram);
-    for (const one of held) this.#accept(boot, one);
+    for (const one of held) this.#acceptHeld(boot, one);
   }
 
   /** The rings differ: the peer is answered with the key it used, and told ours; it tells its own likewise. */
@@ -206,8 +216,10 @@ export class Datagrams {
     const { ring } = this.#shared;
     if (ringDigest === ring.digest) {
       this.#answerKeys.delete(from);
+      if (!this.#alike.has(from)) this.#alike.set(from, true);
       return;
     }
+    this.#alike.delete(from);
     this.#answerKeys.set(from, keyId);
     const nowMs = this.#shared.nowMs();
     if (nowMs - boot.pushedMs < PUSH_MS) return;
@@ -223,11 +235,15 @@ export class Datagrams {
     return known !== undefined && ring.get(known) !== null ? known : ring.primary;
   }
 
-  #seal(keyId: string, kind: number, content: Uint8Array): Uint8Array {
+  /** With the wanted key while the ring holds it, else with the primary. */
+  #seal(wanted: string, kind: number, content: Uint8Array): Uint8Array {
     const { ring, uses } = this.#shared;
     const nowMs = this.#shared.nowMs();
     const counter = this.own.next(nowMs);
-    const subkey = this.own.subkey(keyId, ring.get(keyId) ?? EMPTY);
+    const keyId = ring.get(wanted) === null ? ring.primary : wanted;
+    const key = ring.get(keyId);
+    assert(key !== null, 'the primary key is in the ring');
+    const subkey = this.own.subkey(keyId, key);
     uses.sealed(keyId, nowMs);
     // Two resumed copies of one machine count alike; the moment they do it is what is left to tell them apart.
     const mix = Math.floor(nowMs * 1e6) % 2 ** 32;
@@ -243,5 +259,26 @@ export class Datagrams {
     // Kept for boots that live: no stranger can make it grow, for the key ids are those of the ring.
     boot?.subkeys.set(header.keyId, subkey);
     return subkey;
+  }
+}
+
+/** So many a second, and as many at once. */
+class Budget {
+  readonly #perSecond: number;
+  #left: number;
+  #lastMs = 0;
+
+  constructor(perSecond: number) {
+    this.#perSecond = perSecond;
+    this.#left = perSecond;
+  }
+
+  take(nowMs: number): boolean {
+    const earned = ((nowMs - this.#lastMs) * this.#perSecond) / 1000;
+    this.#left = Math.min(this.#perSecond, this.#left + earned);
+    this.#lastMs = nowMs;
+    if (this.#left < 1) return false;
+    this.#left--;
+    return true;
   }
 }

@@ -43,6 +43,8 @@ export interface SealParts {
   /** Where living members are reached, for the news of a changed ring. */
   readonly peers: () => readonly Address[];
   readonly log: (level: 'info' | 'warn', message: string) => void;
+  /** The ring changed; its ids, the primary first. */
+  readonly ringChanged?: (ids: readonly string[]) => void;
   /** For tests; default: node:crypto. */
   readonly random?: (bytes: number) => Uint8Array;
 }
@@ -107,8 +109,12 @@ export class GroupSeal implements Shared {
   }
 
   /** What may be told of the keys, the primary first. */
-  list(): KeyInfo[] {
-    return this.uses.list(this.ring, this.nowMs());
+  list(): (KeyInfo & { readonly holders: number })[] {
+    const peers = this.#parts.peers();
+    return this.uses.list(this.ring, this.nowMs()).map((key) => ({
+      ...key,
+      holders: 1 + peers.filter((peer) => this.datagrams.holds(peer, key.id)).length,
+    }));
   }
 
   /**
@@ -170,11 +176,13 @@ export class GroupSeal implements Shared {
   #changed(how: string): void {
     this.counters.ringChanges++;
     this.datagrams.ringChanged();
+    this.streams.ringChanged();
     this.uses.forget(this.ring);
     this.#strangers.forget((id) => this.ring.get(id) !== null);
     this.#parts.save(this.ring.encode());
     const others = this.ring.ids().slice(1).join(' ');
     const also = others === '' ? 'no other key' : `also ${others}`;
+    this.#parts.ringChanged?.(this.ring.ids());
     this.#parts.log('info', `keyring changed (${how}): primary ${this.ring.primary}, ${also}`);
   }
 

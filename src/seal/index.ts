@@ -25,8 +25,14 @@
  * common, and is told when none is. A group key has no forward secrecy, and any holder can speak as any node: what a
  * holder can do is bounded by the rooms above, not here.
  *
- * Bounds: LIMITS.keys ... keyStrangers; whatever strangers without a key send costs one hash and one failed tag.
- * Called by io's driver (in between), made by daemon. Tests: beside the files; test/fuzz; test/e2e/seal.test.ts.
+ * After `remove` nothing is sealed or opened with the key, and streams agreed with it end. Whoever holds any key that any
+ * node still takes can have that node take his keyring: a node that was off while a stolen key was removed must not come
+ * back with it (deploy/README.md).
+ *
+ * Bounds: LIMITS.keys ... keyStrangers, unprovenStreams; whatever strangers without a key send costs one hash and one failed
+ * tag, and is answered, if at all, with no more bytes than came. Keys are in this process's memory and cannot be wiped
+ * from it: JavaScript copies as it likes.
+ * Called by io's driver (in between), made by daemon. Tests: beside the files; test/fuzz; test/e2e/seal.test.ts; test/net/security.test.ts.
  */
 export { OVERHEAD_BYTES } from './envelope.ts';
 export { GroupSeal, type KeyOperation, type Receiver, type SealParts, type Transport } from './group-seal.ts';

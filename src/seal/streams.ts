@@ -29,6 +29,8 @@ interface Stream {
   hello: Uint8Array;
   out: FrameCipher | null;
   in: FrameCipher | null;
+  /** The key both picked, or empty. */
+  keyId: string;
   /** Waits for the keys. */
   queue: Uint8Array[];
   queuedBytes: number;
@@ -51,6 +53,8 @@ export class Streams {
   readonly #shared: Shared;
   readonly #out: StreamOutputs;
   readonly #streams = new Map<number, Stream>();
+  /** Those that called and have not sealed a frame rightly, the oldest first. */
+  readonly #unproven = new Set<number>();
 
   constructor(shared: Shared, out: StreamOutputs) {
     this.#shared = shared;
@@ -88,7 +92,7 @@ export class Streams {
     stream.queuedBytes += frame.length;
     if (stream.queuedBytes > LIMITS.streamBacklogBytes) {
       // Told to nobody, for the machine is at work; it gives a silent session up by itself.
-      this.#streams.delete(handle);
+      this.#forget(handle);
       this.#out.close(handle);
       return;
     }
@@ -100,7 +104,7 @@ export class Streams {
     if (stream === undefined) return;
     stream.closing = true;
     if (stream.out === null && stream.queue.length > 0) return;
-    this.#streams.delete(handle);
+    this.#forget(handle);
     this.#out.close(handle);
   }
 
@@ -108,11 +112,26 @@ export class Streams {
 
   acceptedBelow(handle: number, from: Address): void {
     this.#add(handle, false, from, new Uint8Array(0));
+    this.#unproven.add(handle);
+    // Whoever holds connections open without a key must not take the place of those who have one.
+    if (this.#unproven.size <= LIMITS.unprovenStreams) return;
+    const [oldest] = this.#unproven as Iterable<number>;
+    const stream = oldest === undefined ? undefined : this.#streams.get(oldest);
+    if (oldest !== undefined && stream !== undefined)
+      this.#break(oldest, stream, 'it has not proved to hold a key');
+  }
+
+  /** Ends what was sealed with a key that is not in the ring any more. */
+  ringChanged(): void {
+    for (const [handle, stream] of [...this.#streams]) {
+      if (stream.keyId === '' || this.#shared.ring.get(stream.keyId) !== null) continue;
+      this.#break(handle, stream, 'its key was removed from the ring');
+    }
   }
 
   closedBelow(handle: number, reason: string): void {
     const stream = this.#streams.get(handle);
-    this.#streams.delete(handle);
+    this.#forget(handle);
     if (stream?.announced && !stream.closing) this.#out.closed(handle, reason);
   }
 
@@ -132,7 +151,7 @@ export class Streams {
   }
 
   #add(handle: number, caller: boolean, peer: Address, hello: Uint8Array): void {
-    const keys = { out: null, in: null };
+    const keys = { out: null, in: null, keyId: '' };
     const waiting = { queue: [], queuedBytes: 0, closing: false, announced: caller, trusted: false };
     this.#streams.set(handle, { caller, peer, hello, ...keys, ...waiting });
   }
@@ -203,13 +222,12 @@ export class Streams {
     const [calls, answers] = ['stream calls', 'stream answers'].map(
       (label) => new FrameCipher(deriveKey(key, label, transcript, clusterBytes), cluster),
     ) as [FrameCipher, FrameCipher];
+    stream.keyId = id;
     stream.out = stream.caller ? calls : answers;
     stream.in = stream.caller ? answers : calls;
     stream.hello = new Uint8Array(0);
     this.counters.agreed++;
-    const nowMs = this.#shared.nowMs();
-    uses.sealed(id, nowMs);
-    uses.opened(id, nowMs);
+    uses.sealed(id, this.#shared.nowMs());
     const { salt, counter } = this.#out.ownBoot();
     const introduction = Buffer.alloc(SALT_BYTES + 6);
     introduction.set(salt);
@@ -235,7 +253,9 @@ export class Streams {
       this.#break(handle, stream, 'a frame was not sealed rightly');
       return;
     }
+    if (!stream.trusted) this.#shared.uses.opened(stream.keyId, this.#shared.nowMs());
     stream.trusted = true;
+    this.#unproven.delete(handle);
     if (!stream.announced) {
       stream.announced = true;
       this.#out.accepted(handle, stream.peer);
@@ -249,10 +269,15 @@ export class Streams {
     } else this.#shared.drop('malformed');
   }
 
+  #forget(handle: number): void {
+    this.#streams.delete(handle);
+    this.#unproven.delete(handle);
+  }
+
   /** Ends a stream that went wrong, and tells the machine if it knows of it. */
   #break(handle: number, stream: Stream, reason: string): void {
     this.#shared.drop('stream-refused');
-    this.#streams.delete(handle);
+    this.#forget(handle);
     this.#out.close(handle);
     if (stream.announced && !stream.closing) this.#out.closed(handle, reason);
   }

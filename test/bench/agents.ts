@@ -176,7 +176,7 @@ export async function agree(agents: readonly Agent[], members = agents.length): 
 }
 
 /** What the service unit gives node: agents here run as they do on a board. */
-function readUnit(): { flags: string[]; environment: Record<string, string> } {
+export function readUnit(): { flags: string[]; environment: Record<string, string> } {
   const unit = readFileSync('deploy/shoal.service', 'utf8');
   const words = (name: string): string[] =>
     (new RegExp(`^${name}=(.*)$`, 'm').exec(unit)?.[1] ?? '').split(' ');

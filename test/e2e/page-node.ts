@@ -6,6 +6,7 @@ import type {
   EventType,
   EventView,
   MemberView,
+  MetricFamily,
   NodeApi,
   OwnerView,
   RangeView,
@@ -46,6 +47,9 @@ export class PageNode {
   /** Given outright when there are too many to derive. */
   table: SegmentView[] | null = null;
   warnings: string[] = [];
+  keys: { id: string; primary: boolean; holders: number }[] = [];
+  families: MetricFamily[] = [];
+  health = { score: 0, eventLoopLagMs: 1.4 };
   propagation: number[] = [];
   isReady = true;
   readonly history: EventView[] = [];
@@ -98,9 +102,10 @@ export class PageNode {
         segments: segments.length,
         unownedPositions: segments.reduce((sum, s) => sum + size(s), 0),
       },
-      health: { score: 0, eventLoopLagMs: 1.4 },
+      health: this.health,
       multicast: { enabled: true, hears: others, heardBy: others.slice(0, -1) },
-      encrypted: false,
+      encrypted: this.keys.length > 0,
+      keys: this.keys,
       warnings: this.warnings,
     };
   }
@@ -108,7 +113,7 @@ export class PageNode {
   members = () => this.memberList;
   ranges = () => this.rangeList;
   propagationMs = () => this.propagation;
-  metrics = () => [];
+  metrics = () => this.families;
   eventsAfter = (afterId: number) => this.history.filter((event) => event.id > afterId);
 
   ready() {

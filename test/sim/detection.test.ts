@@ -1,11 +1,31 @@
 import { describe, expect, it } from 'vitest';
 import { createNode } from '../../src/node/index.ts';
+import type { NodeFactory } from '../../src/node/machine.ts';
 import { alarmRun, killRun, stallRun } from './scenarios/detection.ts';
 
 /** Short runs; the long ones are `npm run sim -- --scenario kill --nodes 500`, `alarms --loss 20 --seconds 3600`, `stalls`. */
+/** A machine that never learns that it stood still: it is woken for each timer it missed at the time that this was for. */
+const oblivious: NodeFactory = (boot, options, outputs, rng) => {
+  const machine = createNode(boot, options, outputs, rng);
+  const wake = machine.wake.bind(machine);
+  machine.wake = (nowMs) => {
+    for (let dueMs = machine.nextWakeMs(); dueMs < nowMs; dueMs = machine.nextWakeMs()) wake(dueMs);
+    wake(nowMs);
+  };
+  return machine;
+};
+
 describe('failure detection', () => {
   it('tells everybody of a death within 2.5 s (median) and 5 s (all), at 64 nodes, and is cheap while nothing happens', () => {
-    const run = killRun({ seed: 1, factory: createNode, nodes: 64, kills: 12, loss: 0, domains: 0 });
+    const run = killRun({
+      seed: 1,
+      factory: createNode,
+      nodes: 64,
+      kills: 12,
+      loss: 0,
+      domains: 0,
+      formed: null,
+    });
     expect(run.violations).toEqual([]);
     const all = run.figures.allKnowMs as { p50: number; max: number };
     expect(all.p50).toBeLessThan(2500);
@@ -29,5 +49,29 @@ describe('failure detection', () => {
     const run = stallRun({ seed: 4, factory: createNode, nodes: 40, seconds: 100 });
     expect(run.violations).toEqual([]);
     expect(run.figures.suspicionsSeen).toBeGreaterThan(100);
+  });
+
+  it('fails that test when a node runs the timers it missed as if they were on time', () => {
+    for (const seed of [4, 5]) {
+      const run = stallRun({ seed, factory: oblivious, nodes: 40, seconds: 100 });
+      expect(run.violations.map(({ rule }) => rule)).toContain('accuses');
+    }
+  });
+
+  it('is as quick and as cheap in a group of 500', () => {
+    const run = killRun({
+      seed: 5,
+      factory: createNode,
+      nodes: 500,
+      kills: 6,
+      loss: 0,
+      domains: 0,
+      formed: createNode,
+    });
+    expect(run.violations).toEqual([]);
+    const all = run.figures.allKnowMs as { p50: number; max: number };
+    expect(all.p50).toBeLessThan(3000);
+    expect(all.max).toBeLessThan(6000);
+    expect(run.figures.idleBytesPerSecondAndNode).toBeLessThan(250);
   });
 });

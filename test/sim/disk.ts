@@ -37,6 +37,7 @@ export class SimDisk {
   #epoch = 0;
   #full = false;
   wasFull = false;
+  #drawn: Boot | null = null;
 
   constructor(events: EventHeap, rng: Rng, syncMs: number) {
     this.#events = events;
@@ -46,6 +47,18 @@ export class SimDisk {
 
   /** What a starting process finds; raises the incarnation and leases a block first, as the driver does. */
   boot(): Boot {
+    const boot = this.#drawn ?? this.#draw();
+    this.#drawn = null;
+    return boot;
+  }
+
+  /** What `boot` will give next. */
+  nextBoot(): Boot {
+    this.#drawn ??= this.#draw();
+    return this.#drawn;
+  }
+
+  #draw(): Boot {
     const id = this.identity();
     this.#incarnation++;
     const leaseFrom = this.#leaseTo;

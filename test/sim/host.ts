@@ -148,10 +148,16 @@ export class SimHost {
     this.#end(false);
   }
 
-  /** Nothing runs on this host until then; what arrives waits. */
-  stall(untilMs: number): void {
+  /**
+   * Nothing runs on this host until then; what arrives waits. `timersFirst`: it then finds its timers due before it reads
+   * what came, as an event loop may.
+   */
+  stall(untilMs: number, timersFirst = false): void {
     this.#stalledUntilMs = untilMs;
-    this.world.events.at(untilMs, () => this.#resume());
+    this.world.events.at(untilMs, () => {
+      if (timersFirst) this.#held.unshift((m, now) => m.wake(now));
+      this.#resume();
+    });
   }
 
   #resume(): void {

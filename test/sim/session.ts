@@ -1,4 +1,4 @@
-import { type Address, SeededRng } from '../../src/base/index.ts';
+import { type Address, type NodeId, SeededRng } from '../../src/base/index.ts';
 import { type MemberRecord, STATE } from '../../src/members/index.ts';
 import { membersEntry } from '../../src/node/journal.ts';
 import type { NodeFactory } from '../../src/node/machine.ts';
@@ -82,12 +82,26 @@ export class Session implements FaultListener {
 
   /** A group that was off as a whole: every host has all the others on its disk. Much cheaper than as many joins. */
   presetMembership(): void {
-    const records: MemberRecord[] = this.world.hosts.map((host) => ({
-      id: host.disk.identity(),
+    const records = this.world.hosts.map((host) => this.#recordOf(host, host.disk.identity()));
+    const journal = [membersEntry(records)];
+    for (const host of this.world.hosts) host.disk.preset(journal);
+  }
+
+  /** The records of a group whose hosts are about to start for the first time, for machines that begin as one. */
+  formedRecords(): MemberRecord[] {
+    return this.world.hosts.map((host) => {
+      const { id, incarnation, bootNonce } = host.disk.nextBoot();
+      return { ...this.#recordOf(host, id), incarnation, bootNonce };
+    });
+  }
+
+  #recordOf(host: SimHost, id: NodeId): MemberRecord {
+    return {
+      id,
       incarnation: 1,
       state: STATE.alive,
       reachVersion: 0,
-      reach: host.disk.identity(),
+      reach: id,
       name: host.name,
       addresses: [host.address],
       resp: null,
@@ -95,9 +109,7 @@ export class Session implements FaultListener {
       capacity: {},
       version: 'sim',
       bootNonce: host.index,
-    }));
-    const journal = [membersEntry(records)];
-    for (const host of this.world.hosts) host.disk.preset(journal);
+    };
   }
 
   /** Starts those that do not run, evenly over a span of time. */

@@ -5,6 +5,7 @@ import type { Shell } from '../shell.ts';
 import type { Verb } from '../verb.ts';
 
 const OPERATIONS = ['install', 'use', 'remove'];
+export const KEY_OPERATIONS = ['list', ...OPERATIONS];
 const HOW = "write 'shoal keys list', or 'shoal keys install|use|remove KEY'";
 
 export const keys: Verb = {
@@ -15,7 +16,7 @@ export const keys: Verb = {
     'To rotate: install the new key, use it when every node lists it, remove the old one when no node has opened anything with it for a while. ' +
     'A node that is off meanwhile is back as long as one of its keys is still in the ring.',
   examples: [
-    ['shoal keys list', 'ids, and when each was last of use'],
+    ['shoal keys list', 'ids, how many members have each, and when it was last of use'],
     ['shoal keygen | tee new.key | shoal keys install -', 'every node can open what it seals'],
     ['shoal keys use 0a1b2c3d', 'every node seals with it'],
     ['shoal keys remove 4e5f6a7b', 'nobody can use it any more'],
@@ -58,10 +59,11 @@ function table(list: readonly KeyView[], shell: Shell): string[] {
   const rows = list.map((key) => [
     key.id,
     key.primary ? 'primary' : 'installed',
+    `${key.holders} member${key.holders === 1 ? '' : 's'}`,
     `sealed ${ago(key.lastSealedMs)}`,
     `opened ${ago(key.lastOpenedMs)}`,
   ]);
   return shell.io.isTerminal
-    ? columns([['KEY', 'STATE', 'LAST SEALED', 'LAST OPENED'], ...rows])
+    ? columns([['KEY', 'STATE', 'HELD BY', 'LAST SEALED', 'LAST OPENED'], ...rows])
     : columns(rows);
 }

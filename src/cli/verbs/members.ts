@@ -4,7 +4,7 @@ import { columns, tagList } from '../layout.ts';
 import { type Shell, textOption } from '../shell.ts';
 import type { Verb } from '../verb.ts';
 
-const STATUSES: readonly MemberStatus[] = ['alive', 'suspect', 'down', 'left'];
+export const STATUSES: readonly MemberStatus[] = ['alive', 'suspect', 'down', 'left'];
 
 export const members: Verb = {
   usage: 'members',

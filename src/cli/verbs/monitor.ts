@@ -14,7 +14,7 @@ const LAST_RETRY_MS = 5000;
 export const monitor: Verb = {
   usage: 'monitor',
   summary: 'events as they happen, until Ctrl-C; one JSON object a line with --json',
-  details: `Comes back by itself when the daemon restarts. Types: ${EVENT_TYPES.join(', ')}.`,
+  details: `Keys are named by their ids. Comes back by itself when the daemon restarts. Types: ${EVENT_TYPES.join(', ')}.`,
   examples: [
     ['shoal monitor', 'everything'],
     ['shoal monitor --filter member-down --filter member-join', 'only these types'],
@@ -92,6 +92,7 @@ function eventLine(shell: Shell, event: EventView): string {
     parts.push(`${start}-${end}${priority === null ? '' : ` priority ${priority}`}`);
   }
   if (event.member !== undefined) parts.push(`${event.member.status} at ${clean(event.member.address)}`);
+  if (event.keys !== undefined) parts.push(`keys ${event.keys.map(clean).join(' ')}, the first in use`);
   if (event.origin !== null && event.origin !== event.subject) parts.push(paint.dim(`by ${event.origin}`));
   return parts.join('  ');
 }
@@ -99,7 +100,7 @@ function eventLine(shell: Shell, event: EventView): string {
 function colourOf(shell: Shell, type: EventType): (text: string) => string {
   const { paint } = shell;
   if (type === 'member-down') return paint.red;
-  if (type === 'member-suspect' || type === 'range-released') return paint.yellow;
+  if (type === 'member-suspect' || type === 'range-released' || type === 'keys-changed') return paint.yellow;
   if (type === 'member-join' || type === 'range-registered') return paint.green;
   return String;
 }

@@ -1,4 +1,6 @@
 import type { NodeId } from '../../../src/base/index.ts';
+import { type MemberRecord, Views } from '../../../src/members/index.ts';
+import type { createNode } from '../../../src/node/index.ts';
 import type { NodeFactory } from '../../../src/node/machine.ts';
 import type { SimHost } from '../host.ts';
 import { percentile, type RunResult, result } from '../result.ts';
@@ -17,6 +19,8 @@ export interface KillRun extends DetectionRun {
   /** Percent. */
   readonly loss: number;
   readonly domains: number;
+  /** Makes machines that begin as one group at rest: the way to thousands. Null: they start one after the other. */
+  readonly formed: typeof createNode | null;
 }
 
 /** What IPv4 and UDP put around each datagram. */
@@ -24,6 +28,24 @@ const HEADERS_BYTES = 28;
 /** Quiet time in which idle traffic is counted, and the longest that all may take to know of a death. */
 const IDLE_MS = 20_000;
 const KNOWN_WITHIN_MS = 30_000;
+
+/** Until anti-entropy of a group that has just started is at its longest pause. */
+const CALM_MS = 75_000;
+/** Views that differ at one moment of a formed group, at most. */
+const VIEWS = 16;
+
+/** A group that has been together for long. Only what differs between its machines costs memory. */
+function formedGroup(run: KillRun, create: typeof createNode): Session {
+  const formed = { records: [] as MemberRecord[], views: new Views(VIEWS) };
+  const factory: NodeFactory = (boot, options, outputs, rng) =>
+    create(boot, options, outputs, rng, { formed });
+  const session = new Session({ ...run, factory, link: { delayMs: 0.5, jitterMs: 1 } });
+  for (let i = 0; i < run.nodes; i++) session.world.addHost({});
+  formed.records.push(...session.formedRecords());
+  session.startAll(1000);
+  session.world.runUntil(session.world.nowMs + CALM_MS);
+  return session;
+}
 
 /** A group of hosts that know each other, at rest. */
 function settledGroup(
@@ -42,7 +64,10 @@ function settledGroup(
 
 /** Kills one host after another in an idle group, and measures how long it takes until every other lists it as down. */
 export function killRun(run: KillRun): RunResult {
-  const session = settledGroup(run, run.domains, { delayMs: 0.5, jitterMs: 1 });
+  const session =
+    run.formed === null
+      ? settledGroup(run, run.domains, { delayMs: 0.5, jitterMs: 1 })
+      : formedGroup(run, run.formed);
   const { world, members } = session;
   const traffic = new Traffic();
   world.watchers.push(traffic);
@@ -126,32 +151,47 @@ const STALL_EVERY_MS = 60_000;
 /** An accusation made before the accused ran again may be told so much later. */
 const JUST_NOW_MS = 500;
 
-/** A tenth of the nodes stands still for 5 s every minute: only they may be suspected, and they may accuse nobody. */
+/** Between two that stall, one after the other. */
+const STALL_GAP_MS = { min: 300, max: 1700 } as const;
+
+/**
+ * A tenth of the nodes stands still for 5 s every minute: only they may be suspected, and they may accuse nobody. They are
+ * neighbours in the ring, and each begins shortly after the one it watches: so it stops while it asks that one again and
+ * again without an answer, and when it runs again its timers are due before it has read that the other is back.
+ */
 export function stallRun(run: StallRun): RunResult {
   const session = settledGroup(run, 0, { delayMs: 0.5, jitterMs: 1 });
   const { world, members } = session;
-  const stallers = world.hosts.slice(0, Math.ceil(run.nodes / 10));
+  const stallers = [...world.hosts]
+    .sort((a, b) => ((a.id as NodeId) < (b.id as NodeId) ? 1 : -1))
+    .slice(0, Math.ceil(run.nodes / 10));
   const ids = new Set(stallers.map((host) => host.id as NodeId));
   members.mustNotSuspect = (id) => !ids.has(id);
   members.mustNotDown = (id) => !ids.has(id);
   const ranAgainMs = new Map<NodeId, number>();
+  let accusations = 0;
   members.onVerdict = (by, event) => {
-    if (event.type !== 'member-suspect' || by.id !== event.origin) return;
+    if (by.id !== event.origin) return;
+    accusations++;
     // One that stalls is accused with good reason, by whomever; hardly has it run again, it must not be.
     if (world.nowMs > (ranAgainMs.get(event.subject) ?? 0) + JUST_NOW_MS)
       world.violate(
         'accuses',
-        `${by.name}, which ${by.id !== null && ids.has(by.id) ? 'stalls' : 'is well'}, accuses ${event.name}`,
+        `${by.name}, which ${by.id !== null && ids.has(by.id) ? 'stalls' : 'is well'}, calls ${event.name} ${event.type.slice(7)}`,
       );
   };
   const endMs = world.nowMs + run.seconds * 1000;
-  for (const host of stallers) {
-    const firstMs = world.nowMs + session.rng.unit() * STALL_EVERY_MS;
-    for (let atMs = firstMs; atMs + STALL_MS < endMs - STALL_EVERY_MS / 4; atMs += STALL_EVERY_MS)
-      world.events.at(atMs, () => {
-        if (host.id !== null) ranAgainMs.set(host.id, world.nowMs + STALL_MS);
-        host.stall(world.nowMs + STALL_MS);
-      });
+  const stall = (host: SimHost): void => {
+    if (host.id !== null) ranAgainMs.set(host.id, world.nowMs + STALL_MS);
+    host.stall(world.nowMs + STALL_MS, true);
+  };
+  const lastMs = endMs - STALL_EVERY_MS / 2;
+  for (let minuteMs = world.nowMs; minuteMs < lastMs; minuteMs += STALL_EVERY_MS) {
+    let atMs = minuteMs;
+    for (const host of stallers) {
+      atMs += STALL_GAP_MS.min + session.rng.unit() * (STALL_GAP_MS.max - STALL_GAP_MS.min);
+      world.events.at(atMs, () => stall(host));
+    }
   }
   world.runUntil(endMs);
   const healedMs = Math.round(session.converge(15_000));
@@ -160,6 +200,7 @@ export function stallRun(run: StallRun): RunResult {
     nodes: run.nodes,
     downs: members.downs,
     suspicionsSeen: members.suspicions,
+    accusations,
     healedMs,
   });
 }

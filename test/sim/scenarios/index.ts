@@ -114,6 +114,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
         kills: settings.changes,
         loss: settings.loss,
         domains: settings.domains,
+        formed: (settings.nodes ?? 64) > 100 && settings.domains === 0 ? createNode : null,
         ...logging(settings),
       }),
   },

@@ -69,6 +69,8 @@ function sentence(event) {
       return [who, ' has priority ', priority, ' in ', where];
     case 'owners-changed':
       return ['owners changed', where === '' ? '' : ' in ', where];
+    case 'keys-changed':
+      return [`the keyring changed: ${(event.keys ?? [])[0] ?? 'no key'} is in use`];
     default:
       return [who, ' ', String(event.type)];
   }

@@ -1,0 +1,126 @@
+import { describe, expect, it } from 'vitest';
+import type { Address, NodeId } from '../base/index.ts';
+import { DETECTION } from '../members/index.ts';
+import type { NodeOptions } from './machine.ts';
+import { Lab, type Seat } from './testing/lab.ts';
+
+const CONTACT = '10.0.0.0:1' as Address;
+
+/** A group by the tree alone, settled. */
+function group(count: number, over: Partial<NodeOptions> = {}): { lab: Lab; seats: Seat[] } {
+  const lab = new Lab();
+  const seats: Seat[] = [];
+  for (let i = 0; i < count; i++)
+    seats.push(lab.add({ multicast: false, join: i === 0 ? [] : [CONTACT], ...over }));
+  lab.run(8000);
+  return { lab, seats };
+}
+
+const statusOf = (seat: Seat, id: NodeId): string | undefined =>
+  seat.node.members(0).find((member) => member.id === id)?.status;
+
+describe('the verdict over a dead member', () => {
+  it('names who accused and who decided, on every node, and its return names itself', () => {
+    const { lab, seats } = group(5);
+    const dead = seats[4] as Seat;
+    const others = seats.slice(0, 4);
+    dead.cut = true;
+    lab.run(8000);
+    const living = new Set(others.map(({ node }) => node.id));
+    const origins = (type: string): (NodeId | null | undefined)[] =>
+      others.map(
+        ({ events }) => events.findLast((e) => e.type === type && e.subject === dead.node.id)?.origin,
+      );
+    for (const type of ['member-suspect', 'member-down']) {
+      for (const origin of origins(type)) expect(living, type).toContain(origin);
+    }
+    expect(new Set(origins('member-down')).size).toBe(1);
+    dead.cut = false;
+    lab.run(60_000);
+    expect(origins('member-join')).toEqual(others.map(() => dead.node.id));
+    expect(lab.digests().size).toBe(1);
+    expect(others.map((seat) => statusOf(seat, dead.node.id))).toEqual(others.map(() => 'alive'));
+  });
+
+  it('comes sooner with a shorter probe period', () => {
+    const took = (probePeriodMs: number): number => {
+      const { lab, seats } = group(6, { detection: { probePeriodMs } });
+      const dead = seats[5] as Seat;
+      dead.cut = true;
+      const fromMs = lab.nowMs;
+      while (statusOf(seats[0] as Seat, dead.node.id) !== 'down' && lab.nowMs < fromMs + 120_000) lab.run(20);
+      return lab.nowMs - fromMs;
+    };
+    const bound = (periodMs: number): number => (2 + 3 * DETECTION.suspicionPeriods) * periodMs * 1.2 + 1000;
+    const [slow, usual, fast] = [8000, 800, 200].map(took) as [number, number, number];
+    expect(fast).toBeLessThan(usual);
+    expect(usual).toBeLessThan(slow);
+    expect(slow).toBeLessThan(bound(8000));
+    expect(fast).toBeLessThan(bound(200));
+  });
+});
+
+describe('a node that is not answered', () => {
+  it('says so in its warnings, and with what to do, until it is answered again', () => {
+    const { lab, seats } = group(5);
+    const alone = seats[0] as Seat;
+    expect(alone.node.warnings().join()).not.toContain('answers come late');
+    for (const seat of seats.slice(1)) seat.cut = true;
+    lab.run(1500);
+    expect(alone.node.healthScore()).toBeGreaterThan(0);
+    expect(alone.node.warnings().join()).toMatch(
+      /answers come late or not at all \(health \d of 8\).*see whether/,
+    );
+    for (const seat of seats.slice(1)) seat.cut = false;
+    lab.run(120_000);
+    expect(alone.node.warnings().join()).not.toContain('answers come late');
+  });
+});
+
+describe('a member down for longer than forget_after', () => {
+  const HOUR_MS = 3_600_000;
+
+  it('is marked left on all nodes by whoever sees it first, and comes back when it lives after all', () => {
+    const { lab, seats } = group(4, { forgetAfterMs: HOUR_MS });
+    const gone = seats[3] as Seat;
+    const others = seats.slice(0, 3);
+    gone.cut = true;
+    lab.run(0.9 * HOUR_MS);
+    expect(others.map((seat) => statusOf(seat, gone.node.id))).toEqual(['down', 'down', 'down']);
+    // Alone among four it forgets nobody.
+    lab.run(0.2 * HOUR_MS);
+    expect(others.map((seat) => statusOf(seat, gone.node.id))).toEqual(['left', 'left', 'left']);
+    expect(gone.node.memberCounts()).toMatchObject({ alive: 1, down: 3, left: 0 });
+    const leaves = others.map(({ events }) => events.find((e) => e.type === 'member-leave')?.origin);
+    expect(new Set(leaves).size).toBe(1);
+    expect(others.map(({ node }) => node.id)).toContain(leaves[0]);
+    gone.cut = false;
+    lab.run(60_000);
+    expect(others.map((seat) => statusOf(seat, gone.node.id))).toEqual(['alive', 'alive', 'alive']);
+    expect(lab.digests().size).toBe(1);
+  });
+
+  it('is remembered for ever when nothing is set', () => {
+    const { lab, seats } = group(3);
+    const gone = seats[2] as Seat;
+    gone.cut = true;
+    lab.run(8 * HOUR_MS);
+    expect(statusOf(seats[0] as Seat, gone.node.id)).toBe('down');
+  });
+
+  it('counts from the start of a process that found it down already', () => {
+    const { lab, seats } = group(3);
+    const gone = seats[2] as Seat;
+    gone.cut = true;
+    lab.run(20_000);
+    const journal = [...(seats[0] as Seat).journal];
+    const second = new Lab();
+    const again = second.add({ multicast: false, forgetAfterMs: HOUR_MS }, { journal, incarnation: 2 });
+    // Its peer of before, so that the living are more than the dead.
+    second.add({ multicast: false, join: [CONTACT] }, { incarnation: 2 });
+    second.run(0.9 * HOUR_MS);
+    expect(statusOf(again, gone.node.id)).toBe('down');
+    second.run(0.2 * HOUR_MS);
+    expect(statusOf(again, gone.node.id)).toBe('left');
+  });
+});

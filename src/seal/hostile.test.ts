@@ -1,0 +1,200 @@
+import { describe, expect, it } from 'vitest';
+import { type Address, LIMITS } from '../base/index.ts';
+import { readHeader } from './envelope.ts';
+import { keyIdOf } from './key.ts';
+import { Bench, key, keyText, type Peer, type Sent } from './testing/bench.ts';
+
+/** What somebody with a recorder, a spoofed address or an old key can do, case by case. */
+const id = (n: number): string => keyIdOf(key(n), 'bench');
+const ATTACKER = '10.9.9.9:9' as Address;
+
+function group(n: number, keys: readonly number[] = [1, 2]): { bench: Bench; peers: Peer[] } {
+  const bench = new Bench();
+  const peers = Array.from({ length: n }, () => bench.add({ keys }));
+  for (const peer of peers) peer.call('here');
+  bench.run();
+  return { bench, peers };
+}
+
+describe('a removed key', () => {
+  it('seals nothing more, also where a datagram that it had sealed waited for its proof', () => {
+    const { bench, peers } = group(2);
+    const [a, b] = peers as [Peer, Peer];
+    const late = bench.add({ keys: [1, 2] });
+    late.say(a, 'met');
+    bench.run();
+    // Its first datagram waits at b: the question does not come through.
+    bench.lose = ({ from, to }) => from === b.address && to === late.address;
+    late.say(b, 'held');
+    bench.run();
+    bench.lose = () => false;
+    a.seal.change('use', id(2));
+    bench.run();
+    a.seal.change('remove', id(1));
+    bench.run();
+    expect([a.ids(), b.ids(), late.ids()]).toEqual([id(2), id(2), id(2)]);
+    const from = bench.recorded.length;
+    bench.nowMs += 1000;
+    late.say(b, 'now');
+    bench.run();
+    expect(b.came).toEqual(['multicast here', 'now']);
+    expect(b.dropped['unknown-key']).toBe(1);
+    for (const { bytes } of bench.recorded.slice(from)) expect(readHeader(bytes).keyId).toBe(id(2));
+  });
+
+  it('ends the streams that were agreed with it, on both sides, and no other', () => {
+    const { bench, peers } = group(2, [1]);
+    const [a, b] = peers as [Peer, Peer];
+    a.seal.change('install', keyText(2));
+    bench.run();
+    a.seal.outgoing.connect(1, b.address);
+    bench.run();
+    a.seal.change('use', id(2));
+    bench.run();
+    a.seal.outgoing.connect(2, b.address);
+    bench.run();
+    expect([a.seal.streams.open, b.seal.streams.open]).toEqual([2, 2]);
+    b.seal.change('remove', id(1));
+    bench.run();
+    expect([a.seal.streams.open, b.seal.streams.open]).toEqual([1, 1]);
+    expect(b.streams).toContain('closed -1 its key was removed from the ring');
+    a.seal.outgoing.write(1, Buffer.from('old'));
+    a.seal.outgoing.write(2, Buffer.from('new'));
+    bench.run();
+    expect(b.streams.filter((line) => line.startsWith('frame'))).toEqual(['frame -2 new']);
+  });
+});
+
+describe('who plays recordings', () => {
+  it('does not turn the question away from the boot that he plays', () => {
+    const { bench, peers } = group(2);
+    const [a, b] = peers as [Peer, Peer];
+    a.say(b, 'recorded');
+    bench.run();
+    const recorded = bench.recorded.findLast(({ from }) => from === a.address) as Sent;
+    const again = bench.add({ keys: [1, 2] }, b.address);
+    bench.nowMs += 10_000;
+    for (let i = 0; i < 10; i++) {
+      again.seal.incoming.datagram(recorded.bytes, ATTACKER, false);
+      bench.nowMs += 100;
+      a.say(again, `said ${i}`);
+      bench.run();
+      bench.nowMs += 151;
+    }
+    expect(again.came).toEqual(Array.from({ length: 10 }, (_, i) => `said ${i}`));
+  });
+
+  it('does not make a key look used', () => {
+    const { bench, peers } = group(2, [1]);
+    const [a, b] = peers as [Peer, Peer];
+    a.say(b, 'recorded');
+    bench.run();
+    const recorded = bench.recorded.filter(({ from }) => from === a.address);
+    const again = bench.add({ keys: [1] }, b.address);
+    bench.lose = () => true;
+    for (const { bytes } of recorded) again.seal.incoming.datagram(bytes, ATTACKER, false);
+    expect(again.seal.list()[0]).toMatchObject({ openedMessages: 0, lastOpenedMs: null });
+  });
+
+  it('does not use up the answers to those who are alive, with as many recorded questions as he likes', () => {
+    const { bench, peers } = group(2);
+    const [a, b] = peers as [Peer, Peer];
+    // A question of a process that is gone: its salt is unknown to b, and its tag is right.
+    const gone = bench.add({ keys: [1, 2] });
+    bench.lose = ({ to }) => to === b.address;
+    a.say(gone, 'x');
+    b.say(gone, 'x');
+    bench.run();
+    bench.lose = () => false;
+    const question = bench.recorded.findLast(
+      ({ from, to }) => from === gone.address && to === b.address,
+    ) as Sent;
+    bench.peers.delete(gone.address);
+    for (let i = 0; i < 2000; i++) b.seal.incoming.datagram(question.bytes, ATTACKER, false);
+    expect(b.seal.datagrams.counters.proofs).toBeLessThanOrEqual(502);
+    expect(b.dropped['too-many-challenges']).toBeGreaterThanOrEqual(1498);
+    const fresh = bench.add({ keys: [1, 2] });
+    fresh.say(b, 'hello');
+    bench.run();
+    b.say(fresh, 'welcome');
+    bench.run();
+    expect([b.came.at(-1), fresh.came]).toEqual(['hello', ['welcome']]);
+  });
+
+  it('makes it send no more bytes than he does, wherever he pretends to be', () => {
+    const { bench, peers } = group(2);
+    const [a, b] = peers as [Peer, Peer];
+    a.say(b, 'x'.repeat(500));
+    bench.run();
+    const recorded = bench.recorded.findLast(({ from }) => from === a.address) as Sent;
+    const again = bench.add({ keys: [1, 2] }, b.address);
+    const from = bench.recorded.length;
+    let played = 0;
+    for (let i = 0; i < 300; i++, played += recorded.bytes.length) {
+      again.seal.incoming.datagram(recorded.bytes, `10.9.${i}.9:9` as Address, false);
+    }
+    const answers = bench.recorded.slice(from);
+    expect(answers.reduce((sum, { bytes }) => sum + bytes.length, 0)).toBeLessThan(played);
+    expect(answers.length).toBe(300);
+    expect(again.came).toEqual([]);
+  });
+});
+
+describe('streams of strangers', () => {
+  it('that prove nothing do not stay open beyond a bound, and members are served meanwhile', () => {
+    const { bench, peers } = group(2);
+    const [a, b] = peers as [Peer, Peer];
+    a.seal.outgoing.connect(1, b.address);
+    a.seal.outgoing.write(1, Buffer.from('one'));
+    bench.run();
+    const hello = bench.recorded.findLast(({ from, bytes }) => from === a.address && bytes[1] === 1) as Sent;
+    for (let i = 0; i < 1000; i++) {
+      b.seal.incoming.accepted(-1000 - i, ATTACKER);
+      // Half of them go on as far as one can without a key.
+      if (i % 2 === 0) b.seal.incoming.frame(-1000 - i, hello.bytes);
+    }
+    expect(b.seal.streams.open).toBe(LIMITS.unprovenStreams + 1);
+    a.seal.outgoing.write(1, Buffer.from('two'));
+    a.seal.outgoing.connect(2, b.address);
+    a.seal.outgoing.write(2, Buffer.from('three'));
+    bench.run();
+    expect(b.streams.filter((line) => line.startsWith('frame'))).toEqual([
+      ...['frame -1 one', 'frame -1 two', 'frame -2 three'],
+    ]);
+  });
+
+  it('cut short give the machine whole frames only, in order, and nothing of the rest', () => {
+    const { bench, peers } = group(2);
+    const [a, b] = peers as [Peer, Peer];
+    const from = bench.recorded.length;
+    const frame = b.seal.incoming.frame;
+    let passed = 0;
+    // The second of three frames is held back: the third must not count as the second.
+    Object.assign(b.seal.incoming, {
+      frame: (stream: number, bytes: Uint8Array) => {
+        if (++passed !== 4) frame(stream, bytes);
+      },
+    });
+    a.seal.outgoing.connect(1, b.address);
+    for (const text of ['one', 'two', 'three']) a.seal.outgoing.write(1, Buffer.from(text));
+    bench.run();
+    expect(bench.recorded.length - from).toBeGreaterThan(5);
+    expect(b.streams).toEqual(['accepted -1', 'frame -1 one', 'closed -1 a frame was not sealed rightly']);
+  });
+
+  it('that answer with what the caller sent get nowhere: a side does not open what it sealed itself', () => {
+    const { bench, peers } = group(1);
+    const [a] = peers as [Peer];
+    const sent: Uint8Array[] = [];
+    bench.write = (_from, _handle, bytes) => void sent.push(bytes);
+    a.seal.outgoing.connect(1, ATTACKER);
+    a.seal.outgoing.write(1, Buffer.from('secret'));
+    const agreed = Uint8Array.from([0x81, 2, ...new Array(16).fill(7), ...Buffer.from(id(1), 'hex')]);
+    a.seal.incoming.frame(1, agreed);
+    expect(sent.length).toBe(3);
+    expect(Buffer.from(sent[2] as Uint8Array).includes('secret')).toBe(false);
+    a.seal.incoming.frame(1, sent[1] as Uint8Array);
+    expect(a.streams).toEqual(['opened 1', 'closed 1 a frame was not sealed rightly']);
+    expect(a.dropped['bad-tag']).toBe(1);
+  });
+});

@@ -1,0 +1,96 @@
+import { request } from 'node:http';
+import { Pipe, type Reply } from '../bench/pipe.ts';
+import type { Board } from './fleet.ts';
+
+/** A connection idle for longer may be about to be closed by the agent. */
+const IDLE_MS = 2_000;
+
+/**
+ * Calls on the boards' Unix sockets, over kept connections, one call at a time on each. A call waits for as long as the
+ * process may still answer it: on a stopped one it is in the socket and will be made when that goes on. When the process
+ * ends the call fails, and nobody will make it any more.
+ */
+export class Clients {
+  readonly #idle = new Map<
+    Board,
+    { readonly pipe: Pipe; readonly boot: number; readonly sinceMs: number }[]
+  >();
+
+  async call(board: Board, method: string, path: string, body?: object): Promise<Reply> {
+    const { ready, boots } = board;
+    if (ready === null) throw new Error(`${board.name} is not up`);
+    const pipe = this.#take(board) ?? new Pipe(ready.socket);
+    const reply = await pipe.call(method, path, body);
+    const idle = this.#idle.get(board) ?? [];
+    this.#idle.set(board, idle);
+    idle.push({ pipe, boot: boots, sinceMs: performance.now() });
+    return reply;
+  }
+
+  /** The body of a 200. */
+  async get<T>(board: Board, path: string): Promise<T> {
+    const { status, json } = await this.call(board, 'GET', path);
+    if (status !== 200) throw new Error(`${board.name}: GET ${path}: ${status} ${JSON.stringify(json)}`);
+    return json as T;
+  }
+
+  /** Closes what is not in use: before descriptors are counted. */
+  close(): void {
+    for (const idle of this.#idle.values()) for (const { pipe } of idle.splice(0)) pipe.close();
+  }
+
+  #take(board: Board): Pipe | null {
+    const idle = this.#idle.get(board) ?? [];
+    for (;;) {
+      const last = idle.pop();
+      if (last === undefined) return null;
+      if (last.boot === board.boots && performance.now() - last.sinceMs < IDLE_MS) {
+        this.#prune(idle);
+        return last.pipe;
+      }
+      last.pipe.close();
+    }
+  }
+
+  #prune(idle: { readonly pipe: Pipe; readonly sinceMs: number }[]): void {
+    while (idle[0] !== undefined && performance.now() - idle[0].sinceMs > IDLE_MS) idle.shift()?.pipe.close();
+  }
+}
+
+export interface MemberEvent {
+  readonly type: string;
+  readonly subject: string;
+  readonly name: string;
+  readonly origin: string | null;
+}
+
+/** Follows an agent's member events until its process ends; a stream that breaks before that is opened again. */
+export function follow(board: Board, onEvent: (event: MemberEvent) => void): void {
+  const { ready, boots } = board;
+  if (ready === null) return;
+  const types = ['member-down', 'member-suspect', 'member-leave'].map((type) => `type=${type}`).join('&');
+  let again = false;
+  const retry = (): void => {
+    if (again || !board.up || board.boots !== boots) return;
+    again = true;
+    setTimeout(() => follow(board, onEvent), 200).unref();
+  };
+  const call = request(
+    { socketPath: ready.socket, path: `/v1/events?${types}`, agent: false },
+    (response) => {
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('data', (chunk: string) => {
+        text += chunk;
+        const lines = text.split('\n');
+        text = lines.pop() ?? '';
+        for (const line of lines)
+          if (line.startsWith('data: ')) onEvent(JSON.parse(line.slice(6)) as MemberEvent);
+      });
+      response.on('error', () => {});
+      response.on('close', retry);
+    },
+  );
+  call.on('error', retry);
+  call.end();
+}

@@ -1,0 +1,155 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { sleep } from '../bench/proc.ts';
+import { median } from '../bench/stats.ts';
+import type { Board } from './fleet.ts';
+import type { Trial } from './trial.ts';
+
+const SAMPLE_MS = 2_000;
+/** Sockets of sessions under way come and go; more than so many above the first count is a leak. */
+const SPARE = 8;
+const SETTLE_MS = 15_000;
+/** A process must have lived for so long before its memory is judged, and for this share of its life it settles. */
+const LIVED_MS = 90_000;
+const SETTLING_SHARE = 0.4;
+/** By so much the line through the rest may rise. */
+export const RISE_MB = 3;
+
+interface Sample {
+  readonly atMs: number;
+  readonly rssMb: number;
+}
+
+interface Life {
+  readonly name: string;
+  readonly pid: number;
+  readonly samples: Sample[];
+}
+
+/** What a board holds open while nothing is asked of it. */
+export interface Holdings {
+  readonly fds: number;
+  readonly sockets: number;
+  readonly timers: number;
+}
+
+/** The figures of a process that must not grow: memory, descriptors, sockets, timers. */
+export class Vitals {
+  readonly #trial: Trial;
+  readonly #lives = new Map<string, Life>();
+  #timer: NodeJS.Timeout | null = null;
+  #first: Holdings | null = null;
+  #last: readonly Holdings[] = [];
+
+  constructor(trial: Trial) {
+    this.#trial = trial;
+  }
+
+  begin(): void {
+    this.#timer = setInterval(() => this.#sample(), SAMPLE_MS);
+  }
+
+  end(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+  }
+
+  /** Smallest and largest at present, MB. */
+  rss(): [number, number] {
+    const all = this.#trial.fleet.boards.map(({ pid }) => rssMb(pid)).filter((mb) => mb > 0);
+    return [Math.min(...all), Math.max(...all)];
+  }
+
+  /** As last counted at rest, over all boards. */
+  holdings(): readonly Holdings[] {
+    return this.#last;
+  }
+
+  /**
+   * Counts what is open, when all agree and nothing is asked: the most of any board the first time is the measure for
+   * later. What is above it has some seconds to go away.
+   */
+  async check(): Promise<void> {
+    const endMs = performance.now() + SETTLE_MS;
+    for (;;) {
+      const counts = await Promise.all(this.#trial.fleet.boards.map((board) => this.#count(board)));
+      this.#last = counts;
+      const most = (of: (one: Holdings) => number): number => Math.max(...counts.map(of));
+      const now = { fds: most((c) => c.fds), sockets: most((c) => c.sockets), timers: most((c) => c.timers) };
+      this.#first ??= now;
+      const { fds, sockets, timers } = this.#first;
+      const fits = now.fds <= fds + SPARE && now.sockets <= sockets + SPARE && now.timers <= timers + SPARE;
+      if (fits) return;
+      if (performance.now() > endMs) {
+        const names = this.#trial.fleet.boards.map(({ name }, i) => `${name} ${JSON.stringify(counts[i])}`);
+        this.#trial.violate(
+          `leak: more is open than at first (${JSON.stringify(this.#first)}): ${names.join(' ')}`,
+        );
+        return;
+      }
+      await sleep(500);
+    }
+  }
+
+  /** Of processes that lived long enough: where the line through their memory began and ended. */
+  memory(): { name: string; fromMb: number; riseMb: number; minutes: number }[] {
+    const judged = [];
+    for (const { name, samples } of this.#lives.values()) {
+      const [first] = samples;
+      const last = samples.at(-1);
+      if (first === undefined || last === undefined || last.atMs - first.atMs < LIVED_MS) continue;
+      const fromMs = first.atMs + (last.atMs - first.atMs) * SETTLING_SHARE;
+      const settled = samples.filter(({ atMs }) => atMs >= fromMs);
+      const minutes = (last.atMs - fromMs) / 60_000;
+      const perMs = slope(settled);
+      const fromMb = median(settled.slice(0, 20).map((one) => one.rssMb));
+      judged.push({ name, fromMb, riseMb: perMs * (last.atMs - fromMs), minutes });
+    }
+    return judged;
+  }
+
+  #sample(): void {
+    const atMs = performance.now();
+    for (const { name, pid } of this.#trial.fleet.boards) {
+      const mb = pid === 0 ? 0 : rssMb(pid);
+      if (mb === 0) continue;
+      const key = `${name} ${pid}`;
+      const life = this.#lives.get(key) ?? { name, pid, samples: [] };
+      this.#lives.set(key, life);
+      life.samples.push({ atMs, rssMb: mb });
+    }
+  }
+
+  async #count(board: Board): Promise<Holdings> {
+    const { json } = await this.#trial.clients.call(board, 'GET', '/metrics');
+    this.#trial.clients.close();
+    let sockets = 0;
+    let timers = 0;
+    for (const [, type, count] of String(json).matchAll(
+      /^shoal_process_active_resources\{type="(\w+)"\} (\d+)$/gm,
+    )) {
+      if (type === 'Timeout') timers += Number(count);
+      else sockets += Number(count);
+    }
+    return { fds: readdirSync(`/proc/${board.pid}/fd`).length, sockets, timers };
+  }
+}
+
+/** 0 when the process is gone. */
+function rssMb(pid: number): number {
+  try {
+    return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
+  } catch {
+    return 0;
+  }
+}
+
+/** The median of the slopes between pairs (Theil and Sen): single high samples, before a collection, do not bend it. */
+export function slope(samples: readonly Sample[]): number {
+  // Thinned out to 200, else there are too many pairs.
+  const step = Math.max(1, Math.floor(samples.length / 200));
+  const some = samples.filter((_, i) => i % step === 0);
+  const slopes: number[] = [];
+  for (const [i, a] of some.entries()) {
+    for (const b of some.slice(i + 1)) slopes.push((b.rssMb - a.rssMb) / (b.atMs - a.atMs));
+  }
+  return slopes.length === 0 ? 0 : median(slopes);
+}
