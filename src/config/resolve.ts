@@ -93,7 +93,8 @@ function readConfigFile(sources: Sources, inputs: ConfigInputs): string | null {
         : variable !== undefined
           ? 'environment variable SHOAL_CONFIG'
           : 'default';
-    throw failed('config', origin, `cannot read ${path}: ${systemReason(error)}`, 'bad-config-file');
+    const message = `cannot read ${path} (${systemReason(error)}): name a file that this user can read`;
+    throw failed('config', origin, message, 'bad-config-file');
   }
   readDocument(sources, text, path);
   return path;

@@ -18,8 +18,9 @@
  * it is in the journal. A second signal ends it at once. The library installs no signal handler and never exits.
  * An agent with an IPC channel ends with its parent, so that `kill -9` of `shoal dev` leaves no process.
  *
- * Exit codes: 0 stopped; 1 could not start (a taken port, the state directory) or a mistake in the program; 2 a setting
- * is wrong; 130 and 143 a second signal.
+ * Exit codes: 0 stopped; 1 the machine is at fault, so that a restart may help (a taken port, a missing or unwritable
+ * directory), or a mistake in the program; 2 a setting is wrong, or a file it names cannot be read (`config`,
+ * `http_token_file`); 130 and 143 a second signal.
  *
  * Tests: service, dev-group, hooks and library-options here; the rest is end to end: test/e2e/{lifecycle,group,dev,hooks,library}.test.ts.
  */

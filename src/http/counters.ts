@@ -9,6 +9,7 @@ export class Counters {
   readonly #rejected = new Map<string, number>();
   watchers = 0;
   slowWatchersClosed = 0;
+  resyncs = 0;
 
   constructor() {
     for (const statusClass of STATUS_CLASSES) this.#answered.set(statusClass, 0);
@@ -42,6 +43,11 @@ export class Counters {
         'shoal_http_slow_watchers_closed_total',
         'Event streams closed because they read too slowly.',
         this.slowWatchersClosed,
+      ),
+      counter(
+        'shoal_http_event_resyncs_total',
+        'Event streams that came back after more than is remembered, or from another run, and were told so.',
+        this.resyncs,
       ),
     ];
   }

@@ -1,7 +1,7 @@
 import { request } from 'node:http';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { LIMITS } from '../base/index.ts';
-import { ask, RawClient, type Running, run, type Target, until } from './fake-node.ts';
+import { ask, ID, RawClient, type Running, run, type Target, until } from './fake-node.ts';
 
 let running: Running;
 const watchers: Watcher[] = [];
@@ -58,6 +58,12 @@ class Watcher {
   ids(): number[] {
     return this.events().map((event) => event.id);
   }
+
+  resyncs(): { subject: string; type: string; reason: string }[] {
+    return [...this.text.matchAll(/^event: resync\ndata: (.*)$/gm)].map((match) =>
+      JSON.parse(match[1] ?? ''),
+    );
+  }
 }
 
 async function watch(target: Target, query = '', headers: Record<string, string> = {}): Promise<Watcher> {
@@ -111,25 +117,66 @@ it('gives a watcher that comes back what it missed, once and in order', async ()
   running.node.emit('member-leave');
   await until(() => back.ids().length >= 3, 'the events arrive');
   expect(back.ids()).toEqual([2, 3, 4]);
+  expect(back.resyncs()).toEqual([]);
   const filtered = await watch(running.port, '?type=member-down', { 'last-event-id': '0' });
   await until(() => filtered.ids().length >= 1, 'the event arrives');
   expect(filtered.ids()).toEqual([3]);
-});
-
-it('gives a watcher of the former process, whose last id is not there yet, all there is', async () => {
+  expect(filtered.resyncs()).toEqual([]);
+  const upToDate = await watch(running.port, '', { 'last-event-id': '4' });
   running.node.emit('member-join');
-  running.node.emit('member-down');
-  const back = await watch(running.port, '', { 'last-event-id': '900' });
-  await until(() => back.ids().length >= 2, 'the events arrive');
-  expect(back.ids()).toEqual([1, 2]);
+  await until(() => upToDate.ids().length > 0, 'an event arrives');
+  expect(upToDate.ids()).toEqual([5]);
+  expect(upToDate.resyncs()).toEqual([]);
 });
 
-it('refuses a Last-Event-ID that is no id', async () => {
-  for (const id of ['x', '-1', '1.5', '9'.repeat(40)]) {
-    const answer = await ask(running.port, 'GET', '/v1/events', undefined, { 'last-event-id': id });
-    expect(answer).toMatchObject({ status: 400, json: { error: { code: 'bad-event-id' } } });
+/** A node that remembers events 101 to 104. */
+function remembering(): void {
+  for (let i = 0; i < 104; i++) running.node.emit(i % 2 === 0 ? 'member-join' : 'member-down');
+  running.node.history.splice(0, 100);
+}
+
+it('says so, and gives all there is, when events after the last one seen are no longer remembered', async () => {
+  remembering();
+  const gap = await watch(running.port, '', { 'last-event-id': '99' });
+  await until(() => gap.ids().length >= 4, 'the events arrive');
+  expect(gap.ids()).toEqual([101, 102, 103, 104]);
+  expect(gap.resyncs()).toMatchObject([{ type: 'resync', subject: ID, origin: null }]);
+  expect(gap.text.indexOf('event: resync')).toBeLessThan(gap.text.indexOf('id: 101'));
+  const noGap = await watch(running.port, '', { 'last-event-id': '100' });
+  await until(() => noGap.ids().length >= 4, 'the events arrive');
+  expect(noGap.ids()).toEqual([101, 102, 103, 104]);
+  expect(noGap.resyncs()).toEqual([]);
+  const metrics = (await ask(running.port, 'GET', '/metrics')).text;
+  expect(metrics).toContain('\nshoal_http_event_resyncs_total 1\n');
+});
+
+it('says so when the last id seen is of another run, whatever types are asked for', async () => {
+  remembering();
+  for (const id of ['105', '1', '4503599627370495']) {
+    const back = await watch(running.port, '?type=member-down', { 'last-event-id': id });
+    await until(() => back.ids().length >= 2, 'the events arrive');
+    expect(back.ids()).toEqual([102, 104]);
+    expect(back.resyncs().length).toBe(1);
   }
-  expect(running.node.listeners.size).toBe(0);
+});
+
+it('says so even when nothing has happened yet in this run', async () => {
+  const back = await watch(running.port, '', { 'last-event-id': '7' });
+  await until(() => back.resyncs().length > 0, 'the notice arrives');
+  running.node.emit('member-join');
+  await until(() => back.ids().length > 0, 'an event arrives');
+  expect(back.ids()).toEqual([1]);
+});
+
+it('ignores a Last-Event-ID that is no id', async () => {
+  remembering();
+  for (const id of ['x', '-1', '1.5', '', '9'.repeat(16), '9'.repeat(40)]) {
+    const watcher = await watch(running.port, '', { 'last-event-id': id });
+    const { id: next } = running.node.emit('member-join');
+    await until(() => watcher.ids().length > 0, 'an event arrives');
+    expect(watcher.ids()).toEqual([next]);
+    expect(watcher.resyncs()).toEqual([]);
+  }
 });
 
 it('keeps a silent stream alive by comments, and listens to the node only while someone watches', async () => {

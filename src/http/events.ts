@@ -17,8 +17,14 @@ interface Watcher {
 
 /**
  * The event streams. Listens to the node, and keeps a heartbeat, only while someone watches. An event is written out
- * once however many watch. A watcher that lets more than `backlogBytes` wait is closed: it comes back with
- * Last-Event-ID and gets what the history still has.
+ * once however many watch. A watcher that lets more than `backlogBytes` wait (a slow one, or one in a burst of tens of
+ * thousands of changes) is closed: it comes back with Last-Event-ID and gets what the history still has.
+ *
+ * Last-Event-ID: after an id that this run of the node gave and still remembers, the events that follow it, in order and
+ * each once. After any other but 0 (too old, or of another run: each run counts from a random number) first an event
+ * `resync`, whatever types are asked for, which says that some may be missing and that what was learnt from events is to
+ * be read anew; then all that are remembered. It has no id, for it is none of the node's events. After 0, which no event
+ * has, all that are remembered and no `resync`. None, or something that is no number: what happens from now on.
  */
 export class EventHub {
   readonly #api: NodeApi;
@@ -66,13 +72,29 @@ export class EventHub {
   /** History and live events cannot overlap or leave a hole: both happen in one turn of the loop. */
   #missed(watcher: Watcher, lastEventId: number): string {
     const all = this.#api.eventsAfter(0);
-    const newest = all.at(-1)?.id ?? 0;
-    let text = '';
+    const oldest = all[0]?.id ?? Infinity;
+    const newest = all.at(-1)?.id ?? -Infinity;
+    const known = lastEventId >= oldest - 1 && lastEventId <= newest;
+    let text = known || lastEventId === 0 ? '' : this.#resync();
     for (const event of all) {
-      const after = lastEventId > newest || event.id > lastEventId;
-      if (after && wants(watcher, event)) text += format(event);
+      if ((!known || event.id > lastEventId) && wants(watcher, event)) text += format(event);
     }
     return text;
+  }
+
+  #resync(): string {
+    this.#counters.resyncs++;
+    const { id: subject, name } = this.#api.status().node;
+    const reason = 'events since the last one seen may be missing: read anew what you keep';
+    const event = {
+      type: 'resync',
+      time: new Date().toISOString(),
+      subject,
+      name,
+      origin: null,
+      reason,
+    };
+    return `event: resync\ndata: ${JSON.stringify(event)}\n\n`;
   }
 
   #publish(event: EventView): void {

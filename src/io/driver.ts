@@ -90,7 +90,7 @@ export class Driver implements NodeApi {
   readonly #startedAt = wallTime();
   readonly #startedMs = monotonicMs();
   readonly #commands = new Commands();
-  readonly #events = new EventLog(wallTime);
+  readonly #events = new EventLog(wallTime, randomU32());
   readonly #alarm: Alarm;
   readonly #warnings: readonly string[];
   #network: Network | null = null;

@@ -1,18 +1,26 @@
 import { LIMITS } from '../base/index.ts';
 import type { EventView, NodeEvent } from '../node/index.ts';
 
+/** Ids between two neighbouring starts; beyond 2^32 of them a number would not be whole. */
+const IDS_PER_RUN = 2 ** 20;
+
 /** Numbers and dates events, remembers the last ones, and hands them to listeners between inputs of the machine. */
 export class EventLog {
   readonly #wallTime: () => string;
   readonly #listeners = new Set<{ readonly call: (event: EventView) => void }>();
   /** A ring: event n is at n modulo the limit. */
   readonly #history: EventView[] = [];
-  #lastId = 0;
-  #delivered = 0;
+  readonly #firstId: number;
+  #lastId: number;
+  #delivered: number;
   #delivering = false;
 
-  constructor(wallTime: () => string) {
+  /** `run`: a random 32-bit number. The ids of this run follow from it, so that those of another are known for foreign. */
+  constructor(wallTime: () => string, run: number) {
     this.#wallTime = wallTime;
+    this.#lastId = run * IDS_PER_RUN;
+    this.#delivered = this.#lastId;
+    this.#firstId = this.#lastId + 1;
   }
 
   get lastId(): number {
@@ -27,7 +35,7 @@ export class EventLog {
   /** Events still remembered with an id above `id`, oldest first. */
   after(id: number): EventView[] {
     const events: EventView[] = [];
-    const from = Math.max(0, Math.floor(id), this.#lastId - LIMITS.eventHistory);
+    const from = Math.max(this.#firstId - 1, Math.floor(id), this.#lastId - LIMITS.eventHistory);
     for (let next = from + 1; next <= this.#lastId; next++) {
       events.push(this.#history[next % LIMITS.eventHistory] as EventView);
     }

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:dgram';
-import { type Address, LIMITS } from '../base/index.ts';
+import { type Address, LIMITS, systemReason } from '../base/index.ts';
 import type { NetworkCounters } from './counters.ts';
 import { isLoopback, multicastAddresses } from './interfaces.ts';
 import type { Log } from './log.ts';
@@ -170,6 +170,9 @@ export class Multicast {
     if (this.#complaints.has(what)) return;
     this.#complaints.add(what);
     const code = (error as NodeJS.ErrnoException).code ?? error.message;
-    this.#log.warn({ what, code }, `multicast: ${what} failed (${code}); the node goes on without it`);
+    this.#log.warn(
+      { what, code },
+      `multicast: ${what} failed (${systemReason(error)}); the node goes on without it`,
+    );
   }
 }

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createNode } from '../../src/node/index.ts';
 import type { SimHost } from './host.ts';
 import { Session } from './session.ts';
+import { addressOf } from './world.ts';
 
 /** Bugs the fault scenario found, each as the shortest story that shows it. */
 describe('nodes that lost each other find each other again', () => {
@@ -55,5 +56,24 @@ describe('nodes that lost each other find each other again', () => {
     session.checkEnd();
     expect(world.violations).toEqual([]);
     expect(b.machine?.members(b.localMs()).some((member) => member.id === a.id)).toBe(true);
+  });
+
+  it('when two groups formed apart, and one node\u2019s contact in the other group came only later', () => {
+    const session = new Session({ seed: 1, factory: createNode });
+    const { world } = session;
+    const first = world.addHost({});
+    const late = addressOf(3);
+    world.addHost({ join: [first.address, late] });
+    const other = world.addHost({});
+    world.addHost({ join: [other.address] }).off = true;
+    for (const host of world.hosts.slice(0, 3)) host.start();
+    world.runUntil(10 * 60_000);
+    expect(world.hosts.map((host) => host.machine?.memberCounts().alive)).toEqual([2, 2, 1, undefined]);
+    world.hosts[3]?.start();
+    world.runUntil(world.nowMs + 6.5 * 60_000);
+    expect(world.hosts.map((host) => host.machine?.memberCounts().alive)).toEqual([4, 4, 4, 4]);
+    session.converge(1000);
+    session.checkEnd();
+    expect(world.violations).toEqual([]);
   });
 });

@@ -16,7 +16,7 @@ export const agent: Verb = {
   summary: 'run the daemon in the foreground',
   details:
     'Logs one JSON object a line to standard output. A setting is a flag, or SHOAL_<SETTING> in the environment, or a ' +
-    'line of the configuration file, in this order. SIGTERM and Ctrl-C stop it within 2 s; its ranges are kept.',
+    'line of the configuration file, in this order (also SHOAL_SOCKET, which the verbs read too). SIGTERM and Ctrl-C stop it within 2 s; its ranges are kept.',
   examples: [
     ['shoal agent', 'on loopback only'],
     ['shoal agent --insecure --join 192.0.2.1:29999', 'on a network you trust'],

@@ -10,7 +10,9 @@ const MAX_NODES = 64;
 export const dev: Verb = {
   usage: 'dev',
   summary: 'run a local group of several agents, and stream its events until Ctrl-C',
-  details: 'Everything is on loopback and free ports; at the end no process and no file is left.',
+  details:
+    'Everything is on loopback and free ports; at the end no process and, without --keep, no file is left. ' +
+    'Prints the line that points the verbs at its first node.',
   examples: [
     ['shoal dev', 'five nodes, with the status page'],
     ['shoal dev --nodes 3 --keep /tmp/group', 'three nodes whose state is kept for the next time'],

@@ -10,7 +10,7 @@ export const owners: Verb = {
   summary: 'the ordered owners of a key or a position; with neither, the whole segment table',
   details:
     'First the highest priority. Per owner: name, id, priority; per segment: start, end, owners. ' +
-    'Without an owner nothing is printed but a remark ([] with --json), and the exit code is 0: shoal coverage finds gaps.',
+    'A position without an owner is no error: a remark and exit code 0, or "owners":[] with --json; shoal coverage finds gaps.',
   examples: [
     ['shoal owners user:17', 'who owns this key, first the one to ask first'],
     ['shoal owners --position slot:42', 'who owns the first position of slot 42'],

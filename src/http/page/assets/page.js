@@ -162,6 +162,7 @@ const stream = new Stream(
     setText(byId('events-state'), texts[state]);
     showNoEvents();
   },
+  () => feed.refetch(),
 );
 
 function onVisibility() {

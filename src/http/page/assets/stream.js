@@ -1,10 +1,11 @@
 /**
  * The event stream (server-sent events), read by fetch: an EventSource cannot ask for the history when it opens, and
- * gives up for good when a proxy answers 502. The node sends what it remembers after the id that we name, and all of it
- * when that id is from its former life.
+ * gives up for good when a proxy answers 502. The node sends what it remembers after the id that we name; when that id
+ * is too old, or from its former life, it says `resync` first and sends all of it.
  */
 
 /** @typedef {import('../../../node/contract.ts').EventView} Event */
+/** @typedef {Omit<Event, 'id' | 'type'> & { type: 'resync', reason: string }} Resync no event of the node: without id */
 
 const RETRY_MS = 2000;
 /** A line longer than this is not from a node of ours. */
@@ -16,16 +17,20 @@ export class Stream {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #retry;
   #lastId = '0';
+  #broke = false;
   #onEvents;
   #onState;
+  #onMissed;
 
   /**
    * @param {(events: Event[]) => void} onEvents those that arrived together, oldest first
    * @param {(state: 'open' | 'retrying' | 'paused') => void} onState
+   * @param {() => void} onMissed events may be missing: whatever was fetched is stale
    */
-  constructor(onEvents, onState) {
+  constructor(onEvents, onState, onMissed) {
     this.#onEvents = onEvents;
     this.#onState = onState;
+    this.#onMissed = onMissed;
   }
 
   /** Whether it is open, or will be again by itself. */
@@ -44,6 +49,7 @@ export class Stream {
       // Whatever ended it, the answer is the same: try again.
     }
     if (this.#open !== control) return;
+    this.#broke = true;
     this.#onState('retrying');
     this.#retry = setTimeout(() => this.open(), RETRY_MS);
   }
@@ -65,6 +71,9 @@ export class Stream {
     const response = await fetch('/v1/events', { headers, signal, cache: 'no-store' });
     if (!response.ok || response.body === null) throw new Error(`status ${response.status}`);
     this.#onState('open');
+    // It broke before the first event came: the node cannot tell what we missed.
+    if (this.#broke && this.#lastId === '0') this.#onMissed();
+    this.#broke = false;
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     let rest = '';
     for (;;) {
@@ -85,7 +94,11 @@ export class Stream {
    */
   #parse(line) {
     if (!line.startsWith('data:')) return [];
-    const event = JSON.parse(line.slice(5));
+    const event = /** @type {Event | Resync} */ (JSON.parse(line.slice(5)));
+    if (event.type === 'resync') {
+      this.#onMissed();
+      return [];
+    }
     this.#lastId = String(event.id);
     return [event];
   }
