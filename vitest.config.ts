@@ -1,6 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
-/** Four suites: `unit` and `tidy` need nothing, `e2e` starts real agents, `net` needs root and network namespaces. */
+/**
+ * Suites: `unit` and `tidy` need nothing, `e2e` starts real agents, `net` needs root and network namespaces, `package`
+ * root and Debian's mirror.
+ */
 export default defineConfig({
   test: {
     projects: [
@@ -25,6 +28,15 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 60_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'package',
+          include: ['test/package/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 180_000,
           fileParallelism: false,
         },
       },

@@ -8,14 +8,15 @@ export function debianChangelog(
   maintainer: string,
   epochSeconds: number,
 ): string {
-  const date = `${new Date(epochSeconds * 1000).toUTCString().replace(/ GMT$/, '')} +0000`;
-  const trailer = ` -- ${maintainer}  ${date}`;
   const sections = markdown.split(/^## /m).slice(1).map(section);
   const entries = sections.some((each) => each.version === version)
     ? sections
     : [{ version, items: ['Not described in CHANGELOG.md.'] }, ...sections];
   return entries
-    .map(({ version: each, items }) => {
+    .map(({ version: each, items }, i) => {
+      // Older versions are a minute older each: their real time is not in CHANGELOG.md, and Debian wants them in order.
+      const time = new Date((epochSeconds - 60 * i) * 1000).toUTCString().replace(/ GMT$/, '');
+      const trailer = ` -- ${maintainer}  ${time} +0000`;
       const changes = items.map((item) => wrapped(item)).join('\n');
       return `shoal (${each}) unstable; urgency=medium\n\n${changes}\n\n${trailer}\n`;
     })

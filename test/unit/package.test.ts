@@ -175,11 +175,11 @@ describe('the texts of the package', () => {
       '## 0.1.0 (2026)',
       '- Two.',
     ];
-    const text = debianChangelog(changes.join('\n'), '0.2.0', 'me <me@x>', 0);
-    const date = 'Thu, 01 Jan 1970 00:00:00 +0000';
+    const text = debianChangelog(changes.join('\n'), '0.2.0', 'me <me@x>', 60);
+    const day = 'Thu, 01 Jan 1970';
     expect(text).toBe(
-      `shoal (0.2.0) unstable; urgency=medium\n\n  * One, more.\n\n -- me <me@x>  ${date}\n\n` +
-        `shoal (0.1.0) unstable; urgency=medium\n\n  * Two.\n\n -- me <me@x>  ${date}\n`,
+      `shoal (0.2.0) unstable; urgency=medium\n\n  * One, more.\n\n -- me <me@x>  ${day} 00:01:00 +0000\n\n` +
+        `shoal (0.1.0) unstable; urgency=medium\n\n  * Two.\n\n -- me <me@x>  ${day} 00:00:00 +0000\n`,
     );
     expect(debianChangelog(changes.join('\n'), '0.3.0', 'me <me@x>', 0)).toMatch(/^shoal \(0.3.0\)/);
   });
