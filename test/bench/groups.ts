@@ -1,4 +1,8 @@
-/** The groups `spread` measures: shoal with multicast, shoal by the tree alone, serf; all asked the same questions. */
+/**
+ * The groups that `spread` and `detect` measure: shoal with multicast, shoal by the tree alone, serf; all asked the same
+ * questions. Nodes can be killed, told to leave, and started again with their state; the first one stays, for it is the
+ * others' contact.
+ */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createConnection } from 'node:net';
 import { type Agent, Agents, agree } from './agents.ts';
@@ -18,6 +22,14 @@ export interface Group {
   readonly taps: readonly Tap[];
   /** What the streams will show of the change `serial`. */
   textOf(serial: number): string;
+  /** What every stream shows of each event about a node's membership (a group that watches members). */
+  subjectOf(node: number): string;
+  /** As kill -9. */
+  kill(node: number): void;
+  /** Tells a node to leave, connected before; resolves when that is accepted. */
+  prepareLeave(node: number): Promise<() => Promise<void>>;
+  /** Starts a node that ended, with its state and a stream of its own. */
+  restart(node: number): Promise<void>;
   /** Connects for the next change, untimed: serf keeps its connection, shoal's is closed when it idles. */
   prepare(node: number): Promise<void>;
   /** Makes a change on the node prepared; resolves when it is accepted. */
@@ -30,11 +42,21 @@ export type System = (typeof SYSTEMS)[number];
 
 const FORM_MS = 90_000;
 
-export function startGroup(system: System, size: number): Promise<Group> {
-  return system === 'serf' ? startSerf(size) : startShoal(size, system === 'shoal-multicast');
+/** What the streams carry: changes of the map (user events), or members that come and go. */
+export type Watch = 'changes' | 'members';
+const STREAM_TYPES = {
+  changes: { shoal: 'type=range-registered', serf: 'user' },
+  members: {
+    shoal: 'type=member-join&type=member-down&type=member-leave',
+    serf: 'member-join,member-failed,member-leave',
+  },
+} as const;
+
+export function startGroup(system: System, size: number, watch: Watch = 'changes'): Promise<Group> {
+  return system === 'serf' ? startSerf(size, watch) : startShoal(size, system === 'shoal-multicast', watch);
 }
 
-async function startShoal(size: number, multicast: boolean): Promise<Group> {
+async function startShoal(size: number, multicast: boolean, watch: Watch): Promise<Group> {
   const namespace = Namespace.make();
   const agents = new Agents();
   const address = multicast ? agents.multicast() : null;
@@ -50,12 +72,33 @@ async function startShoal(size: number, multicast: boolean): Promise<Group> {
   await Promise.all(all.map(({ ready }) => ready));
   await until(`${size} shoal agents agree`, () => agree(all), FORM_MS, 250);
   let pipe: Pipe | null = null;
-  const taps = await Promise.all(all.map(({ socket }) => eventTap(socket)));
+  const ids = (await Promise.all(all.map(({ ready }) => ready))).map(({ id }) => id);
+  const types = STREAM_TYPES[watch].shoal;
+  const taps = await Promise.all(all.map(({ socket }) => eventTap(socket, types)));
   return {
-    pids: all.map(({ pid }) => pid),
+    get pids() {
+      return all.map(({ pid }) => pid);
+    },
     namespace,
     taps,
     textOf: (serial) => `"start":${serial * 1000},`,
+    subjectOf: (node) => `"subject":"${ids[node]}"`,
+    kill: (node) => (all[node] as Agent).kill('SIGKILL'),
+    prepareLeave: async (node) => {
+      const leaver = new Pipe((all[node] as Agent).socket);
+      await leaver.connected;
+      return async () => {
+        const { status } = await leaver.call('POST', '/v1/leave', {});
+        if (status !== 200) throw new Error(`POST /v1/leave: ${status}`);
+      };
+    },
+    restart: async (node) => {
+      await (all[node] as Agent).ended;
+      const agent = agents.spawn({ name: `n${node}`, multicast: address, namespace, flags: join });
+      all[node] = agent;
+      await agent.ready;
+      taps[node] = await eventTap(agent.socket, types);
+    },
     prepare: async (node) => {
       pipe?.close();
       pipe = new Pipe((all[node] as Agent).socket);
@@ -79,7 +122,7 @@ async function startShoal(size: number, multicast: boolean): Promise<Group> {
   };
 }
 
-function eventTap(path: string): Promise<Tap> {
+function eventTap(path: string, types: string): Promise<Tap> {
   const socket = createConnection(path);
   return new Promise((resolve, reject) => {
     socket.once('error', reject);
@@ -88,11 +131,11 @@ function eventTap(path: string): Promise<Tap> {
       socket.on('error', () => {});
       resolve(new Tap(socket));
     });
-    socket.write('GET /v1/events?type=range-registered HTTP/1.1\r\nHost: shoal\r\n\r\n');
+    socket.write(`GET /v1/events?${types} HTTP/1.1\r\nHost: shoal\r\n\r\n`);
   });
 }
 
-async function startSerf(size: number): Promise<Group> {
+async function startSerf(size: number, watch: Watch): Promise<Group> {
   needSerf();
   const namespace = Namespace.make();
   if (namespace?.link() === false) throw new Error('the interface to ask serf on could not be made');
@@ -102,41 +145,68 @@ async function startSerf(size: number): Promise<Group> {
     for (const process of processes) process.kill('SIGKILL');
   });
   const rpcPort = (i: number): number => 31_000 + i;
-  for (let i = 0; i < size; i++) {
+  const start = (i: number): ChildProcess => {
     const join = i === 0 ? [] : ['-retry-join=127.0.0.1:30000', '-retry-interval=1s'];
     const args = [
       ...['agent', `-node=n${i}`, '-profile=lan', `-bind=127.0.0.1:${30_000 + i}`, '-log-level=err'],
       ...[`-rpc-addr=${host}:${rpcPort(i)}`, ...join],
     ];
     const [program, ...rest] = [...(namespace?.prefix ?? []), 'serf', ...args] as [string, ...string[]];
-    processes.push(spawn(program, rest, { stdio: 'ignore' }));
-  }
+    return spawn(program, rest, { stdio: 'ignore' });
+  };
+  for (let i = 0; i < size; i++) processes.push(start(i));
   const rpcs: SerfRpc[] = [];
-  for (let i = 0; i < size; i++) {
-    await until(
+  const connect = (i: number): Promise<void> =>
+    until(
       `serf agent ${i} answers`,
       async () => {
         rpcs[i] = await SerfRpc.open(host, rpcPort(i));
         return true;
       },
       FORM_MS,
-      100,
+      50,
     );
-  }
+  for (let i = 0; i < size; i++) await connect(i);
   const formed = async (): Promise<boolean> =>
     (await Promise.all(rpcs.map((rpc) => rpc.aliveMembers()))).every((count) => count === size);
   await until(`${size} serf agents agree`, formed, FORM_MS, 500);
-  const streams = await Promise.all(rpcs.map((_, i) => SerfRpc.open(host, rpcPort(i))));
-  await Promise.all(streams.map((stream) => stream.stream()));
+  const streams: SerfRpc[] = [];
+  const listen = async (i: number): Promise<Tap> => {
+    const stream = await SerfRpc.open(host, rpcPort(i));
+    await stream.stream(STREAM_TYPES[watch].serf);
+    streams[i] = stream;
+    return new Tap(stream.socket);
+  };
+  const taps = await Promise.all(rpcs.map((_, i) => listen(i)));
   return {
-    pids: processes.map(({ pid }) => pid ?? 0),
+    get pids() {
+      return processes.map(({ pid }) => pid ?? 0);
+    },
     namespace,
-    taps: streams.map(({ socket }) => new Tap(socket)),
+    taps,
     textOf: (serial) => `change-${serial}-`,
+    // As msgpack has it, with the length of the name.
+    subjectOf: (node) => `Name${String.fromCharCode(0xa0 + `n${node}`.length)}n${node}`,
+    kill: (node) => (processes[node] as ChildProcess).kill('SIGKILL'),
+    prepareLeave: async (node) => () => (rpcs[node] as SerfRpc).leave(),
+    restart: async (node) => {
+      const before = processes[node] as ChildProcess;
+      await until(
+        `serf agent ${node} ended`,
+        () => before.exitCode !== null || before.signalCode !== null,
+        FORM_MS,
+      );
+      processes[node] = start(node);
+      await connect(node);
+      taps[node] = await listen(node);
+    },
     prepare: async () => {},
     change: (node, serial) => (rpcs[node] as SerfRpc).event(`change-${serial}-`),
     stop: async () => {
-      const ended = processes.map((process) => new Promise((resolve) => process.once('exit', resolve)));
+      const running = processes.filter(
+        ({ exitCode, signalCode }) => exitCode === null && signalCode === null,
+      );
+      const ended = running.map((process) => new Promise((resolve) => process.once('exit', resolve)));
       for (const rpc of [...rpcs, ...streams]) rpc.socket.destroy();
       remove();
       await Promise.all(ended);

@@ -1,5 +1,5 @@
 /**
- * The bench: what shoal costs and how fast it is, measured on real processes (`spread`, `board`, `kill9`) or on machine
+ * The bench: what shoal costs and how fast it is, measured on real processes (`spread`, `detect`, `board`, `kill9`) or on machine
  * objects with counted bytes (`sync`) and bare structures (`crdt`, `seal`). `npm run bench` lists them and runs the quick ones.
  *
  * Each bench prints a table, the machine and what else it needs to be read rightly; aims are stated and checked, and a
@@ -27,6 +27,7 @@ const BENCHES: Record<string, () => Promise<Bench>> = {
   board: () => import('./board.ts'),
   spread: () => import('./spread.ts'),
   kill9: () => import('./kill9.ts'),
+  detect: () => import('./detect.ts'),
 };
 
 async function main(args: string[]): Promise<number> {

@@ -35,9 +35,13 @@ export class SerfRpc {
     await this.#call('event', { Name: name, Payload: new Uint8Array(0), Coalesce: false }, 1);
   }
 
-  /** From now on the connection carries user events; no further calls. */
-  async stream(): Promise<void> {
-    await this.#call('stream', { Type: 'user' }, 1);
+  /** From now on the connection carries events of these types; no further calls. */
+  async stream(types: string): Promise<void> {
+    await this.#call('stream', { Type: types }, 1);
+  }
+
+  async leave(): Promise<void> {
+    await this.#call('leave', null, 1);
   }
 
   async aliveMembers(): Promise<number> {
