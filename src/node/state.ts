@@ -42,7 +42,6 @@ export class GroupState {
   constructor(self: MemberRecord, emit: (event: NodeEvent) => void, views?: Views) {
     this.members = new MemberList(self, views);
     this.#emit = emit;
-    this.ownership.setLive(self.id, self.state <= STATE.suspect);
   }
 
   /** Joins a delta that came from elsewhere, and remembers what it brought to zero or below. */
@@ -88,22 +87,41 @@ export class GroupState {
   /** A delta from the state directory: nobody is told. */
   restoreDelta(delta: Delta): void {
     for (const { node, start, end, after } of this.map.join(delta).changes) {
-      this.ownership.setRegistration(node, start, end, after);
+      this.#show(node, start, end, after);
     }
     this.ownership.takeChanged();
   }
 
   restoreMember(record: MemberRecord): void {
     this.members.merge(record);
+<<<<<<< Updated upstream
     this.ownership.setLive(record.id, this.members.isLive(record.id));
     this.ownership.takeChanged();
+=======
+    this.#watch(record.id);
+  }
+
+  /** Brings a registration into the view. */
+  #show(node: NodeId, start: number, end: number, priority: number): void {
+    if (priority > 0 && !this.ownership.holds(node)) this.ownership.setLive(node, this.members.isLive(node));
+    this.ownership.setRegistration(node, start, end, priority);
+  }
+
+  /** A member's state may have changed: of one without registrations the view need not know. */
+  #watch(id: NodeId): void {
+    if (this.ownership.holds(id)) this.ownership.setLive(id, this.members.isLive(id));
+>>>>>>> Stashed changes
   }
 
   /** Brings view and watchers up to changes made to the map. */
   follow(result: Pick<JoinResult, 'changes'>, origin: NodeId | null): void {
     for (const { node, start, end, before, after } of result.changes) {
+<<<<<<< Updated upstream
       this.ownership.setRegistration(node, start, end, after);
       this.#noteOwners(node, origin);
+=======
+      this.#show(node, start, end, after);
+>>>>>>> Stashed changes
       const type = before === 0 ? 'range-registered' : after === 0 ? 'range-released' : 'range-priority';
       const range = { start, end, priority: after === 0 ? null : after };
       this.#emit({ type, subject: node, name: this.nameOf(node), origin, range });
@@ -116,8 +134,12 @@ export class GroupState {
     if (result.kind === 'full') this.counters.membersRefused++;
     if (result.kind !== 'new' && result.kind !== 'changed') return result;
     const now = result.member.record;
+<<<<<<< Updated upstream
     this.ownership.setLive(now.id, now.state <= STATE.suspect);
     this.#noteOwners(now.id, null);
+=======
+    this.#watch(now.id);
+>>>>>>> Stashed changes
     const before = result.kind === 'new' ? null : result.before;
     const type = eventOf(before, now);
     if (type !== null) {

@@ -72,6 +72,11 @@ export class OwnershipView {
     }
   }
 
+  /** True for a node that has a registration. */
+  holds(node: NodeId): boolean {
+    return this.#registrants.has(node);
+  }
+
   /** Says whether a node's registrations count. A node never spoken of is not live. */
   setLive(node: NodeId, live: boolean): void {
     if (this.#live.has(node) === live) return;
