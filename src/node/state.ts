@@ -94,11 +94,8 @@ export class GroupState {
 
   restoreMember(record: MemberRecord): void {
     this.members.merge(record);
-<<<<<<< Updated upstream
-    this.ownership.setLive(record.id, this.members.isLive(record.id));
-    this.ownership.takeChanged();
-=======
     this.#watch(record.id);
+    this.ownership.takeChanged();
   }
 
   /** Brings a registration into the view. */
@@ -110,18 +107,13 @@ export class GroupState {
   /** A member's state may have changed: of one without registrations the view need not know. */
   #watch(id: NodeId): void {
     if (this.ownership.holds(id)) this.ownership.setLive(id, this.members.isLive(id));
->>>>>>> Stashed changes
   }
 
   /** Brings view and watchers up to changes made to the map. */
   follow(result: Pick<JoinResult, 'changes'>, origin: NodeId | null): void {
     for (const { node, start, end, before, after } of result.changes) {
-<<<<<<< Updated upstream
-      this.ownership.setRegistration(node, start, end, after);
-      this.#noteOwners(node, origin);
-=======
       this.#show(node, start, end, after);
->>>>>>> Stashed changes
+      this.#noteOwners(node, origin);
       const type = before === 0 ? 'range-registered' : after === 0 ? 'range-released' : 'range-priority';
       const range = { start, end, priority: after === 0 ? null : after };
       this.#emit({ type, subject: node, name: this.nameOf(node), origin, range });
@@ -134,12 +126,8 @@ export class GroupState {
     if (result.kind === 'full') this.counters.membersRefused++;
     if (result.kind !== 'new' && result.kind !== 'changed') return result;
     const now = result.member.record;
-<<<<<<< Updated upstream
-    this.ownership.setLive(now.id, now.state <= STATE.suspect);
-    this.#noteOwners(now.id, null);
-=======
     this.#watch(now.id);
->>>>>>> Stashed changes
+    this.#noteOwners(now.id, null);
     const before = result.kind === 'new' ? null : result.before;
     const type = eventOf(before, now);
     if (type !== null) {
