@@ -6,7 +6,7 @@ export const LIMITS = {
   /** Payload of one datagram, before the network's own headers: safe on Ethernet, Wi-Fi and most tunnels. */
   datagramBytes: 1200,
   /** One message in a datagram: what the seal (or, without a key, nothing) leaves of it. */
-  messageBytes: 1152,
+  messageBytes: 1148,
   /** One frame on a TCP stream. A larger announced length closes the connection. */
   frameBytes: 1 << 20,
   /** State sent by anti-entropy is cut into frames of about this size, so that no single one stalls the loop. */
@@ -91,6 +91,10 @@ export const LIMITS = {
   probeErrands: 64,
   /** Members told of late that they are not believed to live; keeps that to about one message a second for each. */
   toldMembers: 256,
+  /** Hosts whose rate is remembered, of those that no member is known to speak from; about 100 bytes each. */
+  strangerHosts: 1024,
+  /** Streams open at once that one host opened: a quarter, so that a stranger cannot take them all. */
+  streamsPerHost: 64,
   /** Events that wait for one event script; of more, the oldest are dropped, counted, and the script is told. */
   hookQueue: 256,
   /** Of what one run of an event script writes, the log gets this much. */

@@ -26,7 +26,7 @@ import type {
   StatusView,
 } from '../node/index.ts';
 import { Alarm } from './alarm.ts';
-import { monotonicMs, wallTime } from './clock.ts';
+import { monotonicMs, wallMs, wallTime } from './clock.ts';
 import { Commands } from './commands.ts';
 import { driverMetrics } from './driver-metrics.ts';
 import { randomU32 } from './entropy.ts';
@@ -365,6 +365,7 @@ export class Driver implements NodeApi {
       below: laterTransport(() => this.#network),
       above,
       nowMs: monotonicMs,
+      wallMs,
       save: (ring) => keyring.write(ring),
       peers: () => this.#livePeers(),
       log: (level, message) => this.#log[level]({}, message),
@@ -408,6 +409,7 @@ export class Driver implements NodeApi {
       ranges: options.ranges,
       ...(options.detection === undefined ? {} : { detection: options.detection }),
       forgetAfterMs: options.forgetAfterMs ?? null,
+      unsealed: this.#seal === null,
       insecure: this.#seal === null && !isLoopback(splitAddress(network.address)?.host ?? ''),
     };
     this.#node = options.factory(

@@ -26,6 +26,7 @@ export interface SealSurroundings {
   readonly below: Transport;
   readonly above: NetworkSink;
   readonly nowMs: () => number;
+  readonly wallMs: () => number;
   readonly save: (ring: Uint8Array) => void;
   readonly peers: () => readonly Address[];
   readonly log: (level: 'info' | 'warn', message: string) => void;

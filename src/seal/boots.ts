@@ -1,9 +1,11 @@
 import { type Address, BoundedMap, LIMITS } from '../base/index.ts';
+import { FRESH_MS, Freshness } from './freshness.ts';
 import { ReplayWindow } from './window.ts';
 
 /** A boot of a sender that proved to be alive within this process's life. */
 export interface Boot {
   readonly window: ReplayWindow;
+  readonly freshness: Freshness;
   /** Keys of this boot, by key id: what is derived once is kept. */
   readonly subkeys: Map<string, Uint8Array>;
   /** When it was last sent our ring. */
@@ -14,6 +16,7 @@ export interface Boot {
 export interface Held {
   readonly kind: number;
   readonly ringDigest: number;
+  readonly stamp: number;
   readonly content: Uint8Array;
   readonly keyId: string;
   readonly counter: number;
@@ -22,7 +25,9 @@ export interface Held {
 }
 
 interface Asked {
-  readonly nonce: string;
+  nonce: string;
+  /** An answer to it counts until a while after. */
+  nonceMs: number;
   /** When it was asked, by address: whoever plays its recordings must not turn the question away from it. */
   readonly askedMs: BoundedMap<Address, number>;
   readonly held: Held[];
@@ -34,9 +39,9 @@ const ASK_AGAIN_MS = 250;
 const ADDRESSES_ASKED = 8;
 
 /**
- * Who is known to be alive. A boot that this process has not met may be a recording, however good its tag: its
- * datagrams are held (few) until it has sealed our random number. So a replay finds either a window that has seen it, or
- * a sender that cannot answer.
+ * Who is known to be alive. A boot that this process has not met may be a recording, however good its tag, and so may what
+ * comes later than its sender's clock says: such datagrams are held (few) until the boot has sealed our random number. So
+ * a replay finds a window that has seen it, or a sender that cannot answer, or that answers with a later counter.
  */
 export class Boots {
   readonly #known = new BoundedMap<string, Boot>(LIMITS.sealedBoots);
@@ -50,11 +55,17 @@ export class Boots {
     return this.#known.get(boot);
   }
 
-  /** Its counters below `floor` are old; nothing is known of those from there on. */
-  admit(boot: string, floor: number): Boot {
+  /** It lives: its counters below `floor` are old, and its clock says `stamp`. */
+  admit(boot: string, floor: number, nowMs: number, stamp: number): Boot {
     const known = this.#known.get(boot);
-    if (known !== undefined) return known;
-    const made: Boot = { window: new ReplayWindow(floor), subkeys: new Map(), pushedMs: -Infinity };
+    if (known !== undefined) {
+      known.window.raiseFloor(floor);
+      known.freshness.prove(nowMs, stamp);
+      return known;
+    }
+    const window = new ReplayWindow(floor);
+    const freshness = new Freshness(nowMs, stamp);
+    const made: Boot = { window, freshness, subkeys: new Map(), pushedMs: -Infinity };
     this.#known.set(boot, made);
     return made;
   }
@@ -68,8 +79,11 @@ export class Boots {
   ): { ask: string | null; dropped: boolean } {
     let asked = this.#asked.get(boot);
     if (asked === undefined) {
-      asked = { nonce: newNonce(), askedMs: new BoundedMap(ADDRESSES_ASKED), held: [] };
+      asked = { nonce: newNonce(), nonceMs: nowMs, askedMs: new BoundedMap(ADDRESSES_ASKED), held: [] };
       this.#asked.set(boot, asked);
+    } else if (nowMs - asked.nonceMs > FRESH_MS) {
+      asked.nonce = newNonce();
+      asked.nonceMs = nowMs;
     }
     asked.held.push(datagram);
     const dropped = asked.held.length > LIMITS.heldDatagrams;
@@ -80,10 +94,10 @@ export class Boots {
     return { ask: asked.nonce, dropped };
   }
 
-  /** The held datagrams, when `nonce` is what this boot was asked with. */
-  proved(boot: string, nonce: string): readonly Held[] | null {
+  /** The held datagrams, when `nonce` is what this boot was asked with of late: an old answer may have been kept back. */
+  proved(boot: string, nonce: string, nowMs: number): readonly Held[] | null {
     const asked = this.#asked.get(boot);
-    if (asked === undefined || asked.nonce !== nonce) return null;
+    if (asked === undefined || asked.nonce !== nonce || nowMs - asked.nonceMs > 2 * FRESH_MS) return null;
     this.#asked.delete(boot);
     return asked.held;
   }

@@ -179,6 +179,7 @@ describe('nonces', () => {
     const own = new OwnBoot(
       (n) => Uint8Array.from({ length: n }, () => Math.random() * 256),
       new Uint8Array(1),
+      () => 0,
       1000,
     );
     const seen = new Set<string>();

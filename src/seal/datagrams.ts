@@ -1,6 +1,7 @@
 import { type Address, assert, BoundedMap, LIMITS } from '../base/index.ts';
 import { type Boot, Boots, type Held } from './boots.ts';
 import { CONTENT, Envelope, type Header, MIN_DATAGRAM_BYTES, readHeader, SEALED } from './envelope.ts';
+import { FRESH_MS, stampOf } from './freshness.ts';
 import { deriveKey } from './key.ts';
 import { OwnBoot } from './own-boot.ts';
 import type { Shared } from './shared.ts';
@@ -40,7 +41,8 @@ export class Datagrams {
     this.#shared = shared;
     this.#out = out;
     this.#envelope = new Envelope(shared.cluster);
-    this.own = new OwnBoot((bytes) => shared.random(bytes), shared.clusterBytes, rekeyAt);
+    const random = (bytes: number): Uint8Array => shared.random(bytes);
+    this.own = new OwnBoot(random, shared.clusterBytes, () => shared.wallMs(), rekeyAt);
   }
 
   send(to: Address, message: Uint8Array): void {
@@ -72,9 +74,9 @@ export class Datagrams {
   }
 
   /** A stream proved that this boot lives, and that its counters up to this one are used. */
-  vouched(boot: string, counter: number): void {
+  vouched(boot: string, counter: number, stamp: number): void {
     if (boot === this.own.name || this.boots.get(boot) !== undefined) return;
-    const admitted = this.boots.admit(boot, counter + 1);
+    const admitted = this.boots.admit(boot, counter + 1, this.#shared.nowMs(), stamp);
     for (const one of this.boots.release(boot)) this.#acceptHeld(admitted, one);
   }
 
@@ -118,8 +120,12 @@ export class Datagrams {
       from,
       viaMulticast,
     };
-    if (boot !== undefined) this.#accept(boot, datagram);
-    else this.#meet(header.boot, datagram);
+    const nowMs = this.#shared.nowMs();
+    if (datagram.kind === CONTENT.proof) this.#proofCame(header.boot, datagram);
+    else if (boot !== undefined && boot.freshness.lagMs(nowMs, datagram.stamp) <= FRESH_MS) {
+      boot.freshness.learn(nowMs, datagram.stamp);
+      this.#accept(boot, datagram);
+    } else this.#meet(header.boot, datagram);
   }
 
   /** From a boot known to be alive, and not seen yet. */
@@ -144,8 +150,6 @@ export class Datagrams {
       case CONTENT.challenge:
         this.#prove(datagram, this.#proofs);
         break;
-      case CONTENT.proof:
-        break; // A second answer to a question that is settled.
       default:
         this.#shared.drop('malformed');
     }
@@ -157,15 +161,11 @@ export class Datagrams {
     else this.#accept(boot, datagram);
   }
 
-  /** From a boot this process has not met: it must prove that it lives, unless it is doing so. */
+  /** Of a boot this process has not met, or late: it must prove that it lives. */
   #meet(name: string, datagram: Held): void {
     if (datagram.kind === CONTENT.challenge) {
       // Answered for anybody: it tells only what every datagram of ours tells.
       this.#prove(datagram, this.#strangerProofs);
-      return;
-    }
-    if (datagram.kind === CONTENT.proof) {
-      this.#proofCame(name, datagram);
       return;
     }
     const nowMs = this.#shared.nowMs();
@@ -198,15 +198,16 @@ export class Datagrams {
       return;
     }
     const data = Buffer.from(content);
-    const held = this.boots.proved(name, data.toString('latin1', 0, NONCE_BYTES));
+    const nowMs = this.#shared.nowMs();
+    const held = this.boots.proved(name, data.toString('latin1', 0, NONCE_BYTES), nowMs);
     const floor = data.readUIntBE(NONCE_BYTES, 6);
     if (held === null || floor > counter) {
       this.#shared.drop('stale-proof');
       return;
     }
-    const boot = this.boots.admit(name, floor);
+    const boot = this.boots.admit(name, floor, nowMs, datagram.stamp);
     boot.window.mark(counter);
-    this.#shared.uses.opened(datagram.keyId, this.#shared.nowMs());
+    this.#shared.uses.opened(datagram.keyId, nowMs);
     this.#compareRings(boot, datagram);
     for (const one of held) this.#acceptHeld(boot, one);
   }
@@ -248,7 +249,8 @@ export class Datagrams {
     // Two resumed copies of one machine count alike; the moment they do it is what is left to tell them apart.
     const mix = Math.floor(nowMs * 1e6) % 2 ** 32;
     const head = { keyId, salt: this.own.salt, counter, mix };
-    return this.#envelope.seal(subkey, head, { kind, ringDigest: ring.digest, content });
+    const stamp = stampOf(nowMs);
+    return this.#envelope.seal(subkey, head, { kind, ringDigest: ring.digest, stamp, content });
   }
 
   #subkey(boot: Boot | undefined, header: Header, key: Uint8Array): Uint8Array {

@@ -14,8 +14,8 @@ const SALT_AT = 1 + KEY_ID_BYTES;
 const COUNTER_AT = SALT_AT + SALT_BYTES;
 const MIX_AT = COUNTER_AT + 6;
 export const HEADER_BYTES = MIX_AT + 4;
-/** Inside the seal, in front of the content: its kind and the digest of the sender's ring. */
-export const INNER_BYTES = 5;
+/** Inside the seal, in front of the content: its kind, the digest of the sender's ring, the sender's clock. */
+export const INNER_BYTES = 9;
 /** What sealing adds to a message in a datagram. */
 export const OVERHEAD_BYTES = HEADER_BYTES + INNER_BYTES + TAG_BYTES;
 export const MIN_DATAGRAM_BYTES = OVERHEAD_BYTES;
@@ -33,6 +33,8 @@ export interface Header {
 export interface Opened {
   readonly kind: number;
   readonly ringDigest: number;
+  /** The sender's clock: see freshness.ts. */
+  readonly stamp: number;
   readonly content: Uint8Array;
 }
 
@@ -60,11 +62,12 @@ export class Envelope {
   seal(
     subkey: Uint8Array,
     head: { keyId: string; salt: Uint8Array; counter: number; mix: number },
-    inner: { kind: number; ringDigest: number; content: Uint8Array },
+    inner: Opened,
   ): Uint8Array {
     const plain = Buffer.allocUnsafe(INNER_BYTES + inner.content.length);
     plain[0] = inner.kind;
     plain.writeUInt32BE(inner.ringDigest, 1);
+    plain.writeUInt32BE(inner.stamp, 5);
     plain.set(inner.content, INNER_BYTES);
     // Not from the pool: what is sent later must not be written over, and is the socket's to keep.
     const out = Buffer.from(new ArrayBuffer(HEADER_BYTES + plain.length + TAG_BYTES));
@@ -97,7 +100,8 @@ export class Envelope {
     );
     if (plain === null) return null;
     const kind = plain[0] as number;
-    return { kind, ringDigest: plain.readUInt32BE(1), content: asPlain(plain.subarray(INNER_BYTES)) };
+    const [ringDigest, stamp] = [plain.readUInt32BE(1), plain.readUInt32BE(5)];
+    return { kind, ringDigest, stamp, content: asPlain(plain.subarray(INNER_BYTES)) };
   }
 }
 

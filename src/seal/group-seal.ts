@@ -39,6 +39,8 @@ export interface SealParts {
   readonly above: Receiver;
   /** Monotonic, as the machine's; fractions are wanted. */
   readonly nowMs: () => number;
+  /** The wall clock, to notice that this machine was asleep or copied; absent: the monotonic one. */
+  readonly wallMs?: () => number;
   readonly save: (ring: Uint8Array) => void;
   /** Where living members are reached, for the news of a changed ring. */
   readonly peers: () => readonly Address[];
@@ -100,7 +102,7 @@ export class GroupSeal implements Shared {
       opened: (stream) => parts.above.opened(stream),
       frame: (stream, bytes) => parts.above.frame(stream, bytes),
       closed: (stream, reason) => parts.above.closed(stream, reason),
-      vouched: (boot, counter) => this.datagrams.vouched(boot, counter),
+      vouched: (boot, counter, stamp) => this.datagrams.vouched(boot, counter, stamp),
       ownBoot: () => ({ salt: this.datagrams.own.salt, counter: this.datagrams.own.counter }),
     });
     this.outgoing = this.#makeOutgoing();
@@ -156,6 +158,10 @@ export class GroupSeal implements Shared {
 
   nowMs(): number {
     return this.#parts.nowMs();
+  }
+
+  wallMs(): number {
+    return this.#parts.wallMs?.() ?? this.#parts.nowMs();
   }
 
   drop(reason: Drop): void {

@@ -84,6 +84,47 @@ describe('who plays recordings', () => {
     expect(again.came).toEqual(Array.from({ length: 10 }, (_, i) => `said ${i}`));
   });
 
+  it('gets nothing in that its sender said to others an hour ago, whose counters are new', () => {
+    const { bench, peers } = group(3);
+    const [a, b, c] = peers as [Peer, Peer, Peer];
+    for (let i = 0; i < 3; i++) a.say(c, 'to c');
+    // And one that b did not hear.
+    bench.lose = ({ to }) => to === 'all';
+    a.call('not heard');
+    bench.run();
+    bench.lose = () => false;
+    const recorded = bench.recorded.slice(-4);
+    bench.nowMs += 3_600_000;
+    for (const { bytes } of recorded) {
+      b.seal.incoming.datagram(bytes, a.address, false);
+      b.seal.incoming.datagram(bytes, ATTACKER, true);
+      bench.run();
+    }
+    a.say(b, 'now');
+    bench.run();
+    for (const { bytes } of recorded) b.seal.incoming.datagram(bytes, a.address, false);
+    bench.run();
+    expect(b.came).toEqual(['multicast here', 'multicast here', 'now']);
+    expect(b.dropped['too-old']).toBeGreaterThanOrEqual(4);
+    expect(c.came).toEqual(['multicast here', 'multicast here', 'to c', 'to c', 'to c']);
+  });
+
+  it('cannot keep back an answer that proves life, and use it later', () => {
+    const { bench, peers } = group(2);
+    const [a, b] = peers as [Peer, Peer];
+    const again = bench.add({ keys: [1, 2] }, b.address);
+    bench.lose = ({ from }) => from === a.address;
+    a.say(again, 'asked');
+    again.seal.incoming.datagram((bench.recorded.at(-1) as Sent).bytes, a.address, false);
+    bench.run();
+    const proof = bench.recorded.at(-1) as Sent;
+    expect([proof.from, again.seal.datagrams.boots.size]).toEqual([a.address, 0]);
+    bench.nowMs += 20_000;
+    again.seal.incoming.datagram(proof.bytes, a.address, false);
+    expect([again.came, again.seal.datagrams.boots.size]).toEqual([[], 0]);
+    expect(again.dropped['stale-proof']).toBe(1);
+  });
+
   it('does not make a key look used', () => {
     const { bench, peers } = group(2, [1]);
     const [a, b] = peers as [Peer, Peer];

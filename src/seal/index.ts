@@ -7,17 +7,18 @@
  * no socket and reads no clock or file: those are passed in. Randomness is node:crypto's, the one thing of Node here.
  *
  * Datagram: version, key id, boot salt (96 random bits a start), counter (48), mix (32); sealed: kind, digest of the
- * sender's ring, message; tag. The cluster's name and the header are covered by the tag. Why a nonce never comes twice: the
+ * sender's ring, its clock, message; tag. The cluster's name and the header are covered by the tag. Why a nonce never comes twice: the
  * key is HMAC(ring key, salt, cluster), so counters of another boot, node or cluster meet another key; within a boot the
  * counter only rises, and a new salt is drawn at 2^40 of 2^48. A cloned or restored state directory holds no salt and no
- * counter. A machine copied while it runs counts on twice from one salt: then the nonce still differs by `mix`, the
- * monotonic clock in nanoseconds modulo 2^32, unless both copies send their n-th datagram at the same one of 4 * 10^9
- * nanoseconds: likely never, but not excluded. Streams: keys made from random bytes of both sides, a counter each way.
+ * counter. A machine copied or set back while it runs draws a new salt when its wall clock is set right; until then the
+ * nonce differs by `mix`, the monotonic clock in nanoseconds: likely, not surely. Streams: keys from random bytes of both
+ * sides, a counter each way.
  *
- * Replays. Per boot a window of 2048 counters. A boot this process has not met may be a recording: it is asked to seal a
- * random number first (boots.ts), so a recording of any age changes nothing, also after a restart of the receiver. What
- * remains: a datagram of the last four seconds, held back on its first way to a receiver that has just started, may be put
- * in late, once; a whole live datagram can be delayed or lost, as on any network. Payloads are joins, which stand that.
+ * Replays. Per boot a window of 2048 counters. A boot this process has not met may be a recording, and so may what comes
+ * later than its sender's clock says (freshness.ts: what was said to others has new counters too): the boot is asked to
+ * seal a random number first (boots.ts). So a recording of any age changes nothing, also after a restart of the receiver.
+ * What remains: a datagram of the last four seconds can be put in late, or turned to another member, once. Payloads are
+ * joins, which stand that.
  *
  * Keyring (ring.ts): a lattice, spread by the seal itself: every datagram tells a digest of the sender's ring, and rings that
  * differ are exchanged, datagram by datagram and at the start of each stream. A peer whose ring differs is answered with
@@ -32,7 +33,8 @@
  * Bounds: LIMITS.keys ... keyStrangers, unprovenStreams; whatever strangers without a key send costs one hash and one failed
  * tag, and is answered, if at all, with no more bytes than came. Keys are in this process's memory and cannot be wiped
  * from it: JavaScript copies as it likes.
- * Called by io's driver (in between), made by daemon. Tests: beside the files; test/fuzz; test/e2e/seal.test.ts; test/net/security.test.ts.
+ * Called by io's driver (in between), made by daemon. Tests: beside the files; test/fuzz; test/sim/sealed.test.ts;
+ * test/e2e/seal.test.ts; test/net/security.test.ts.
  */
 export { OVERHEAD_BYTES } from './envelope.ts';
 export { GroupSeal, type KeyOperation, type Receiver, type SealParts, type Transport } from './group-seal.ts';

@@ -1,18 +1,22 @@
 import { SALT_BYTES } from './envelope.ts';
-import { deriveKey } from './key.ts';
+import { deriveKey, sha256 } from './key.ts';
 
 /** Counters of one salt: 2^40 last 34 years at a thousand datagrams a second; the field holds 2^48. */
 const REKEY_AT = 2 ** 40;
 /** A proof vouches for the counters used within the last one to two of these. */
 const MARK_MS = 2000;
+/** The clocks of a machine that was asleep, or copied, or set back to what it was, differ by more than before. */
+const JUMP_MS = 1000;
 
 /**
  * This process as a sender: a random salt, and a counter that only rises. Every key is derived from a ring key and the
- * salt, so that counters of another boot, process or node meet another key. A new salt long before the counter ends.
+ * salt, so that counters of another boot, process or node meet another key. A new salt long before the counter ends, and
+ * when the wall clock has jumped: this may be one of two copies of a machine, or an older state of it.
  */
 export class OwnBoot {
   readonly #random: (bytes: number) => Uint8Array;
   readonly #cluster: Uint8Array;
+  readonly #wallMs: () => number;
   readonly #rekeyAt: number;
   readonly #subkeys = new Map<string, Uint8Array>();
   #salt: Uint8Array;
@@ -20,13 +24,21 @@ export class OwnBoot {
   #olderMark = 1;
   #mark = 1;
   #markMs = -Infinity;
+  /** The wall clock less the monotonic one; NaN before the first datagram. */
+  #offsetMs = NaN;
   rekeys = 0;
 
-  constructor(random: (bytes: number) => Uint8Array, cluster: Uint8Array, rekeyAt = REKEY_AT) {
+  constructor(
+    random: (bytes: number) => Uint8Array,
+    cluster: Uint8Array,
+    wallMs: () => number,
+    rekeyAt = REKEY_AT,
+  ) {
     this.#random = random;
     this.#cluster = cluster;
+    this.#wallMs = wallMs;
     this.#rekeyAt = rekeyAt;
-    this.#salt = random(SALT_BYTES);
+    this.#salt = this.#newSalt();
   }
 
   get salt(): Uint8Array {
@@ -43,7 +55,9 @@ export class OwnBoot {
   }
 
   next(nowMs: number): number {
-    if (this.#counter >= this.#rekeyAt) this.#renew();
+    const offsetMs = this.#wallMs() - nowMs;
+    if (this.#counter >= this.#rekeyAt || Math.abs(offsetMs - this.#offsetMs) > JUMP_MS) this.#renew();
+    this.#offsetMs = offsetMs;
     this.#counter++;
     if (nowMs - this.#markMs >= MARK_MS) {
       // After a silence both marks are now: what was sent before it is old.
@@ -73,11 +87,19 @@ export class OwnBoot {
   }
 
   #renew(): void {
-    this.#salt = this.#random(SALT_BYTES);
+    this.#salt = this.#newSalt();
     this.#counter = 0;
     this.#olderMark = 1;
     this.#mark = 1;
     this.#subkeys.clear();
     this.rekeys++;
+  }
+
+  /** Two copies of a machine have one source of randomness, in one state: the time tells them apart. */
+  #newSalt(): Uint8Array {
+    const parts = Buffer.alloc(40);
+    parts.set(this.#random(32));
+    parts.writeDoubleBE(this.#wallMs(), 32);
+    return sha256(parts).slice(0, SALT_BYTES);
   }
 }

@@ -28,6 +28,7 @@ export interface Shared {
   readonly clusterBytes: Uint8Array;
   random(bytes: number): Uint8Array;
   nowMs(): number;
+  wallMs(): number;
   drop(reason: Drop): void;
   /** Somebody's key is not in this ring. */
   stranger(from: Address, ids: readonly string[], how: string): void;

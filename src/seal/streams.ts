@@ -1,5 +1,6 @@
 import { type Address, LIMITS } from '../base/index.ts';
 import { CONTENT, FRAME_OVERHEAD_BYTES, FrameCipher, SALT_BYTES, SEALED } from './envelope.ts';
+import { stampOf } from './freshness.ts';
 import { deriveKey, KEY_ID_BYTES, sha256 } from './key.ts';
 import type { Shared } from './shared.ts';
 
@@ -11,7 +12,7 @@ export interface StreamOutputs {
   frame(stream: number, bytes: Uint8Array): void;
   closed(stream: number, reason: string): void;
   /** The peer's boot proved itself by this stream, its datagram counter being this. */
-  vouched(boot: string, counter: number): void;
+  vouched(boot: string, counter: number, stamp: number): void;
   /** This boot's salt and counter, for the peer. */
   ownBoot(): { salt: Uint8Array; counter: number };
 }
@@ -19,6 +20,8 @@ export interface StreamOutputs {
 /** Kinds of the unsealed frames that open a stream. Append only. */
 const GREETING = { hello: 1, agreed: 2, noCommonKey: 3 } as const;
 const RANDOM_BYTES = 16;
+/** In front of the ring in a side's first sealed frame: its boot's salt, counter and clock. */
+const INTRODUCTION_BYTES = SALT_BYTES + 6 + 4;
 /** Longest frame of a peer that has not sealed one rightly: a greeting, or a first frame with a full ring. */
 const EARLY_FRAME_BYTES = 2048;
 
@@ -202,10 +205,12 @@ export class Streams {
     }
     const id = Buffer.from(bytes).toString('hex', 2 + RANDOM_BYTES);
     const right =
-      bytes[0] === SEALED &&
-      bytes[1] === GREETING.agreed &&
-      bytes.length === 2 + RANDOM_BYTES + KEY_ID_BYTES &&
-      this.#shared.ring.get(id) !== null;
+      bytes[0] === SEALED && bytes[1] === GREETING.agreed && bytes.length === 2 + RANDOM_BYTES + KEY_ID_BYTES;
+    if (right && this.#shared.ring.get(id) === null) {
+      this.#shared.drop('unknown-key');
+      this.#break(handle, stream, 'it picked a key that is not in the ring, or not any more');
+      return;
+    }
     if (!right) {
       this.#shared.drop(bytes[0] === 1 ? 'unsealed' : 'malformed');
       this.#break(handle, stream, 'the peer does not seal');
@@ -229,9 +234,10 @@ export class Streams {
     this.counters.agreed++;
     uses.sealed(id, this.#shared.nowMs());
     const { salt, counter } = this.#out.ownBoot();
-    const introduction = Buffer.alloc(SALT_BYTES + 6);
+    const introduction = Buffer.alloc(INTRODUCTION_BYTES);
     introduction.set(salt);
     introduction.writeUIntBE(counter, SALT_BYTES, 6);
+    introduction.writeUInt32BE(stampOf(this.#shared.nowMs()), SALT_BYTES + 6);
     const content = Buffer.concat([introduction, ring.encode()]);
     this.#out.write(handle, stream.out.seal(CONTENT.ring, content));
     for (const frame of stream.queue.splice(0)) {
@@ -262,10 +268,11 @@ export class Streams {
     }
     const { kind, content } = opened;
     if (kind === CONTENT.message) this.#out.frame(handle, content);
-    else if (kind === CONTENT.ring && content.length > SALT_BYTES + 6) {
+    else if (kind === CONTENT.ring && content.length > INTRODUCTION_BYTES) {
       const data = Buffer.from(content.buffer, content.byteOffset, content.length);
-      this.#out.vouched(data.toString('latin1', 0, SALT_BYTES), data.readUIntBE(SALT_BYTES, 6));
-      this.#shared.ringCame(content.subarray(SALT_BYTES + 6));
+      const stamp = data.readUInt32BE(SALT_BYTES + 6);
+      this.#out.vouched(data.toString('latin1', 0, SALT_BYTES), data.readUIntBE(SALT_BYTES, 6), stamp);
+      this.#shared.ringCame(content.subarray(INTRODUCTION_BYTES));
     } else this.#shared.drop('malformed');
   }
 

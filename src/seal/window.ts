@@ -6,7 +6,7 @@ const WORDS = WINDOW_SIZE / 32;
 export class ReplayWindow {
   readonly #bits = new Uint32Array(WORDS);
   /** Below it everything is refused, whatever the bitmap says. */
-  readonly #floor: number;
+  #floor: number;
   #top: number;
 
   constructor(floor: number) {
@@ -19,6 +19,11 @@ export class ReplayWindow {
     if (counter > this.#top) return null;
     if (counter < this.#floor || counter <= this.#top - WINDOW_SIZE) return 'too-old';
     return this.#has(counter) ? 'replayed' : null;
+  }
+
+  /** What is older than this is refused from now on. */
+  raiseFloor(floor: number): void {
+    this.#floor = Math.max(this.#floor, floor);
   }
 
   /** Only after the tag was found good. */

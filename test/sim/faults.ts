@@ -145,7 +145,7 @@ export class Faults {
     if (wipe) this.#listener.beforeWipe(host);
     this.#listener.beforeCrash(host);
     host.crash(power);
-    if (wipe) host.disk.wipe();
+    if (wipe) host.wipe();
     this.#comeBack(host, lastsMs);
   }
 

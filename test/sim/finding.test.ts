@@ -41,14 +41,14 @@ describe('nodes that lost each other find each other again', () => {
     const { world } = session;
     // b loses its disk: its old record stays, alive, at its own address.
     b.crash(false);
-    b.disk.wipe();
+    b.wipe();
     b.start();
     session.converge(15_000);
     session.beforeLeave(a);
     a.command({ kind: 'leave', release: false });
     world.runUntilTrue(() => a.machine?.left() ?? false, world.nowMs + 3000);
     a.stopCleanly();
-    a.disk.wipe();
+    a.wipe();
     world.runUntil(world.nowMs + 1000);
     a.start();
     world.runUntil(world.nowMs + 20_000);

@@ -1,6 +1,7 @@
 import type { Address, NodeId } from '../../src/base/index.ts';
 import { LIMITS } from '../../src/base/index.ts';
 import type { Answer, Command, Machine, NodeEvent, NodeOptions, Outputs } from '../../src/node/machine.ts';
+import type { GroupSeal, Transport } from '../../src/seal/index.ts';
 import { SimDisk } from './disk.ts';
 import { SimStream } from './streams.ts';
 import type { World } from './world.ts';
@@ -42,6 +43,10 @@ export class SimHost {
   /** Raised whenever a process starts or ends. */
   epoch = 0;
   machine: Machine | null = null;
+  /** Between the machine and the world, where the world is sealed. */
+  seal: GroupSeal | null = null;
+  /** The keyring on this host's disk. */
+  keyring: Uint8Array | null = null;
   /** Every node id this host has had; more than one after its state directory was lost. */
   readonly ids: NodeId[] = [];
   /** Commands not answered yet, by token. */
@@ -117,8 +122,15 @@ export class SimHost {
       insecure: false,
     };
     world.started(this, boot);
+    const transport = this.#transport();
+    this.seal = world.sealing?.start(this, transport, () => this.machine) ?? null;
     try {
-      this.machine = world.factory(boot, options, this.#outputs(), world.machineRng(this));
+      this.machine = world.factory(
+        boot,
+        options,
+        this.#outputs(this.seal?.outgoing ?? transport),
+        world.machineRng(this),
+      );
     } catch (error) {
       world.violate('threw', `${this.address}: while starting: ${stack(error)}`);
       return;
@@ -134,6 +146,12 @@ export class SimHost {
     }
     this.disk.crash();
     this.#end(power);
+  }
+
+  /** Its state directory is lost. */
+  wipe(): void {
+    this.disk.wipe();
+    this.keyring = null;
   }
 
   /** What the daemon does when it was told to stop, after `leave` was answered. */
@@ -192,6 +210,56 @@ export class SimHost {
     this.#rearm();
   }
 
+  // What comes from the world, for the machine or for the seal in front of it.
+
+  datagram(bytes: Uint8Array, from: SimHost, viaMulticast: boolean): void {
+    const { seal, world } = this;
+    if (seal === null) {
+      world.arrived(this, from, bytes, viaMulticast);
+      this.input((m, now) => m.datagram(bytes, from.address, viaMulticast, now));
+    } else this.input(() => seal.incoming.datagram(bytes, from.address, viaMulticast));
+  }
+
+  opened(handle: number): void {
+    const { seal } = this;
+    this.input((m, now) => (seal === null ? m.opened(handle, now) : seal.incoming.opened(handle)));
+  }
+
+  accepted(handle: number, from: Address): void {
+    const { seal } = this;
+    this.input((m, now) =>
+      seal === null ? m.accepted(handle, from, now) : seal.incoming.accepted(handle, from),
+    );
+  }
+
+  frame(handle: number, from: SimHost, bytes: Uint8Array): void {
+    const { seal, world } = this;
+    if (seal === null) {
+      world.heard(from, this, bytes);
+      this.input((m, now) => m.frame(handle, bytes, now));
+      return;
+    }
+    this.input(() => {
+      const limit = seal.incoming.frameLimit?.(handle) ?? 0;
+      if (bytes.length > limit)
+        world.violate('too-large', `${this.address}: a frame over ${limit} bytes came`);
+      seal.incoming.frame(handle, bytes);
+    });
+  }
+
+  closed(handle: number, reason: string): void {
+    const { seal } = this;
+    this.input((m, now) =>
+      seal === null ? m.closed(handle, reason, now) : seal.incoming.closed(handle, reason),
+    );
+  }
+
+  /** Whoever is at the other end of a stream. */
+  farEnd(handle: number): SimHost | null {
+    const found = this.#streams.get(handle);
+    return found === undefined ? null : found.stream.hostOf(found.side === 0 ? 1 : 0);
+  }
+
   acceptStream(stream: SimStream): number {
     const handle = this.#nextStream--;
     this.#streams.set(handle, { stream, side: 1 });
@@ -204,8 +272,10 @@ export class SimHost {
   }
 
   #end(power: boolean): void {
+    this.world.sealing?.checkDrops(this);
     this.epoch++;
     this.machine = null;
+    this.seal = null;
     this.#held = [];
     this.off = power;
     const streams = [...this.#streams.values()];
@@ -262,8 +332,9 @@ export class SimHost {
     }
   }
 
-  #outputs(): Outputs {
-    const { world, disk, epoch } = { world: this.world, disk: this.disk, epoch: this.epoch };
+  /** The network of the process that starts now; silent when it has ended. */
+  #transport(): Transport {
+    const { world, epoch } = this;
     const alive = (act: () => void) => {
       if (this.epoch === epoch) act();
     };
@@ -281,9 +352,7 @@ export class SimHost {
         }),
       write: (handle, frame) =>
         alive(() => {
-          if (frame.length > LIMITS.frameBytes) {
-            world.violate('too-large', `${this.address}: a frame of ${frame.length} bytes`);
-          }
+          world.tap?.(this, handle, frame);
           const found = this.#streams.get(handle);
           if (found !== undefined) found.stream.write(found.side, frame);
         }),
@@ -294,6 +363,34 @@ export class SimHost {
           this.#streams.delete(handle);
           found.stream.finish(found.side);
         }),
+    };
+  }
+
+  #outputs(network: Transport): Outputs {
+    const { world, disk, epoch } = { world: this.world, disk: this.disk, epoch: this.epoch };
+    const alive = (act: () => void) => {
+      if (this.epoch === epoch) act();
+    };
+    return {
+      send: (to, bytes) =>
+        alive(() => {
+          world.sent(this, to, bytes);
+          network.send(to, bytes);
+        }),
+      multicast: (bytes) =>
+        alive(() => {
+          world.sent(this, null, bytes);
+          network.multicast(bytes);
+        }),
+      connect: (handle, to) => alive(() => network.connect(handle, to)),
+      write: (handle, frame) =>
+        alive(() => {
+          if (frame.length > LIMITS.frameBytes) {
+            world.violate('too-large', `${this.address}: a frame of ${frame.length} bytes`);
+          }
+          network.write(handle, frame);
+        }),
+      close: (handle) => alive(() => network.close(handle)),
       persist: (record, token) =>
         alive(() => {
           world.persisted(this, record);

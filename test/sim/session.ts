@@ -26,6 +26,7 @@ export interface SessionOptions {
   readonly link?: Partial<LinkProfile>;
   readonly shape?: WorkloadShape;
   readonly trace?: boolean;
+  readonly sealed?: boolean;
   readonly log?: (line: string) => void;
 }
 
@@ -151,5 +152,6 @@ export class Session implements FaultListener {
     this.model.checkFinal(host);
     checkOwners(this.world, host);
     if (!this.failed) checkRest(this.world);
+    if (!this.failed) this.world.sealing?.checkEnd(AGAIN_MS);
   }
 }

@@ -88,10 +88,14 @@ export class SimStream {
     this.#hosts[1] = target;
     this.#ends[1] = { host: target, epoch, handle };
     this.#open = true;
-    if (initiator !== null) initiator.host.input((m, now) => m.opened(initiator.handle, now));
-    target.input((m, now) => m.accepted(handle, this.#hosts[0].address, now));
+    if (initiator !== null) initiator.host.opened(initiator.handle);
+    target.accepted(handle, this.#hosts[0].address);
     this.#pump(0);
     this.#pump(1);
+  }
+
+  hostOf(side: 0 | 1): SimHost | null {
+    return this.#hosts[side];
   }
 
   /** Side 0 opened the stream, side 1 accepted it. */
@@ -194,8 +198,8 @@ export class SimStream {
       }
       return;
     }
-    world.carried(from, to, frame);
-    end.host.input((m, now) => m.frame(end.handle, frame, now));
+    world.carried(to, frame);
+    end.host.frame(end.handle, from, frame);
     this.#pump(side);
   }
 
@@ -227,7 +231,7 @@ export class SimStream {
     this.#world.events.after(0, () => {
       if (end.host.epoch !== end.epoch || !end.host.running) return;
       if (!end.host.dropStream(end.handle)) return;
-      end.host.input((m, now) => m.closed(end.handle, reason, now));
+      end.host.closed(end.handle, reason);
     });
   }
 }

@@ -20,6 +20,7 @@ import type { Answer, Boot, Command, LogLevel, NodeEvent, NodeFactory } from '..
 import { EventHeap } from './events.ts';
 import { type HostSpec, SimHost } from './host.ts';
 import { CLEAN_LINK, type LinkProfile, SimNetwork } from './network.ts';
+import { Sealing } from './sealing.ts';
 
 export interface Violation {
   /** Which rule: stable, so that a test can ask for it. */
@@ -50,6 +51,8 @@ export interface WorldOptions {
   /** Hash the bytes too, and keep the log: slower. */
   readonly trace?: boolean;
   readonly log?: (line: string) => void;
+  /** All that is on the wires is sealed. */
+  readonly sealed?: boolean;
 }
 
 export class World {
@@ -59,6 +62,9 @@ export class World {
   readonly hosts: SimHost[] = [];
   readonly watchers: Watcher[] = [];
   readonly violations: Violation[] = [];
+  readonly sealing: Sealing | null;
+  /** Hears all that is put on the wires, as it is there. `stream`: null for a datagram. */
+  tap: ((from: SimHost, stream: number | null, bytes: Uint8Array) => void) | null = null;
   readonly diskRng: Rng;
   readonly clockRng: Rng;
   readonly #machineRng: SeededRng;
@@ -81,6 +87,7 @@ export class World {
     this.#machineRng = root.fork();
     this.factory = options.factory;
     this.network = new SimNetwork(this.#wireRng, { ...CLEAN_LINK, ...options.link });
+    this.sealing = options.sealed === true ? new Sealing(this, options.seed) : null;
     this.#trace = options.trace ?? false;
     this.#log = options.log;
   }
@@ -139,10 +146,10 @@ export class World {
   }
 
   datagram(from: SimHost, to: Address, bytes: Uint8Array): void {
+    this.tap?.(from, null, bytes);
     this.#note(1, from.index, bytes);
     this.datagrams++;
     this.datagramBytes += bytes.length;
-    for (const watcher of this.watchers) watcher.sent?.(from, to, bytes);
     if (bytes.length > LIMITS.datagramBytes) {
       this.violate('too-large', `${from.address}: a datagram of ${bytes.length} bytes`);
       return;
@@ -153,10 +160,10 @@ export class World {
   }
 
   multicast(from: SimHost, bytes: Uint8Array): void {
+    this.tap?.(from, null, bytes);
     this.#note(2, from.index, bytes);
     this.datagrams++;
     this.datagramBytes += bytes.length;
-    for (const watcher of this.watchers) watcher.sent?.(from, null, bytes);
     if (bytes.length > LIMITS.datagramBytes) {
       this.violate('too-large', `${from.address}: a multicast of ${bytes.length} bytes`);
       return;
@@ -179,17 +186,30 @@ export class World {
     const arrive = () => {
       if (target.machine === null) return;
       this.#note(3, target.index, bytes);
-      for (const watcher of this.watchers) watcher.arrived?.(target, from, bytes, viaMulticast);
-      target.input((m, now) => m.datagram(bytes, from.address, viaMulticast, now));
+      target.datagram(bytes, from, viaMulticast);
     };
     this.events.after(network.delayMs(), arrive);
     if (network.duplicated()) this.events.after(network.delayMs(), arrive);
   }
 
-  carried(from: SimHost, to: SimHost, frame: Uint8Array): void {
+  carried(to: SimHost, frame: Uint8Array): void {
     this.#note(4, to.index, frame);
     this.streamFrames++;
     this.streamBytes += frame.length;
+  }
+
+  // What machines say and hear: where the world is sealed not what is on the wire.
+
+  /** `to` is null for multicast. */
+  sent(from: SimHost, to: Address | null, bytes: Uint8Array): void {
+    for (const watcher of this.watchers) watcher.sent?.(from, to, bytes);
+  }
+
+  arrived(to: SimHost, from: SimHost, bytes: Uint8Array, viaMulticast: boolean): void {
+    for (const watcher of this.watchers) watcher.arrived?.(to, from, bytes, viaMulticast);
+  }
+
+  heard(from: SimHost, to: SimHost, frame: Uint8Array): void {
     for (const watcher of this.watchers) watcher.carried?.(from, to, frame);
   }
 

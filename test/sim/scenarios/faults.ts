@@ -14,6 +14,8 @@ export interface FaultRun {
   readonly nodes?: number;
   readonly seconds?: number;
   readonly trace?: boolean;
+  /** Absent: every tenth seed's traffic is sealed. */
+  readonly sealed?: boolean;
   readonly log?: (line: string) => void;
 }
 
@@ -25,7 +27,8 @@ export function faultRun(run: FaultRun): RunResult {
   const rng = new SeededRng(run.seed ^ 0xfa17);
   const nodes = run.nodes ?? 2 + rng.below(6);
   const safetyMs = 1000 * (run.seconds ?? 4 + rng.below(16));
-  const session = new Session({ ...run, link: drawLink(rng), shape: drawShape(rng) });
+  const sealed = run.sealed ?? run.seed % 10 === 0;
+  const session = new Session({ ...run, sealed, link: drawLink(rng), shape: drawShape(rng) });
   const { world } = session;
   const domains = rng.below(3);
   const drifts = rng.below(2) === 0;
@@ -50,6 +53,7 @@ export function faultRun(run: FaultRun): RunResult {
   for (const host of world.hosts)
     world.events.after(rng.below(3) === 0 ? safetyMs * rng.unit() : 500 * rng.unit(), () => host.start());
   faults.schedule(rng.below(3 + nodes * 2), 500, safetyMs);
+  world.sealing?.schedule(2, 500, safetyMs);
   session.workload.schedule(rng.below(60), 100, safetyMs);
   session.workload.scheduleQuestions(rng.below(4), 100, safetyMs);
   for (let at = 2000; at < safetyMs; at += 5000) world.events.at(at, () => checkQueues(world));
@@ -64,7 +68,9 @@ export function faultRun(run: FaultRun): RunResult {
   }
   session.checkEnd();
   if (world.violations.length === 0) checkGivenRanges(session);
-  return result(run.seed, session, { nodes, healedMs, faults: Object.fromEntries(faults.counts), domains });
+  const struck: Record<string, number> = Object.fromEntries(faults.counts);
+  if (world.sealing !== null) struck.rotate = world.sealing.rotations;
+  return result(run.seed, session, { nodes, healedMs, faults: struck, domains });
 }
 
 /** What a node was configured to register is there, once it has started on a disk that was never full. */

@@ -75,6 +75,18 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
         ...(rest.log === null ? {} : { log: rest.log }),
       }),
   },
+  sealed: {
+    what: 'the same with sealed traffic and keys that change meanwhile (every tenth seed of faults is)',
+    run: ({ seed, nodes, seconds, ...rest }) =>
+      faultRun({
+        seed,
+        factory: createNode,
+        sealed: true,
+        ...(nodes === null ? {} : { nodes }),
+        ...(seconds === null ? {} : { seconds }),
+        ...(rest.log === null ? {} : { log: rest.log }),
+      }),
+  },
   minimal: {
     what: 'one broadcast in a quiet group of every size from 2 to --nodes (1000): n-1 messages, ceil(log2 n) rounds',
     run: ({ seed, nodes, log, progress }) => {

@@ -1,0 +1,66 @@
+import { describe, expect, it } from 'vitest';
+import { FRESH_MS, Freshness, stampOf } from './freshness.ts';
+import { OwnBoot } from './own-boot.ts';
+
+describe('the freshness of a sender', () => {
+  it('is judged by its own clock, whatever that says, and across its coming round', () => {
+    for (const theirs of [5, 1e6, 2 ** 35 - 3000]) {
+      const one = new Freshness(77_000, stampOf(theirs));
+      expect(Math.abs(one.lagMs(77_500, stampOf(theirs + 500)))).toBeLessThanOrEqual(8);
+      expect(Math.abs(one.lagMs(87_500, stampOf(theirs + 500)) - 10_000)).toBeLessThanOrEqual(8);
+    }
+  });
+
+  it('follows clocks that run apart by 200 in a million for a month, without a question', () => {
+    const one = new Freshness(0, 0);
+    const stepMs = 5000;
+    for (let i = 1; i * stepMs < 30 * 86_400_000; i++) {
+      const [now, stamp] = [i * stepMs * 1.0002, stampOf(i * stepMs)];
+      expect(one.lagMs(now, stamp)).toBeLessThan(100);
+      one.learn(now, stamp);
+    }
+  });
+
+  it('does not follow whoever delays what he plays a little more each time', () => {
+    const one = new Freshness(0, 0);
+    let delay = 0;
+    let taken = 0;
+    for (let now = 1000; now < 600_000; now += 1000) {
+      const [at, stamp] = [now, stampOf(now - delay)];
+      if (one.lagMs(at, stamp) > FRESH_MS) continue;
+      one.learn(at, stamp);
+      taken = Math.max(taken, delay);
+      delay += 100;
+    }
+    expect(taken).toBeLessThan(FRESH_MS + 1000);
+  });
+
+  it('is at its best again with a datagram that took less time', () => {
+    const one = new Freshness(10_000, stampOf(0));
+    one.learn(11_000, stampOf(3000));
+    expect(one.lagMs(12_000, stampOf(4000))).toBe(0);
+  });
+});
+
+describe('a boot', () => {
+  const random = (n: number): Uint8Array => new Uint8Array(n);
+
+  it('has a new salt after the wall clock jumped, as in a machine that slept, and another one in each of two copies', () => {
+    let wall = 1e12;
+    const copies = [0, 1].map(() => new OwnBoot(random, new Uint8Array(1), () => wall));
+    for (const own of copies) {
+      own.next(0);
+      wall += 900;
+      own.next(900);
+      expect(own.rekeys).toBe(0);
+      wall -= 900;
+    }
+    expect(copies[0]?.name).toBe(copies[1]?.name);
+    for (const own of copies) {
+      wall += 3_600_000;
+      expect(own.next(1000)).toBe(1);
+      expect(own.rekeys).toBe(1);
+    }
+    expect(copies[0]?.name).not.toBe(copies[1]?.name);
+  });
+});
