@@ -39,6 +39,12 @@ class World {
     this.nowMs = untilMs;
   }
 
+  /** As if the time until then had passed in rounds like the last ones. */
+  skip(toMs: number): void {
+    this.nowMs = toMs;
+    this.sync.wake(toMs);
+  }
+
   pauses(fromMs = 0): number[] {
     const times = this.rounds.map((r) => r.atMs).filter((atMs) => atMs >= fromMs);
     return times.slice(1).map((atMs, i) => atMs - (times[i] as number));
@@ -149,5 +155,58 @@ describe('anti-entropy', () => {
     for (let wakes = 0; wakes < 100 && world.nowMs < 60_000; wakes++) world.until(world.sync.nextMs());
     expect(world.nowMs).toBeGreaterThan(60_000);
     expect(world.sent).toEqual([]);
+  });
+
+  const HOUR_MS = 3_600_000;
+
+  /** A group in which the last `down` of `count` died at the beginning. */
+  function bereaved(count: number, down: number): { world: World; dead: Set<NodeId> } {
+    const world = new World(count);
+    const dead = new Set<NodeId>();
+    for (let i = count - down + 1; i <= count; i++) {
+      dead.add(idOf(i));
+      world.members.merge({ ...recordOf(idOf(i)), state: STATE.down });
+      const member = world.members.get(idOf(i));
+      if (member !== undefined) member.stateMs = 0;
+    }
+    world.answers = (to) => (dead.has(to) ? null : 'equal');
+    return { world, dead };
+  }
+
+  it('contacts a dead member for ever, and the more rarely the longer it has been dead', () => {
+    const { world, dead } = bereaved(20, 1);
+    const contacts = (fromMs: number): number => {
+      world.until(fromMs + HOUR_MS);
+      return world.rounds.filter((r) => r.atMs >= fromMs && dead.has(r.to)).length;
+    };
+    const [first, third, yearLater, after] = [0, 2 * HOUR_MS, 365 * 24 * HOUR_MS, 400 * 24 * HOUR_MS].map(
+      (fromMs) => {
+        // Nothing happens meanwhile that is worth walking through.
+        if (fromMs > world.nowMs + 24 * HOUR_MS) world.skip(fromMs);
+        return contacts(fromMs);
+      },
+    ) as [number, number, number, number];
+    expect(first).toBeGreaterThan(2 * third);
+    expect(third).toBeGreaterThanOrEqual(yearLater);
+    for (const late of [yearLater, after]) {
+      expect(late).toBeGreaterThan(4);
+      expect(late).toBeLessThan(20);
+    }
+  });
+
+  it('costs the same with a thousand dead members as with a few, and comes round to all of them', () => {
+    const hours = 200;
+    const sentFor = (down: number): { perHour: number; met: number } => {
+      const { world, dead } = bereaved(100 + down, down);
+      world.until(hours * HOUR_MS);
+      const met = new Set(world.rounds.filter((r) => dead.has(r.to)).map((r) => r.to)).size;
+      return { perHour: world.sent.length / hours, met };
+    };
+    const few = sentFor(60);
+    const many = sentFor(1000);
+    expect(many.perHour).toBeLessThan(1.1 * few.perHour);
+    // At most three digests each of the longest pauses.
+    expect(many.perHour).toBeLessThan((3 * HOUR_MS) / 24_000);
+    expect(many.met).toBe(1000);
   });
 });
