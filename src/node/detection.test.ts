@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Address, NodeId } from '../base/index.ts';
 import { DETECTION } from '../members/index.ts';
+import { ENVELOPE_BYTES, KIND } from '../wire/index.ts';
 import type { NodeOptions } from './machine.ts';
 import { Lab, type Seat } from './testing/lab.ts';
 
@@ -74,6 +75,48 @@ describe('a node that is not answered', () => {
     for (const seat of seats.slice(1)) seat.cut = false;
     lab.run(120_000);
     expect(alone.node.warnings().join()).not.toContain('answers come late');
+  });
+});
+
+describe('a group with nodes of other versions', () => {
+  const PROBES: readonly (number | undefined)[] = [
+    KIND.probe,
+    KIND.probeAck,
+    KIND.probeAsk,
+    KIND.probeReport,
+  ];
+
+  it('counts kinds of message it does not know, and does nothing else with them', () => {
+    const { lab, seats } = group(2);
+    const [a, b] = seats as [Seat, Seat];
+    const before = { received: [...a.node.receivedMessages], digest: a.node.digest() };
+    const bytes = b.node.link.codec.encode({ kind: KIND.askRepair, seqs: [1] });
+    bytes[ENVELOPE_BYTES + 1] = 120;
+    a.node.datagram(bytes, CONTACT, false, lab.nowMs);
+    expect(a.node.drops['unknown-kind']).toBe(1);
+    expect(a.node.receivedMessages).toEqual(before.received);
+    expect(a.node.digest()).toBe(before.digest);
+    const family = a.node.metrics(lab.nowMs).find(({ name }) => name === 'shoal_messages_dropped_total');
+    expect(family?.samples).toContainEqual({ labels: { reason: 'unknown-kind' }, value: 1 });
+  });
+
+  it('holds together when one of them does not know what a probe is: it is suspected, says no, and all agree', () => {
+    const { lab, seats } = group(4);
+    const old = seats[3] as Seat;
+    const datagram = old.node.datagram.bind(old.node);
+    old.node.datagram = (bytes, from, via, nowMs) => {
+      if (!PROBES.includes(bytes[ENVELOPE_BYTES + 1])) datagram(bytes, from, via, nowMs);
+    };
+    lab.run(120_000);
+    lab.ask(seats[0] as Seat, { kind: 'register', start: 1, end: 2, priority: 3 });
+    lab.run(10_000);
+    expect(lab.digests().size).toBe(1);
+    expect(old.node.ranges()).toHaveLength(1);
+    for (const seat of seats.slice(0, 3)) {
+      for (const other of seats.slice(0, 3))
+        expect(['alive', 'suspect']).toContain(statusOf(seat, other.node.id));
+      expect(seat.events.some((e) => e.type === 'member-suspect' && e.subject === old.node.id)).toBe(true);
+    }
   });
 });
 
