@@ -19,6 +19,7 @@ export {
   splitAddress,
 } from './ids.ts';
 export { LIMITS } from './limits.ts';
+export { hostOf, SourceLimits, type SourceRates, TokenBucket } from './rates.ts';
 export { jitter, type Rng, SeededRng } from './rng.ts';
 export { systemReason } from './system-error.ts';
 export { utf8 } from './text.ts';

@@ -20,4 +20,6 @@ export class NetworkCounters {
   streamBytesIn = 0;
   streamBytesOut = 0;
   streamsRefused = 0;
+  /** More from one host than LIMITS.streamsPerHost. */
+  streamsOfOneHost = 0;
 }

@@ -46,6 +46,7 @@ function networkMetrics(n: NetworkCounters): MetricFamily[] {
     'foreign-source': n.foreign,
     'unresolved-name': n.unresolved,
     'too-many-streams': n.streamsRefused,
+    'too-many-streams-of-one-host': n.streamsOfOneHost,
   };
   const own = 'own multicasts come back and count';
   return [

@@ -37,9 +37,10 @@ async function make(
   return { network, seen };
 }
 
-function dial(network: Network): Socket {
+/** `caller`: which of the addresses of loopback calls. */
+function dial(network: Network, caller = 1): Socket {
   const { host, port } = splitAddress(network.address) as { host: string; port: number };
-  const socket = connect(port, host);
+  const socket = connect({ port, host, localAddress: `127.0.0.${caller}` });
   socket.on('error', () => {});
   raw.push(socket);
   return socket;
@@ -165,9 +166,9 @@ describe('network on sockets', () => {
 
   it('refuses streams beyond the bound and takes new ones when some are closed', async () => {
     const a = await make();
-    for (let i = 0; i < LIMITS.streams; i++) dial(a.network);
+    for (let i = 0; i < LIMITS.streams; i++) dial(a.network, 1 + Math.floor(i / LIMITS.streamsPerHost));
     await until('full', () => a.seen.length === LIMITS.streams);
-    const extra = dial(a.network);
+    const extra = dial(a.network, 99);
     await until('refused', () => extra.destroyed || extra.closed);
     expect(a.network.counters.streamsRefused).toBe(1);
     a.network.connect(1, a.network.address);
@@ -177,6 +178,21 @@ describe('network on sockets', () => {
     await until('closed', () => a.seen.at(-1)?.startsWith('closed -1') === true);
     dial(a.network);
     await until('accepted', () => a.seen.at(-1) === `accepted -${LIMITS.streams + 1}`);
+  });
+
+  it('refuses more streams from one host than its share, and takes those of others', async () => {
+    const a = await make();
+    for (let i = 0; i < LIMITS.streamsPerHost; i++) dial(a.network);
+    await until('its share', () => a.seen.length === LIMITS.streamsPerHost);
+    const extra = dial(a.network);
+    await until('refused', () => extra.destroyed || extra.closed);
+    expect(a.network.counters).toMatchObject({ streamsOfOneHost: 1, streamsRefused: 0 });
+    dial(a.network, 2);
+    await until('another host', () => a.seen.length === LIMITS.streamsPerHost + 1);
+    raw[0]?.destroy();
+    await until('closed', () => a.seen.at(-1)?.startsWith('closed -1') === true);
+    dial(a.network);
+    await until('accepted', () => a.seen.at(-1)?.startsWith('accepted') === true);
   });
 
   it('closes a stream on which nothing happens, on both sides, and says so', async () => {

@@ -47,6 +47,8 @@ export class TcpEndpoint {
   readonly #streams = new Map<number, Stream>();
   /** Sockets, those that linger after our close included. */
   readonly #sockets = new Set<Socket>();
+  /** How many of them one host opened. */
+  readonly #callers = new Map<string, number>();
   #lastAccepted = 0;
   #closed = false;
 
@@ -175,10 +177,17 @@ export class TcpEndpoint {
     const { remoteAddress, remotePort } = socket;
     if (this.#closed || remoteAddress === undefined || this.#sockets.size >= LIMITS.streams) {
       this.#counters.streamsRefused++;
-      socket.on('error', () => {});
-      socket.destroy();
+      refuse(socket);
       return;
     }
+    const calls = this.#callers.get(remoteAddress) ?? 0;
+    if (calls >= LIMITS.streamsPerHost) {
+      this.#counters.streamsOfOneHost++;
+      refuse(socket);
+      return;
+    }
+    this.#callers.set(remoteAddress, calls + 1);
+    socket.once('close', () => this.#hungUp(remoteAddress));
     const stream: Stream = {
       handle: --this.#lastAccepted,
       socket,
@@ -191,6 +200,12 @@ export class TcpEndpoint {
     this.#streams.set(stream.handle, stream);
     this.#adopt(stream, socket);
     this.#sink.accepted(stream.handle, joinAddress(unmapped(remoteAddress), remotePort ?? 0));
+  }
+
+  #hungUp(host: string): void {
+    const calls = (this.#callers.get(host) ?? 1) - 1;
+    if (calls === 0) this.#callers.delete(host);
+    else this.#callers.set(host, calls);
   }
 
   #adopt(stream: Stream, socket: Socket): void {
@@ -235,4 +250,9 @@ export class TcpEndpoint {
     this.#streams.delete(stream.handle);
     if (!stream.closing) this.#sink.closed(stream.handle, reason);
   }
+}
+
+function refuse(socket: Socket): void {
+  socket.on('error', () => {});
+  socket.destroy();
 }

@@ -246,6 +246,116 @@ describe('a flood of invented members', () => {
   });
 });
 
+describe('where nothing is sealed', () => {
+  const UNSEALED = { unsealed: true } as const;
+  const STRANGER = '10.66.66.66';
+
+  /** Two members, and what a stranger may do to the first of them. */
+  function flooded() {
+    const lab = new Lab();
+    const a = lab.add(UNSEALED);
+    const b = lab.add(UNSEALED);
+    lab.run(8000);
+    let made = 0;
+    const forged = (): MemberRecord => {
+      const id = (0xf00000 + ++made).toString(16).padStart(16, '0') as NodeId;
+      const addresses = [`${STRANGER}:${1 + (made % 60_000)}` as Address];
+      return { ...a.node.state.members.me().record, id, reach: id, name: `forged-${made}`, addresses };
+    };
+    const digests = a.node.state.digests();
+    /** A beacon as a newcomer sends it. */
+    const join = (host = STRANGER, port = 7): void => {
+      const record = forged();
+      const bytes = new Codec('lab', record.id).encode({
+        ...{ kind: KIND.beacon, bootNonce: 1, seq: 1, view: 0, heard: new Uint8Array(0), heardIds: [] },
+        ...{ digests, introduction: { cluster: 'lab', record } },
+      });
+      a.node.datagram(bytes, `${host}:${port}` as Address, true, lab.nowMs);
+    };
+    return { lab, a, b, forged, join };
+  }
+
+  it('one stranger brings a few hundred members at most, however long it goes on, and real ones stay and come', () => {
+    const { lab, a, b, join } = flooded();
+    for (let second = 0; second < 200; second++) {
+      for (let i = 0; i < 100; i++) join();
+      lab.run(1000);
+    }
+    const counts = a.node.memberCounts();
+    expect(counts.alive + counts.suspect + counts.down + counts.left).toBeLessThanOrEqual(2 + 256);
+    expect(a.node.strangers.counters.newcomersRefused).toBeGreaterThan(10_000);
+    expect(a.node.warnings().join()).toMatch(/10\.66\.66\.66 brings more new members .*shoal keygen/);
+    for (const [seat, other] of [
+      [a, b],
+      [b, a],
+    ] as const)
+      expect(seat.node.state.members.get(other.node.id)?.record.state).toBe(STATE.alive);
+    const late = lab.add(UNSEALED);
+    lab.run(8000);
+    for (const seat of [a, b])
+      expect(seat.node.state.members.get(late.node.id)?.record.state).toBe(STATE.alive);
+  });
+
+  it('a stranger in a session brings no more than that either', () => {
+    const { lab, a, forged } = flooded();
+    const own = forged();
+    const codec = new Codec('lab', own.id);
+    a.node.accepted(STREAM, `${STRANGER}:9` as Address, lab.nowMs);
+    const frame = (message: Message): void => a.node.frame(STREAM, codec.encode(message), lab.nowMs);
+    frame({ kind: KIND.hello, cluster: 'lab', record: own, digests: a.node.state.digests() });
+    for (let i = 0; i < 50; i++) {
+      frame({ kind: KIND.members, records: Array.from({ length: 100 }, forged), want: [] });
+    }
+    expect(a.node.memberCounts().alive).toBeLessThanOrEqual(2 + 256);
+    expect(a.node.strangers.counters.newcomersRefused).toBeGreaterThan(4000);
+  });
+
+  it('a group is taken in whole from a contact, and from a member that has been there for a while', () => {
+    const { lab, a, forged } = flooded();
+    for (let i = 0; i < 1000; i++) {
+      const record = forged();
+      a.node.roster.merge({ ...record, state: STATE.left }, record.id, lab.nowMs);
+    }
+    lab.run(40_000);
+    expect(lab.seats.map(({ node }) => node.memberCounts().left)).toEqual([1000, 1000]);
+    const late = lab.add({ ...UNSEALED, multicast: false, join: ['10.0.0.0:1' as Address] });
+    lab.run(3000);
+    expect(late.node.memberCounts()).toMatchObject({ alive: 3, left: 1000 });
+  });
+
+  it('a flood from one address is looked at a hundred times a second, and members are heard through it', () => {
+    const { lab, a, b } = flooded();
+    const garbage = new Codec('another', b.node.id).encode({
+      kind: KIND.ack,
+      id: 1,
+      needList: false,
+      hears: false,
+    });
+    const before = a.node.drops['other-cluster'];
+    for (let tick = 0; tick < 1000; tick++) {
+      for (let i = 0; i < 50; i++)
+        a.node.datagram(garbage, `${STRANGER}:${i + 1}` as Address, false, lab.nowMs);
+      lab.run(10);
+    }
+    expect(a.node.drops['other-cluster'] - before).toBeLessThanOrEqual(400 + 10 * 100 + 1);
+    expect(a.node.drops['too-many']).toBeGreaterThan(48_000);
+    lab.ask(b, { kind: 'register', start: 1, end: 2, priority: 3 });
+    lab.run(20);
+    expect(a.node.ranges()).toHaveLength(1);
+    expect(a.node.memberCounts()).toMatchObject({ alive: 2, suspect: 0, down: 0 });
+  });
+
+  it('an address that forged one member does not get more work out of it', () => {
+    const { lab, a, join } = flooded();
+    join();
+    const garbage = new Uint8Array(64).fill(1);
+    const dropped = (): number => Object.values(a.node.drops).reduce((sum, n) => sum + n, 0);
+    const before = dropped() - a.node.drops['too-many'];
+    for (let i = 0; i < 10_000; i++) a.node.datagram(garbage, `${STRANGER}:7` as Address, false, lab.nowMs);
+    expect(dropped() - a.node.drops['too-many'] - before).toBeLessThan(500);
+  });
+});
+
 describe('a node that left', () => {
   it('is not put back into the multicast set by what it still says', () => {
     const lab = pair();

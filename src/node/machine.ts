@@ -54,6 +54,8 @@ export interface NodeOptions {
   readonly ranges: readonly { readonly start: number; readonly end: number; readonly priority: number }[];
   /** Runs unsealed on something other than loopback: named in the warnings. */
   readonly insecure: boolean;
+  /** Nothing tells members from strangers: what those may cost is limited. */
+  readonly unsealed?: boolean;
   /** Rate of probing and patience before `down`; what is absent has its default (members' DETECTION). */
   readonly detection?: Partial<DetectionSettings>;
   /** A member down for so long is marked left; null or absent: never. */

@@ -51,7 +51,13 @@ function machineryFigures(node: NodeCore): MetricFamily[] {
   const { broadcaster, multicast, comparison, sessions, outbox, mutations, roster, intake, disk } = node;
   const { prober, counters: told } = node.detection;
   const rounds = comparison.antiEntropy.counters;
-  const others = { ...roster.counters, ...intake.counters, ...comparison.counters, ...disk.counters };
+  const others = {
+    ...roster.counters,
+    ...intake.counters,
+    ...comparison.counters,
+    ...disk.counters,
+    ...node.strangers.counters,
+  };
   const waiting = { hops: broadcaster.pendingHops, changes: outbox.waiting, sessions: sessions.open };
   return [
     counter('shoal_broadcast_total', 'Broadcasts: hops, retries, take-overs.', 'what', broadcaster.counters),
@@ -68,7 +74,12 @@ function machineryFigures(node: NodeCore): MetricFamily[] {
     counter('shoal_outbox_total', 'Groups sent; deltas left to anti-entropy.', 'what', outbox.counters),
     counter('shoal_changes_total', 'Changes of the map asked of this node.', 'what', mutations.counters),
     counter('shoal_state_total', 'Refused for want of room; sweeps.', 'what', node.state.counters),
-    counter('shoal_node_total', 'Refutations, lifts, pushes, snapshots, malformed parts.', 'what', others),
+    counter(
+      'shoal_node_total',
+      'Refutations, lifts, pushes, snapshots, malformed parts, new members refused to one host.',
+      'what',
+      others,
+    ),
     gauge('shoal_pending', 'What waits: tree hops, changes for the next group, sessions.', 'what', waiting),
   ];
 }

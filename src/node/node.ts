@@ -18,17 +18,18 @@ import { Counters } from './counters.ts';
 import { Detection } from './detection.ts';
 import { Disk } from './disk.ts';
 import { Forgetting } from './forgetting.ts';
-import { decodeGroup, Outbox } from './group.ts';
+import { Outbox } from './group.ts';
 import { Intake } from './intake.ts';
 import { snapshotOf } from './journal.ts';
 import { Link } from './link.ts';
 import type { Boot, Command, Inputs, NodeOptions, Outputs } from './machine.ts';
 import { Mutations } from './mutations.ts';
 import { Presence } from './presence.ts';
-import { broadcastOutputs, detectionOutputs } from './relay.ts';
+import { broadcastOutputs, detectionOutputs, taskOutputs } from './relay.ts';
 import { DOUBLED, ownRecord, Roster } from './roster.ts';
 import { Sessions } from './sessions.ts';
-import { GroupState, publicDigest } from './state.ts';
+import { GroupState } from './state.ts';
+import { introduction, Strangers } from './strangers.ts';
 import { Tasks } from './tasks.ts';
 import { Voids } from './voids.ts';
 
@@ -54,6 +55,7 @@ export class NodeCore implements Inputs {
   readonly link: Link;
   readonly disk: Disk;
   readonly roster: Roster;
+  readonly strangers: Strangers;
   readonly intake: Intake;
   readonly multicast: Reach;
   readonly detection: Detection;
@@ -92,7 +94,9 @@ export class NodeCore implements Inputs {
     this.outbox = new Outbox(boot.id);
     this.dots = new Counters(boot.leaseFrom, boot.leaseTo, (upTo) => outputs.lease(upTo));
     this.multicast = new Reach(boot.id, rng, options.multicast);
+    this.strangers = new Strangers(this.state.members, options.unsealed === true);
     this.roster = new Roster(this.state, {
+      admits: (record, nowMs) => this.strangers.admitsMember(record, nowMs),
       changed: (record, joined, nowMs) => this.#memberChanged(record, joined, nowMs),
       publish: (record, nowMs) => this.outbox.addRecord(record, nowMs),
       doubled: () => outputs.log('error', DOUBLED, { id: boot.id }),
@@ -152,8 +156,15 @@ export class NodeCore implements Inputs {
       this.drops['too-long']++;
       return;
     }
+    if (!this.strangers.admits(from, nowMs)) {
+      this.drops['too-many']++;
+      return;
+    }
     const decoded = this.#decode(this.link.codec.decode(bytes));
-    if (decoded === null) return;
+    if (decoded === null) {
+      this.strangers.garbage(from, nowMs);
+      return;
+    }
     const { sender, message } = decoded;
     if (sender === this.boot.id) {
       this.drops['own-echo']++;
@@ -162,13 +173,15 @@ export class NodeCore implements Inputs {
       return;
     }
     this.link.answering(sender, from);
+    this.strangers.speaks(from, sender, false);
     this.#dispatch(sender, message, from, viaMulticast, nowMs);
+    this.strangers.silence();
     this.link.hangUp();
     this.#work(nowMs);
   }
 
-  accepted(stream: number, _from: Address, nowMs: number): void {
-    this.sessions.accepted(stream, nowMs);
+  accepted(stream: number, from: Address, nowMs: number): void {
+    this.sessions.accepted(stream, from, nowMs);
   }
 
   opened(_stream: number, _nowMs: number): void {}
@@ -178,10 +191,13 @@ export class NodeCore implements Inputs {
     const decoded = this.#decode(this.link.codec.decode(bytes, isGreeting(bytes)));
     if (decoded === null) return;
     const { sender, message } = decoded;
+    const other = this.sessions.otherEnd(stream);
+    this.strangers.speaks(other?.address ?? null, sender, other?.asked === true);
     if (!this.sessions.received(stream, sender, message, nowMs)) {
       if (sender === this.boot.id) this.drops['own-echo']++;
       else this.#dispatch(sender, message, null, false, nowMs);
     }
+    this.strangers.silence();
     this.#work(nowMs);
   }
 
@@ -255,6 +271,10 @@ export class NodeCore implements Inputs {
     return this.roster.doubled(this.#nowMs);
   }
 
+  protected strangerWarnings(): string[] {
+    return this.strangers.warnings(this.#nowMs);
+  }
+
   snapshotBytes(): Uint8Array {
     return snapshotOf(this.state);
   }
@@ -294,11 +314,16 @@ export class NodeCore implements Inputs {
       this.drops['wrong-place']++;
       return;
     }
-    if (this.state.members.get(sender) === undefined && !this.#introduced(sender, m, nowMs)) {
+    if (this.state.members.get(sender) === undefined) {
+      const record = introduction(sender, m, this.options.cluster);
+      if (record !== null) this.roster.merge(record, sender, nowMs);
+    }
+    if (this.state.members.get(sender) === undefined) {
       this.drops['unknown-sender']++;
       if (from !== null) this.sessions.callStranger(from, nowMs);
       return;
     }
+    if (from !== null) this.strangers.heard(from, sender);
     this.#heard(sender, nowMs);
     switch (m.kind) {
       case KIND.tree:
@@ -338,25 +363,6 @@ export class NodeCore implements Inputs {
         if (!this.detection.received(sender, m, nowMs)) this.drops['wrong-place']++;
     }
     this.detection.heard(sender, m.kind, nowMs);
-  }
-
-  /** Lets a stranger in whose message carries its own record. */
-  #introduced(sender: NodeId, m: Message, nowMs: number): boolean {
-    if (m.kind === KIND.beacon) {
-      const who = m.introduction;
-      if (who === null || who.cluster !== this.options.cluster || who.record.id !== sender) return false;
-      this.roster.merge(who.record, sender, nowMs);
-    } else if (
-      m.kind === KIND.tree ||
-      m.kind === KIND.list ||
-      m.kind === KIND.multicast ||
-      m.kind === KIND.repair
-    ) {
-      const record = decodeGroup(m.payload)?.records.find((r) => r.id === sender);
-      if (record === undefined) return false;
-      this.roster.merge(record, sender, nowMs);
-    }
-    return this.state.members.get(sender) !== undefined;
   }
 
   #heard(id: NodeId, nowMs: number): void {
@@ -485,21 +491,6 @@ export class NodeCore implements Inputs {
   }
 
   #makeTasks(rng: Rng): Tasks {
-    return new Tasks(this.state, rng, {
-      answer: (token, answer) => this.outputs.answer(token, answer),
-      askDigest: (id, nowMs) => this.comparison.send(KIND.digest, id, rng.u32(), nowMs),
-      digest: () => publicDigest(this.state.digests()),
-      call: (address, done, nowMs) =>
-        this.sessions.call(
-          address,
-          null,
-          (end, endMs) => {
-            this.comparison.sessionEnded(end, true, endMs);
-            done(end, endMs);
-          },
-          nowMs,
-        ),
-      log: (message, fields) => this.outputs.log('info', message, fields),
-    });
+    return new Tasks(this.state, rng, taskOutputs(this, this.outputs, rng));
   }
 }

@@ -15,6 +15,8 @@ const DOUBLE_MS = 60_000;
 export const DOUBLED = 'another process runs with this node id (a cloned state directory?): stop one of them';
 
 export interface RosterOutputs {
+  /** Whether a record may make a new member now. */
+  admits(record: MemberRecord, nowMs: number): boolean;
   /** `joined`: it is new, or back among the living. A record changed here, by whatever way: to be written down, and looked at by those who plan with it. */
   changed(record: MemberRecord, joined: boolean, nowMs: number): void;
   /** To be broadcast. */
@@ -58,6 +60,7 @@ export class Roster {
       this.#defend(record, nowMs);
       return;
     }
+    if (!this.#out.admits(record, nowMs)) return;
     const result = this.#state.merge(record, record.state === STATE.alive ? record.id : by);
     if (result.kind !== 'new' && result.kind !== 'changed') return;
     const { member } = result;

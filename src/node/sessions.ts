@@ -29,7 +29,10 @@ export type SessionEnd =
 interface Session {
   readonly stream: number;
   readonly caller: boolean;
-  readonly address: Address | null;
+  /** Where the other is called, or called from. */
+  readonly address: Address;
+  /** This node was told to call there. */
+  readonly asked: boolean;
   peer: NodeId | null;
   /** Answers gathered for this turn. */
   readonly answers: Message[];
@@ -115,6 +118,7 @@ export class Sessions {
       stream,
       caller: true,
       address,
+      asked: peer === null && done !== null,
       peer: peer?.id ?? null,
       answers: [],
       turns: 0,
@@ -147,7 +151,12 @@ export class Sessions {
     if (this.#calls < CALLS / 2) this.call(address, null, null, nowMs);
   }
 
-  accepted(stream: number, nowMs: number): void {
+  /** Who is at the other end, for what it brings. */
+  otherEnd(stream: number): { readonly address: Address; readonly asked: boolean } | null {
+    return this.#sessions.get(stream) ?? null;
+  }
+
+  accepted(stream: number, from: Address, nowMs: number): void {
     if (!this.#makeRoom()) {
       this.counters.refused++;
       this.#link.close(stream);
@@ -156,7 +165,8 @@ export class Sessions {
     this.#sessions.set(stream, {
       stream,
       caller: false,
-      address: null,
+      address: from,
+      asked: false,
       peer: null,
       answers: [],
       turns: 0,

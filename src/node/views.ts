@@ -91,6 +91,7 @@ export class Node extends NodeCore implements Machine {
           'see whether this machine is overloaded or its network loses datagrams',
       );
     }
+    out.push(...this.strangerWarnings());
     const contacts = this.tasks.contacting;
     if (contacts.length > 0) out.push(`no contact has answered yet: ${contacts.join(', ')}`);
     const { unownedPositions } = this.state.ownership.snapshot();

@@ -222,5 +222,6 @@ export const DROP_REASONS = [
   'unknown-sender',
   'own-echo',
   'wrong-place',
+  'too-many',
 ] as const;
 export type DropReason = (typeof DROP_REASONS)[number];

@@ -1,0 +1,163 @@
+import {
+  type Address,
+  BoundedMap,
+  hostOf,
+  LIMITS,
+  type NodeId,
+  SourceLimits,
+  TokenBucket,
+} from '../base/index.ts';
+import { type MemberList, type MemberRecord, STATE } from '../members/index.ts';
+import { KIND, type Message } from '../wire/index.ts';
+import { decodeGroup } from './group.ts';
+
+/** Datagrams from whom this node does not know to be a member. */
+const DATAGRAMS = {
+  perSecond: 100,
+  burst: 400,
+  allPerSecond: 1000,
+  allBurst: 4000,
+  hosts: LIMITS.strangerHosts,
+};
+/** New members that one host may bring, itself included, while it is none that answered this node for a while. */
+const NEWCOMERS = { perSecond: 4, burst: 256, unproven: 256 } as const;
+/** A member that was alive for so long, and answered, may bring as many as it knows. */
+const ESTABLISHED_MS = 30_000;
+/** Between two looks at which of a host's newcomers have answered meanwhile; a refusal is shown for the other. */
+const LOOK_MS = 1000;
+const SHOWN_MS = 60_000;
+
+interface Source {
+  readonly bucket: TokenBucket;
+  /** Brought by it, and never heard to answer this node. */
+  readonly unproven: Set<NodeId>;
+  lookMs: number;
+}
+
+/** Who brings what is being taken in. */
+interface Speaker {
+  readonly host: string;
+  readonly peer: NodeId;
+  /** This node called it because it was told to. */
+  readonly asked: boolean;
+}
+
+/**
+ * Where nothing is sealed anybody can send datagrams, and invent members. What strangers may cost is bounded here: so
+ * many datagrams looked at in a second, so many new members from one host, of which none is ever taken out for another.
+ * Whoever answers as a member would for half a minute is believed, as everything is without a key.
+ */
+export class Strangers {
+  readonly counters = { newcomersRefused: 0 };
+  readonly #limited: boolean;
+  readonly #members: MemberList;
+  readonly #datagrams = new SourceLimits(DATAGRAMS);
+  /** Addresses that members spoke from. */
+  readonly #known = new BoundedMap<Address, NodeId>(LIMITS.members);
+  readonly #sources = new BoundedMap<string, Source>(LIMITS.strangerHosts);
+  #speaker: Speaker | null = null;
+  #refused: { host: string; atMs: number } | null = null;
+
+  constructor(members: MemberList, limited: boolean) {
+    this.#members = members;
+    this.#limited = limited;
+  }
+
+  /** Whether a datagram from there is looked at. */
+  admits(from: Address, nowMs: number): boolean {
+    return !this.#limited || this.#known.has(from) || this.#datagrams.admit(from, nowMs);
+  }
+
+  /** What came from there was nothing that a member says: one that never answered loses its name for it. */
+  garbage(from: Address, nowMs: number): void {
+    const id = this.#known.get(from);
+    if (id === undefined || this.#datagrams.admit(from, nowMs)) return;
+    if ((this.#members.get(id)?.srttMs ?? -1) < 0) this.#known.delete(from);
+  }
+
+  /** A member spoke from there. */
+  heard(from: Address, id: NodeId): void {
+    if (this.#limited && !this.#known.has(from)) this.#known.set(from, id);
+  }
+
+  /** What is taken in from now until `silence` comes from this peer. */
+  speaks(from: Address | null, peer: NodeId, asked: boolean): void {
+    this.#speaker = !this.#limited || from === null ? null : { host: hostOf(from), peer, asked };
+  }
+
+  silence(): void {
+    this.#speaker = null;
+  }
+
+  /** Whether a record may make a new member. */
+  admitsMember({ id }: MemberRecord, nowMs: number): boolean {
+    const speaker = this.#speaker;
+    if (speaker === null || speaker.asked || this.#members.get(id) !== undefined) return true;
+    // Refused for want of room below, and not to be remembered.
+    if (this.#members.size >= LIMITS.members || this.#isEstablished(speaker, nowMs)) return true;
+    const source = this.#sourceOf(speaker.host);
+    if (source.unproven.size >= NEWCOMERS.unproven) this.#look(source, nowMs);
+    if (source.unproven.size < NEWCOMERS.unproven && source.bucket.take(nowMs)) {
+      source.unproven.add(id);
+      return true;
+    }
+    this.counters.newcomersRefused++;
+    this.#refused = { host: speaker.host, atMs: nowMs };
+    return false;
+  }
+
+  warnings(nowMs: number): string[] {
+    const refused = this.#refused;
+    if (refused === null || nowMs - refused.atMs > SHOWN_MS) return [];
+    return [
+      `${refused.host} brings more new members than one node should (${this.counters.newcomersRefused} refused so far): ` +
+        'find out what runs there, and give the group a key (shoal keygen)',
+    ];
+  }
+
+  #isEstablished({ host, peer }: Speaker, nowMs: number): boolean {
+    const member = this.#members.get(peer);
+    if (member === undefined || member.record.state > STATE.suspect || member.srttMs < 0) return false;
+    return (
+      nowMs - member.stateMs >= ESTABLISHED_MS && member.record.addresses.some((a) => hostOf(a) === host)
+    );
+  }
+
+  #sourceOf(host: string): Source {
+    let source = this.#sources.get(host);
+    if (source === undefined) {
+      const bucket = new TokenBucket(NEWCOMERS.perSecond, NEWCOMERS.burst);
+      source = { bucket, unproven: new Set(), lookMs: -Infinity };
+      this.#sources.set(host, source);
+    }
+    return source;
+  }
+
+  #look(source: Source, nowMs: number): void {
+    if (nowMs - source.lookMs < LOOK_MS) return;
+    source.lookMs = nowMs;
+    for (const id of source.unproven) {
+      const member = this.#members.get(id);
+      if (member === undefined || (member.record.state <= STATE.suspect && member.srttMs >= 0)) {
+        source.unproven.delete(id);
+      }
+    }
+  }
+}
+
+/** The sender's own record, when its message carries it: lets a stranger in. */
+export function introduction(sender: NodeId, m: Message, cluster: string): MemberRecord | null {
+  switch (m.kind) {
+    case KIND.beacon: {
+      const who = m.introduction;
+      return who !== null && who.cluster === cluster && who.record.id === sender ? who.record : null;
+    }
+    case KIND.tree:
+    case KIND.list:
+    case KIND.multicast:
+    case KIND.repair:
+      return decodeGroup(m.payload)?.records.find((record) => record.id === sender) ?? null;
+    default:
+      return null;
+  }
+}
