@@ -45,6 +45,9 @@ export interface AgentSpec {
   readonly flags?: readonly string[];
   readonly multicast?: boolean;
   readonly env?: Readonly<Record<string, string>>;
+  /** What runs the program, in place of this Node.js: another one, perhaps of another architecture. */
+  readonly launcher?: readonly string[];
+  readonly readyMs?: number;
 }
 
 /** Polls until the condition gives something that is not undefined, null or false. */
@@ -80,8 +83,13 @@ export class Running {
   readonly lines: string[] = [];
   alive = true;
 
-  constructor(args: readonly string[], env: Readonly<Record<string, string>>, ipc: boolean) {
-    this.process = spawn(process.execPath, [PROGRAM, ...args], {
+  constructor(
+    args: readonly string[],
+    env: Readonly<Record<string, string>>,
+    ipc: boolean,
+    [launcher = process.execPath, ...flags]: readonly string[] = [],
+  ) {
+    this.process = spawn(launcher, [...flags, PROGRAM, ...args], {
       stdio: ipc ? ['ignore', 'pipe', 'pipe', 'ipc'] : ['ignore', 'pipe', 'pipe'],
       env: cleanEnvironment(env),
     });
@@ -220,11 +228,16 @@ export class Sandbox {
 
   /** Starts an agent and does not wait. */
   spawn(spec: AgentSpec): Running {
-    return this.run(['agent', ...this.flags(spec)], spec.env, true);
+    return this.run(['agent', ...this.flags(spec)], spec.env, true, spec.launcher);
   }
 
-  run(args: readonly string[], env: Readonly<Record<string, string>> = {}, ipc = false): Running {
-    const running = new Running(args, env, ipc);
+  run(
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+    ipc = false,
+    launcher: readonly string[] = [],
+  ): Running {
+    const running = new Running(args, env, ipc, launcher);
     this.#running.add(running);
     return running;
   }
@@ -236,7 +249,7 @@ export class Sandbox {
       eventually(
         `${spec.name} is ready`,
         () => logRecords(running.lines).find(({ msg }) => msg === 'ready') as unknown as Ready | undefined,
-        READY_MS,
+        spec.readyMs ?? READY_MS,
       ),
       running.ended.then(({ code, stderr, stdout }) => {
         throw new Error(`${spec.name} ended with code ${code} before it was ready: ${stderr}${stdout}`);
