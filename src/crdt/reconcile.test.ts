@@ -104,7 +104,7 @@ describe('reconciliation of two maps', () => {
       fc.property(steps, fc.nat(), (history, salt) => {
         for (const { map } of new World().run(history).replicas) {
           const response = respondReconcile(copyOf(map), beginReconcile(map, salt));
-          expect(response).toEqual({ reply: null, changes: [], inflated: false, refused: null });
+          expect(response).toEqual({ reply: null, changes: [], inflated: false, refused: null, gone: [] });
         }
       }),
       { numRuns: 50 },
@@ -229,7 +229,7 @@ describe('reconciliation of two maps', () => {
     // The sender has seen 1 to 3 and 6; of these 2, 3 and 6 are live there. It has not seen 4.
     const listing = { actor: x, lo: 1, hi: 10, seen: [1, 3, 6, 6], live: [2, 3, 6] };
     const nothing = { entries: [], context: [] };
-    const { reply, changes } = respondReconcile(map, {
+    const { reply, changes, gone } = respondReconcile(map, {
       kind: 'parts',
       salt: 1,
       delta: nothing,
@@ -238,6 +238,7 @@ describe('reconciliation of two maps', () => {
       listings: [listing],
     });
     expect(changes).toEqual([{ ...range(1), before: 1, after: 0 }]);
+    expect(gone).toEqual([{ actor: x, lo: 1, hi: 1 }]);
     expect([2, 3, 4].map((i) => map.priority(range(i)))).toEqual([0, 3, 4]);
     const there = new AworMap();
     there.join({

@@ -28,6 +28,8 @@ export interface Response {
   readonly changes: readonly Change[];
   readonly inflated: boolean;
   readonly refused: Refusal | null;
+  /** Dots that listings told to be gone: the message's delta does not say so, and who keeps a journal must note it. */
+  readonly gone: readonly Span[];
 }
 
 /**
@@ -57,6 +59,7 @@ class Responder {
   readonly #changes: Change[] = [];
   /** Actors that this answer describes whole, so that no range of theirs is described twice. */
   readonly #wholly = new Set<NodeId>();
+  readonly #gone: Span[] = [];
   #inflated = false;
 
   constructor(map: AworMap, salt: number) {
@@ -87,6 +90,7 @@ class Responder {
       changes: this.#changes,
       inflated: this.#inflated,
       refused,
+      gone: this.#gone,
     };
   }
 
@@ -162,7 +166,7 @@ class Responder {
     const refused = this.#take(this.#map.join(message.delta));
     if (refused !== null) return refused;
     // What the listings say is gone goes first: the records are compared with, and ours made from, the state after it.
-    const gone: Span[] = [];
+    const gone = this.#gone;
     const askAbout: NodeId[] = [];
     for (const listing of message.listings) this.#answerListing(listing, gone, askAbout);
     if (gone.length > 0) this.#take(this.#map.join({ entries: [], context: gone }));

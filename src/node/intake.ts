@@ -1,5 +1,5 @@
 import type { NodeId } from '../base/index.ts';
-import { type DeltaEntry, type RangeKey, respondReconcile } from '../crdt/index.ts';
+import { type Delta, type DeltaEntry, type RangeKey, respondReconcile, type Span } from '../crdt/index.ts';
 import type { MemberRecord } from '../members/index.ts';
 import { reconcileFromWire, reconcileToWire } from '../wire/index.ts';
 import type { Counters } from './counters.ts';
@@ -16,6 +16,9 @@ export interface IntakeOutputs {
   /** Peers know dots of this node from `next` down that it does not know itself. */
   lifted(next: number): void;
 }
+
+/** So many removals in one journal record: it stays far below LIMITS.journalRecordBytes. */
+const GONE_PER_RECORD = 8192;
 
 /** Where changes from elsewhere come in: groups of a broadcast, and steps of a reconciliation. */
 export class Intake {
@@ -60,7 +63,7 @@ export class Intake {
       this.counters.malformedSteps++;
       return null;
     }
-    const { reply, changes, inflated, refused } = respondReconcile(this.#state.map, step);
+    const { reply, changes, inflated, refused, gone } = respondReconcile(this.#state.map, step);
     if (refused !== null) this.#state.counters.joinsRefused++;
     const entries = new Map<string, DeltaEntry>();
     if (step.kind === 'parts') for (const entry of step.delta.entries) entries.set(keyOf(entry), entry);
@@ -69,10 +72,20 @@ export class Intake {
       this.#state.follow({ changes: [change] }, author);
     }
     this.#state.lowered(changes);
-    // Removals found by listings are not in the delta: they are found again after a crash.
-    if (inflated && step.kind === 'parts') this.#disk.noteDelta(step.delta);
+    if (inflated && step.kind === 'parts') this.#note(step.delta, gone);
     if (inflated) this.#grown(nowMs);
     return (reply ?? []).map(reconcileToWire);
+  }
+
+  /**
+   * Removals that listings told are on the disk too: else, were the node that released never to come back, a group that
+   * was switched off as a whole could come up with the released entry.
+   */
+  #note(delta: Delta, gone: readonly Span[]): void {
+    if (delta.entries.length + delta.context.length > 0) this.#disk.noteDelta(delta);
+    for (let at = 0; at < gone.length; at += GONE_PER_RECORD) {
+      this.#disk.noteDelta({ entries: [], context: gone.slice(at, at + GONE_PER_RECORD) });
+    }
   }
 
   #grown(nowMs: number): void {

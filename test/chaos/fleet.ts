@@ -1,6 +1,6 @@
 /**
  * The boards: one `shoal agent` process each, sealed, in a namespace of its own, with a state directory on a small file
- * system of its own (so that it can be full) and clocks that can be moved (clock-shim.cjs). Runs the bundle with the
+ * system of its own (so that it can be full) and clocks that can be moved (shim.cjs). Runs the bundle with the
  * service unit's flags. A board whose process ended comes up again as under a service manager, which is the fleet's doing:
  * it tells who listens when a process has ended, and what it thinks of it.
  *
@@ -57,6 +57,8 @@ export class Board {
   readonly dataDir: string;
   /** Null while no process runs that can serve. */
   ready: Ready | null = null;
+  /** Its node id, once it was up. */
+  id = '';
   process: ChildProcess | null = null;
   /** Processes started so far. */
   boots = 0;
@@ -121,7 +123,7 @@ export class Fleet {
     mkdirSync(join(dir, 'logs'));
     // Nobody rebuilds it under us.
     copyFileSync(resolve('dist/shoal.cjs'), join(dir, 'shoal.cjs'));
-    copyFileSync(resolve('test/chaos/clock-shim.cjs'), join(dir, 'clock-shim.cjs'));
+    copyFileSync(resolve('test/chaos/shim.cjs'), join(dir, 'shim.cjs'));
     const key = spawnSync(process.execPath, [join(dir, 'shoal.cjs'), 'keygen'], { encoding: 'utf8' });
     writeFileSync(join(dir, 'key'), key.stdout);
     chmodSync(join(dir, 'key'), 0o600);
@@ -235,7 +237,7 @@ export class Fleet {
     const { name, dataDir } = board;
     return [
       ...['--pdeathsig', 'KILL', '--', 'ip', 'netns', 'exec', `${this.lans.prefix}${name}`],
-      ...[process.execPath, ...this.#unit.flags, '--require', join(this.dir, 'clock-shim.cjs')],
+      ...[process.execPath, ...this.#unit.flags, '--require', join(this.dir, 'shim.cjs')],
       ...[
         join(this.dir, 'shoal.cjs'),
         'agent',
@@ -258,6 +260,7 @@ export class Fleet {
       const line = log.split('\n').find((one) => one.includes('"msg":"ready"') && one.endsWith('}'));
       if (line === undefined) return false;
       board.ready = JSON.parse(line) as Ready;
+      board.id = board.ready.id;
       this.#events.ready(board);
       return true;
     };

@@ -173,15 +173,18 @@ export class Ledger {
     entry.muddledBy.clear();
   }
 
-  /** Nothing of what this host acknowledged is missing on its disk; to be called when its process has ended. */
-  checkDisk(host: number, name: string, priorityOf: (entry: Entry) => number): void {
+  /**
+   * Nothing of what this host acknowledged is missing on its disk; to be called when its process has ended. `amountsOf`:
+   * the host's own changes that count there. Not the priority: what it only heard of need not be on its disk yet.
+   */
+  checkDisk(host: number, name: string, amountsOf: (entry: Entry) => readonly number[]): void {
     for (const entry of this.entries) {
       if (isMuddled(entry)) continue;
-      const priority = priorityOf(entry);
-      const seen = shown(priority);
+      const amounts = amountsOf(entry);
       for (const t of entry.tokens) {
-        if (t.host !== host || (seen & t.bit) !== 0 || !mustBe(t, seen, entry)) continue;
-        this.#violate('lost', `the disk of ${name}`, priority, entry, t);
+        const must = t.host === host && t.state === 'acknowledged' && t.amount > 0 && !t.maybeRemoved;
+        if (!must || t.removed || amounts.includes(t.amount)) continue;
+        this.#violate('lost', `the disk of ${name}`, `[${amounts.join(' ')}] of its own`, entry, t);
       }
     }
   }
@@ -267,7 +270,7 @@ export class Ledger {
     }
   }
 
-  #violate(rule: string, where: string, priority: number, entry: Entry, token: Token): void {
+  #violate(rule: string, where: string, priority: number | string, entry: Entry, token: Token): void {
     const what = token.base ? `register ${token.amount}` : `adjust by ${token.amount}`;
     const atS = ((token.askedMs / 1000) | 0).toString();
     this.violations.push(

@@ -244,11 +244,15 @@ export class Trial {
     // A process that is killed while its disk is full may leave part of a record, which it never confirmed.
     if (found.malformed > 0 && !board.full)
       this.violate(`disk: ${board.name}: unreadable parts after its end`);
-    const priorities = new Map<string, number>();
-    for (const { node, start, end, priority } of found.map.entries()) {
-      priorities.set(`${node} ${start}-${end}`, priority);
+    const amounts = new Map<string, number[]>();
+    for (const { node, start, end, live } of found.map
+      .chunks(Number.MAX_SAFE_INTEGER)
+      .flatMap((d) => d.entries)) {
+      const own = live.filter(({ actor }) => actor === board.id).map(({ amount }) => amount);
+      const key = `${node} ${start}-${end}`;
+      amounts.set(key, [...(amounts.get(key) ?? []), ...own]);
     }
-    this.ledger.checkDisk(board.index, board.name, (entry) => priorities.get(this.#keyOf(entry)) ?? 0);
+    this.ledger.checkDisk(board.index, board.name, (entry) => amounts.get(this.#keyOf(entry)) ?? []);
     for (const line of this.ledger.violations.splice(0)) this.violate(line);
   }
 
