@@ -218,7 +218,10 @@ describe('what strangers can make grow', () => {
       bench.peers.delete(one.address);
     }
     expect(b.came).toEqual(['hello']);
-    expect(b.seal.drops.unproven).toBe(2000 * (12 - LIMITS.heldDatagrams));
+    // The first ones are held, as many of each as may be; then strangers have had their share.
+    const { unproven, 'too-many': refused } = b.seal.drops;
+    expect(unproven).toBeGreaterThan(1000);
+    expect(refused).toBeGreaterThan(10_000);
     expect(b.seal.datagrams.boots.size).toBe(1);
     const bytes = new Uint8Array(60).fill(0x81);
     for (let i = 0; i < 1000; i++) {

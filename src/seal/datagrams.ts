@@ -1,4 +1,4 @@
-import { type Address, assert, BoundedMap, LIMITS } from '../base/index.ts';
+import { type Address, assert, BoundedMap, LIMITS, SourceLimits, TokenBucket } from '../base/index.ts';
 import { type Boot, Boots, type Held } from './boots.ts';
 import { CONTENT, Envelope, type Header, MIN_DATAGRAM_BYTES, readHeader, SEALED } from './envelope.ts';
 import { FRESH_MS, stampOf } from './freshness.ts';
@@ -19,6 +19,14 @@ const PUSH_MS = 500;
 const PUSHERS = 8;
 /** Proofs given per second at most; each costs about as much as the challenge that asked for it. */
 const PROOFS_PER_SECOND = 500;
+/** Datagrams looked at whose boot has not proved that it lives; what members say is not among them. */
+const STRANGERS = {
+  perSecond: 200,
+  burst: 1000,
+  allPerSecond: 2000,
+  allBurst: 8000,
+  hosts: LIMITS.strangerHosts,
+};
 const NONCE_BYTES = 8;
 
 /** Sealed datagrams: seals what goes out, opens what comes in, and lets through what is new and from the living. */
@@ -34,8 +42,9 @@ export class Datagrams {
   /** Peers whose ring was ours when they were last heard. */
   #alike = new BoundedMap<Address, true>(LIMITS.sealedBoots);
   /** For those whose challenges may be recordings, played as often as somebody likes. */
-  readonly #strangerProofs = new Budget(PROOFS_PER_SECOND);
-  readonly #proofs = new Budget(PROOFS_PER_SECOND);
+  readonly #strangerProofs = new TokenBucket(PROOFS_PER_SECOND, PROOFS_PER_SECOND);
+  readonly #proofs = new TokenBucket(PROOFS_PER_SECOND, PROOFS_PER_SECOND);
+  readonly #strangers = new SourceLimits(STRANGERS);
 
   constructor(shared: Shared, out: DatagramOutputs, rekeyAt?: number) {
     this.#shared = shared;
@@ -108,6 +117,11 @@ export class Datagrams {
       this.#shared.drop(stale);
       return;
     }
+    // A boot that is not known costs a derived key besides the tag: whoever invents them gets so much work and no more.
+    if (boot === undefined && !this.#strangers.admit(from, this.#shared.nowMs())) {
+      this.#shared.drop('too-many');
+      return;
+    }
     const opened = this.#envelope.open(this.#subkey(boot, header, key), bytes);
     if (opened === null) {
       this.#shared.drop('bad-tag');
@@ -178,7 +192,7 @@ export class Datagrams {
     this.#out.send(datagram.from, this.#seal(datagram.keyId, CONTENT.challenge, content));
   }
 
-  #prove({ from, keyId, content }: Held, budget: Budget): void {
+  #prove({ from, keyId, content }: Held, budget: TokenBucket): void {
     const nowMs = this.#shared.nowMs();
     if (content.length !== NONCE_BYTES || !budget.take(nowMs)) {
       this.#shared.drop(content.length === NONCE_BYTES ? 'too-many-challenges' : 'malformed');
@@ -261,26 +275,5 @@ export class Datagrams {
     // Kept for boots that live: no stranger can make it grow, for the key ids are those of the ring.
     boot?.subkeys.set(header.keyId, subkey);
     return subkey;
-  }
-}
-
-/** So many a second, and as many at once. */
-class Budget {
-  readonly #perSecond: number;
-  #left: number;
-  #lastMs = 0;
-
-  constructor(perSecond: number) {
-    this.#perSecond = perSecond;
-    this.#left = perSecond;
-  }
-
-  take(nowMs: number): boolean {
-    const earned = ((nowMs - this.#lastMs) * this.#perSecond) / 1000;
-    this.#left = Math.min(this.#perSecond, this.#left + earned);
-    this.#lastMs = nowMs;
-    if (this.#left < 1) return false;
-    this.#left--;
-    return true;
   }
 }

@@ -17,6 +17,7 @@ export const DROPS = [
   'malformed',
   'stream-refused',
   'too-many-challenges',
+  'too-many',
 ] as const;
 export type Drop = (typeof DROPS)[number];
 
