@@ -57,6 +57,16 @@ describe('the tree', () => {
     expect(bench.broadcaster.counters).toMatchObject({ retries: 0, takeovers: 1 });
   });
 
+  it('leaves out of a list that came those known to be down', () => {
+    const bench = Bench.apart(8);
+    bench.members.merge({ ...recordOf(idOf(4)), state: STATE.down });
+    bench.broadcaster.listReceived(idOf(2), 99, [idOf(4)], 0, PAYLOAD, 0);
+    expect(bench.acks.length).toBe(1);
+    expect(bench.broadcaster.pendingHops).toBe(0);
+    bench.broadcaster.listReceived(idOf(2), 98, [idOf(4), idOf(5)], 0, PAYLOAD, 0);
+    expect(bench.trees.map((t) => t.to)).toEqual([idOf(5)]);
+  });
+
   it('takes no round trip from a hop that was sent twice', () => {
     const bench = Bench.apart(2);
     bench.broadcaster.originate(PAYLOAD, 0);

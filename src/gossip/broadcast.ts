@@ -242,7 +242,9 @@ export class Broadcaster {
     return parts.length;
   }
 
-  #spreadList(ids: readonly NodeId[], id: number, payload: Uint8Array, nowMs: number): number {
+  #spreadList(listed: readonly NodeId[], id: number, payload: Uint8Array, nowMs: number): number {
+    // Who made the list may not know yet who is gone.
+    const ids = listed.filter((to) => this.#members.get(to) === undefined || this.#members.isLive(to));
     // A part longer than one list holds is cut by the sender itself.
     const cuts = Math.ceil(ids.length / (listRoom(payload) + 1)) + 1;
     const parts = splitTargets(0, ids.length, Math.max(this.#width(ids.length), cuts));
