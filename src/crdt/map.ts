@@ -15,7 +15,7 @@ import {
   type Span,
 } from './delta.ts';
 import { Entry, StoredDot } from './entry.ts';
-import { addInterval, type Intervals, type ReadonlyIntervals, subtract } from './intervals.ts';
+import { addInterval, clip, type Intervals, type ReadonlyIntervals, subtract } from './intervals.ts';
 import { RangeTable } from './table.ts';
 
 /** Actors fall into this many buckets by hash; reconciliation starts by comparing the buckets' hashes. */
@@ -90,8 +90,21 @@ export class AworMap {
     return true;
   }
 
+  /** True when all dots of the entry are this actor's, from this counter on. */
+  isAuthoredSince(key: RangeKey, actor: NodeId, counter: number): boolean {
+    for (let dot = this.#find(key)?.first ?? null; dot !== null; dot = dot.next) {
+      if (dot.actor.id !== actor || dot.counter < counter) return false;
+    }
+    return true;
+  }
+
   hasSeen(actor: NodeId, counter: number): boolean {
     return this.#actors.get(actor)?.hasSeen(counter) ?? false;
+  }
+
+  /** True when any of [lo, hi] was seen. */
+  hasSeenIn(actor: NodeId, lo: number, hi: number): boolean {
+    return lo <= hi && clip(this.seenOf(actor), lo, hi).length > 0;
   }
 
   /** The greatest counter of this actor seen; 0 when none was. A node resumes above it. */

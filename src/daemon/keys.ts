@@ -66,12 +66,12 @@ export function sealWith(keys: readonly Uint8Array[]): SealFactory {
       keys: () => seal.list(),
       change: (operation, key) => seal.change(operation, key),
       warnings: () => seal.warnings(),
-      metrics: () => metricsOf(seal),
+      metrics: () => sealMetrics(seal),
     };
   };
 }
 
-function metricsOf(seal: GroupSeal): MetricFamily[] {
+export function sealMetrics(seal: GroupSeal): MetricFamily[] {
   const family = (
     type: 'counter' | 'gauge',
     name: string,

@@ -22,4 +22,7 @@ export class NetworkCounters {
   streamsRefused = 0;
   /** More from one host than LIMITS.streamsPerHost. */
   streamsOfOneHost = 0;
+  /** Closed because the peer read too slowly, and because it announced too long a frame. */
+  streamsTooSlow = 0;
+  framesTooLong = 0;
 }

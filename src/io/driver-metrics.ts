@@ -47,6 +47,8 @@ function networkMetrics(n: NetworkCounters): MetricFamily[] {
     'unresolved-name': n.unresolved,
     'too-many-streams': n.streamsRefused,
     'too-many-streams-of-one-host': n.streamsOfOneHost,
+    'too-slow-a-reader': n.streamsTooSlow,
+    'too-long-a-frame': n.framesTooLong,
   };
   const own = 'own multicasts come back and count';
   return [

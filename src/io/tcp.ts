@@ -99,6 +99,7 @@ export class TcpEndpoint {
     const waiting = stream.socket === null ? stream.earlyBytes : stream.socket.writableLength;
     if (waiting + frame.length > LIMITS.streamBacklogBytes) {
       stream.reason = 'the peer reads too slowly';
+      this.#counters.streamsTooSlow++;
       if (stream.socket === null) setImmediate(() => this.#gone(stream, stream.reason));
       else stream.socket.destroy();
       return;
@@ -228,6 +229,7 @@ export class TcpEndpoint {
         if (!stream.closing) this.#sink.frame(stream.handle, frame);
       });
       if (sound) return;
+      this.#counters.framesTooLong++;
       stream.reason = `a frame of more than ${limit()} bytes was announced`;
       socket.destroy();
     });

@@ -5,8 +5,11 @@ const LEASE_BLOCK = 1024;
 /** The next block is asked for when fewer than this are left, so that no change waits for it. */
 const LEASE_AHEAD = 384;
 
-/** Greatest counter of its own that a node believes a peer: nobody makes so many changes, and there is room above it. */
-const BELIEVED = 2 ** 48;
+/**
+ * Greatest counter of its own that a node believes a peer: two million starts with their jumps (io's state directory) stay
+ * below it, and as much room is above it.
+ */
+const BELIEVED = 2 ** 52;
 
 /** Hands out dot counters from blocks that are on disk as this node's: none is ever handed out twice. */
 export class Counters {
@@ -46,7 +49,7 @@ export class Counters {
 
   /**
    * Peers know these counters of ours, [lo0, hi0, lo1, hi1, ...] (an older state directory was put back): resume above
-   * them. What only a forger claims is passed over: if our own come that far, it is 2^48 changes away.
+   * them. What only a forger claims is passed over: our own do not come that far.
    */
   lift(seen: readonly number[]): boolean {
     let at = seen.length - 1;

@@ -174,22 +174,20 @@ describe('a forged record', () => {
 });
 
 describe('another process with this node\u2019s id', () => {
-  it('is named in the warnings and the log of both', () => {
+  it('is only believed in when it answers', () => {
     const lab = pair();
     const [a] = lab.seats as [Seat];
-    const twin = new Codec('lab', a.node.id).encode({
-      kind: KIND.multicast,
-      bootNonce: 4711,
-      seq: 1,
-      id: 5,
-      ageMs: 0,
-      payload: new Uint8Array(3),
-    });
-    a.node.datagram(twin, '10.7.7.7:7' as Address, true, lab.nowMs);
-    expect(a.node.warnings().join()).toContain('another process runs with this node id');
-    expect(a.logs.join()).toContain('node id');
+    const codec = new Codec('lab', a.node.id);
+    const multicast = { kind: KIND.multicast, bootNonce: 4711, seq: 1, id: 5, ageMs: 0 } as const;
+    const twin = { kind: KIND.twin, bootNonce: 4711, incarnation: 1, ageMs: 1e9, verdict: 1 } as const;
+    const there = '10.7.7.7:7' as Address;
+    a.node.datagram(codec.encode({ ...multicast, payload: new Uint8Array(3) }), there, true, lab.nowMs);
+    a.node.datagram(codec.encode({ ...twin, question: 5, answer: 0 }), there, false, lab.nowMs);
+    a.node.datagram(codec.encode({ ...twin, question: 0, answer: 99 }), there, false, lab.nowMs);
     lab.run(70_000);
     expect(a.node.warnings().join()).not.toContain('another process');
+    expect(a.node.yielded()).toBeNull();
+    expect(a.node.identity.twins.counters).toMatchObject({ found: 0, absent: 1 });
   });
 });
 

@@ -35,6 +35,7 @@ export type {
   NodeOptions,
   Outputs,
   Views,
+  Yielded,
 } from './machine.ts';
 export type { NodeSettings } from './node.ts';
 export { createNode, Node } from './views.ts';

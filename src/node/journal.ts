@@ -26,9 +26,11 @@ export function membersEntry(records: readonly MemberRecord[]): Uint8Array {
 }
 
 /** Map and members, whole. All members known, not only live ones: a group switched off as a whole finds itself again. */
-export function snapshotOf(state: GroupState): Uint8Array {
+export function snapshotOf(state: GroupState, withoutSelf = false): Uint8Array {
   const records: unknown[] = [];
-  for (const member of state.members.all()) records.push(recordToWire(member.record));
+  for (const { record } of state.members.all()) {
+    if (!withoutSelf || record.id !== state.members.self) records.push(recordToWire(record));
+  }
   return encodeValue([SNAPSHOT_VERSION, stateToWire(state.map), records]);
 }
 

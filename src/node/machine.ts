@@ -32,6 +32,8 @@ export interface Boot {
   /** Dot counters [leaseFrom, leaseTo) are this process's to use, on disk; from 1. */
   readonly leaseFrom: number;
   readonly leaseTo: number;
+  /** Counters from here up to `leaseFrom` were never leased on this disk: whoever used them had another copy of it. */
+  readonly unleasedFrom?: number;
   /** Bytes given to `Outputs.snapshot` by an earlier process, or null (none, or set aside as corrupt). */
   readonly snapshot: Uint8Array | null;
   /** Records given to `persist` and `note` since that snapshot, oldest first. */
@@ -43,6 +45,8 @@ export interface NodeOptions {
   readonly cluster: string;
   /** Where peers reach this node's gossip, datagrams and streams alike. */
   readonly advertise: Address;
+  /** Where else they may, when that is silent. */
+  readonly alternates?: readonly Address[];
   readonly resp: Address | null;
   readonly tags: Readonly<Record<string, string>>;
   readonly capacity: Readonly<Record<string, number>>;
@@ -145,10 +149,23 @@ export interface Inputs {
   leased(upTo: number, error: { code: string; message: string } | null, nowMs: number): void;
   /** `token` is the driver's; exactly one `answer` with it follows, now or later. */
   command(token: number, command: Command, nowMs: number): void;
+  /** Peers reach this node elsewhere from now on, the preferred address first; at least one. */
+  moved(addresses: readonly Address[], nowMs: number): void;
   /** A deadline passed. Harmless when none did. */
   wake(nowMs: number): void;
   /** When `wake` is wanted next, in nowMs; Infinity for never. May change with every input. */
   nextWakeMs(): number;
+}
+
+/**
+ * Another live process has this node's id and had it before: a copied state directory. `renew`: go on, as a new node, with
+ * the snapshot of this one (which leaves its own record out). `refuse`: it holds registrations, so an operator must decide.
+ */
+export interface Yielded {
+  readonly how: 'renew' | 'refuse';
+  /** The node id both have, and where the other process is. */
+  readonly id: NodeId;
+  readonly other: Address;
 }
 
 /** What can be read from the machine at any moment, synchronously. */
@@ -173,6 +190,8 @@ export interface Views {
   propagationMs(): readonly number[];
   /** True after a `leave` was answered: the daemon stops. */
   left(): boolean;
+  /** Not null when this process must not go on with its node id. */
+  yielded(): Yielded | null;
   /** For a clean stop: the first counter never used, and the state to put in the last snapshot. */
   nextCounter(): number;
   snapshotBytes(): Uint8Array;

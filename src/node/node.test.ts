@@ -238,7 +238,7 @@ describe('a member', () => {
     const b = again.add({}, { leaseFrom: 1025, journal, incarnation: 2 });
     again.run(5000);
     expect(b.node.ranges()).toHaveLength(1);
-    expect(b.node.state.map.seenOf(b.node.id)).toEqual([1, 1024]);
+    expect(b.node.state.map.seenOf(b.node.id)).toEqual([1, 1]);
     expect(code(again.ask(b, register(5, 6)))).toBeNull();
     expect(b.node.state.map.seenOf(b.node.id)).toEqual([1, 1025]);
   });
@@ -263,7 +263,10 @@ describe('a member', () => {
     away.cut = false;
     again.run(20_000);
     for (const seat of again.seats) expect(seat.node.ranges().map((r) => r.priority)).toEqual([7]);
-    expect(back.node.state.map.seenOf(back.node.id)).toEqual([1, 1024]);
+    expect(back.node.state.map.seenOf(back.node.id)).toEqual([1, 2]);
+    again.ask(back, register(20, 29));
+    again.run(1000);
+    expect(back.node.state.map.seenOf(back.node.id)).toEqual([1, 1025]);
   });
 
   it('whose state directory is older than what peers saw resumes above that', () => {

@@ -1,5 +1,5 @@
 import { type Address, LIMITS, type NodeId, type Rng, ShoalError } from '../base/index.ts';
-import { beginReconcile, type Delta } from '../crdt/index.ts';
+import type { Delta } from '../crdt/index.ts';
 import { Broadcaster, type BroadcastSettings, Reach } from '../gossip/index.ts';
 import { DETECTION, type DetectionSettings, type MemberRecord, STATE, type Views } from '../members/index.ts';
 import {
@@ -11,7 +11,6 @@ import {
   isGreeting,
   KIND,
   type Message,
-  reconcileToWire,
 } from '../wire/index.ts';
 import { Comparison } from './comparison.ts';
 import { Counters } from './counters.ts';
@@ -19,14 +18,23 @@ import { Detection } from './detection.ts';
 import { Disk } from './disk.ts';
 import { Forgetting } from './forgetting.ts';
 import { Outbox } from './group.ts';
+import { Identity } from './identity.ts';
 import { Intake } from './intake.ts';
 import { snapshotOf } from './journal.ts';
 import { Link } from './link.ts';
 import type { Boot, Command, Inputs, NodeOptions, Outputs } from './machine.ts';
 import { Mutations } from './mutations.ts';
 import { Presence } from './presence.ts';
-import { broadcastOutputs, detectionOutputs, taskOutputs } from './relay.ts';
-import { DOUBLED, ownRecord, Roster } from './roster.ts';
+import {
+  broadcastOutputs,
+  detectionOutputs,
+  identityOutputs,
+  presenceOutputs,
+  reconcilerOf,
+  sessionOutputs,
+  taskOutputs,
+} from './relay.ts';
+import { ownRecord, Roster } from './roster.ts';
 import { Sessions } from './sessions.ts';
 import { GroupState } from './state.ts';
 import { introduction, Strangers } from './strangers.ts';
@@ -55,6 +63,7 @@ export class NodeCore implements Inputs {
   readonly link: Link;
   readonly disk: Disk;
   readonly roster: Roster;
+  readonly identity: Identity;
   readonly strangers: Strangers;
   readonly intake: Intake;
   readonly multicast: Reach;
@@ -99,10 +108,18 @@ export class NodeCore implements Inputs {
       admits: (record, nowMs) => this.strangers.admitsMember(record, nowMs),
       changed: (record, joined, nowMs) => this.#memberChanged(record, joined, nowMs),
       publish: (record, nowMs) => this.outbox.addRecord(record, nowMs),
-      doubled: () => outputs.log('error', DOUBLED, { id: boot.id }),
+      claimed: (record, nowMs) => this.identity.recordSeen(record, nowMs),
     });
+    this.identity = new Identity(boot, options, this.state, rng, identityOutputs(this, outputs));
     this.intake = this.#makeIntake();
-    this.presence = this.#makePresence();
+    this.presence = new Presence(
+      options,
+      boot.bootNonce,
+      this.state,
+      this.multicast,
+      this.link,
+      presenceOutputs(this),
+    );
     const broadcast = { ...SETTINGS, ...settings.broadcast };
     this.broadcaster = new Broadcaster(
       this.state.members,
@@ -111,8 +128,14 @@ export class NodeCore implements Inputs {
       rng,
       broadcast,
     );
-    this.sessions = this.#makeSessions(rng);
-    this.comparison = this.#makeComparison(rng);
+    const reconciler = reconcilerOf(this, rng, () => this.#nowMs);
+    this.sessions = new Sessions(this.link, this.state, options.cluster, reconciler, sessionOutputs(this));
+    const { state, link, multicast: reach, broadcaster, sessions } = this;
+    this.comparison = new Comparison({ state, link, reach, broadcaster, sessions }, rng, {
+      caughtUp: (id, nowMs) => this.#spreadVoids(this.#voids.caughtUp(id), nowMs),
+      introduce: (nowMs) => this.outbox.addRecord(this.roster.me(), nowMs),
+      digestCame: (nowMs) => this.tasks.digestCame(nowMs),
+    });
     const detection = { ...DETECTION, ...options.detection, ...settings.detection };
     this.detection = new Detection(this, rng, detection, detectionOutputs(this));
     this.forgetting = new Forgetting(this.state, this.roster, rng, options.forgetAfterMs ?? null);
@@ -122,8 +145,9 @@ export class NodeCore implements Inputs {
       answer: (token, answer) => outputs.answer(token, answer),
       changed: (delta, nowMs) => this.#spread(delta, nowMs),
     });
-    this.tasks = this.#makeTasks(rng);
-    this.#voids = new Voids(this.state, boot.leaseFrom, () => this.tasks.contacting.length > 0);
+    this.tasks = new Tasks(this.state, rng, taskOutputs(this, outputs, rng));
+    const contacting = () => this.tasks.contacting.length > 0;
+    this.#voids = new Voids(this.state, () => this.dots.next, contacting);
     this.disk.restore(boot, this.state);
     for (const record of formed?.records ?? []) this.state.restoreMember(record);
     this.dots.lift(this.state.map.seenOf(boot.id));
@@ -134,6 +158,7 @@ export class NodeCore implements Inputs {
   start(nowMs: number): void {
     this.#startMs = nowMs;
     this.#voids.start(nowMs);
+    this.identity.twins.start(nowMs);
     this.multicast.start(nowMs);
     this.presence.memberChanged(this.roster.me(), false, true, nowMs);
     this.comparison.antiEntropy.start(nowMs);
@@ -168,8 +193,10 @@ export class NodeCore implements Inputs {
     const { sender, message } = decoded;
     if (sender === this.boot.id) {
       this.drops['own-echo']++;
-      if (message.kind === KIND.beacon || message.kind === KIND.multicast)
-        this.roster.sighted(message.bootNonce, nowMs);
+      if (message.kind === KIND.twin) this.identity.twins.received(message, from, nowMs);
+      else if (message.kind === KIND.beacon || message.kind === KIND.multicast)
+        this.identity.echoSeen(message.bootNonce, from, nowMs);
+      this.#work(nowMs);
       return;
     }
     this.link.answering(sender, from);
@@ -177,6 +204,12 @@ export class NodeCore implements Inputs {
     this.#dispatch(sender, message, from, viaMulticast, nowMs);
     this.strangers.silence();
     this.link.hangUp();
+    this.#work(nowMs);
+  }
+
+  moved(addresses: readonly Address[], nowMs: number): void {
+    const me = this.roster.me();
+    this.roster.raise({ ...me, addresses, incarnation: me.incarnation + 1 }, nowMs);
     this.#work(nowMs);
   }
 
@@ -245,6 +278,7 @@ export class NodeCore implements Inputs {
       this.sessions.nextMs(),
       resting ? Infinity : this.tasks.nextMs(),
       this.#voids.nextMs(),
+      this.identity.nextMs(),
       this.#leaving?.deadlineMs ?? Infinity,
     );
   }
@@ -266,17 +300,12 @@ export class NodeCore implements Inputs {
     return null;
   }
 
-  /** Another live process was seen with this node's id within the last minute. */
-  doubled(): boolean {
-    return this.roster.doubled(this.#nowMs);
-  }
-
-  protected strangerWarnings(): string[] {
-    return this.strangers.warnings(this.#nowMs);
+  protected peerWarnings(): string[] {
+    return [...this.identity.warnings(this.#nowMs), ...this.strangers.warnings(this.#nowMs)];
   }
 
   snapshotBytes(): Uint8Array {
-    return snapshotOf(this.state);
+    return snapshotOf(this.state, this.identity.yielding);
   }
 
   // --- Work that is due after any input. ---
@@ -285,6 +314,7 @@ export class NodeCore implements Inputs {
     this.#nowMs = nowMs;
     this.broadcaster.wake(nowMs);
     this.#spreadVoids(this.#voids.wake(nowMs), nowMs);
+    this.identity.wake(this.#silent(), nowMs);
     if (this.#leaving === null) {
       this.presence.wake(nowMs);
       this.comparison.antiEntropy.wake(nowMs);
@@ -324,7 +354,7 @@ export class NodeCore implements Inputs {
       return;
     }
     if (from !== null) this.strangers.heard(from, sender);
-    this.#heard(sender, nowMs);
+    this.heard(sender, nowMs);
     switch (m.kind) {
       case KIND.tree:
         this.broadcaster.treeReceived(sender, m, m.payload, nowMs);
@@ -365,7 +395,7 @@ export class NodeCore implements Inputs {
     this.detection.heard(sender, m.kind, nowMs);
   }
 
-  #heard(id: NodeId, nowMs: number): void {
+  heard(id: NodeId, nowMs: number): void {
     const member = this.state.members.get(id);
     if (member !== undefined) member.heardMs = nowMs;
   }
@@ -380,6 +410,8 @@ export class NodeCore implements Inputs {
   #command(token: number, command: Command, nowMs: number): void {
     if (this.#leaving !== null || this.#left)
       throw new ShoalError('leaving', 'this node is leaving: use another');
+    if (this.identity.yielding)
+      throw new ShoalError('leaving', 'this node gives up its id, which another process has: try again');
     switch (command.kind) {
       case 'register':
       case 'adjust':
@@ -417,11 +449,15 @@ export class NodeCore implements Inputs {
       leaving.release = false;
       this.#sayLeft(nowMs);
     }
-    const said = this.outbox.waiting === 0 && this.broadcaster.pendingHops === 0 && this.mutations.idle;
-    if (!said && nowMs < leaving.deadlineMs) return;
+    if (!this.#silent() && nowMs < leaving.deadlineMs) return;
     this.#leaving = null;
     this.#left = true;
     this.outputs.answer(leaving.token, { ok: null });
+  }
+
+  /** Nothing is left to be said or written. */
+  #silent(): boolean {
+    return this.outbox.waiting === 0 && this.broadcaster.pendingHops === 0 && this.mutations.idle;
   }
 
   #sayLeft(nowMs: number): void {
@@ -445,6 +481,7 @@ export class NodeCore implements Inputs {
   #spread(delta: Delta, nowMs: number): void {
     this.outbox.addDelta(delta, nowMs);
     this.comparison.antiEntropy.changed(nowMs);
+    this.#spreadVoids(this.#voids.due(), nowMs);
   }
 
   // --- Parts and their wiring. ---
@@ -452,45 +489,12 @@ export class NodeCore implements Inputs {
   #makeIntake(): Intake {
     return new Intake(this.state, this.disk, this.dots, {
       mergeRecord: (record, from, nowMs) => this.roster.merge(record, from, nowMs),
-      changed: (nowMs) => this.comparison.antiEntropy.changed(nowMs),
-      accused: (accusation) => this.detection.accused(accusation),
-      lifted: (next) => {
-        const message = 'peers know later changes of this node than its state directory: resumed above them';
-        this.outputs.log('warn', message, { next });
+      changed: (nowMs) => {
+        this.comparison.antiEntropy.changed(nowMs);
+        if (!this.#voids.declared) this.identity.mapGrown();
       },
+      accused: (accusation) => this.detection.accused(accusation),
+      lifted: () => this.identity.restored(),
     });
-  }
-
-  #makePresence(): Presence {
-    return new Presence(this.options, this.boot.bootNonce, this.state, this.multicast, this.link, {
-      mergeRecord: (record, from, nowMs) => this.roster.merge(record, from, nowMs),
-      raise: (record, nowMs) => this.roster.raise(record, nowMs),
-      reported: (id, digests, nowMs) => this.comparison.reported(id, digests, nowMs),
-    });
-  }
-
-  #makeSessions(rng: Rng): Sessions {
-    const reconciler = {
-      begin: () => [reconcileToWire(beginReconcile(this.state.map, rng.u32()))],
-      respond: (step: Uint8Array) => this.intake.reconcile(step, this.#nowMs),
-    };
-    return new Sessions(this.link, this.state, this.options.cluster, reconciler, {
-      mergeRecord: (record, from, nowMs) => this.roster.merge(record, from, nowMs),
-      digests: () => this.state.digests(),
-      heard: (id, nowMs) => this.#heard(id, nowMs),
-    });
-  }
-
-  #makeComparison(rng: Rng): Comparison {
-    const { state, link, multicast: reach, broadcaster, sessions } = this;
-    return new Comparison({ state, link, reach, broadcaster, sessions }, rng, {
-      caughtUp: (id, nowMs) => this.#spreadVoids(this.#voids.caughtUp(id), nowMs),
-      introduce: (nowMs) => this.outbox.addRecord(this.roster.me(), nowMs),
-      digestCame: (nowMs) => this.tasks.digestCame(nowMs),
-    });
-  }
-
-  #makeTasks(rng: Rng): Tasks {
-    return new Tasks(this.state, rng, taskOutputs(this, this.outputs, rng));
   }
 }

@@ -1,9 +1,13 @@
 import type { Rng } from '../base/index.ts';
+import { beginReconcile } from '../crdt/index.ts';
 import type { BroadcastOutputs } from '../gossip/index.ts';
-import { KIND } from '../wire/index.ts';
+import { KIND, MAX_INCARNATION, reconcileToWire } from '../wire/index.ts';
 import type { DetectionOutputs } from './detection.ts';
+import type { IdentityOutputs } from './identity.ts';
 import type { Outputs } from './machine.ts';
 import type { NodeCore } from './node.ts';
+import type { PresenceOutputs } from './presence.ts';
+import type { Reconciler, SessionOutputs } from './sessions.ts';
 import { publicDigest } from './state.ts';
 import type { TaskOutputs } from './tasks.ts';
 
@@ -47,5 +51,44 @@ export function taskOutputs(node: NodeCore, outputs: Outputs, rng: Rng): TaskOut
         nowMs,
       ),
     log: (message, fields) => outputs.log('info', message, fields),
+  };
+}
+
+export function presenceOutputs(node: NodeCore): PresenceOutputs {
+  return {
+    mergeRecord: (record, from, nowMs) => node.roster.merge(record, from, nowMs),
+    raise: (record, nowMs) => node.roster.raise(record, nowMs),
+    reported: (id, digests, nowMs) => node.comparison.reported(id, digests, nowMs),
+  };
+}
+
+/** The map's side of a session. */
+export function reconcilerOf(node: NodeCore, rng: Rng, now: () => number): Reconciler {
+  return {
+    begin: () => [reconcileToWire(beginReconcile(node.state.map, rng.u32()))],
+    respond: (step) => node.intake.reconcile(step, now()),
+  };
+}
+
+export function sessionOutputs(node: NodeCore): SessionOutputs {
+  return {
+    mergeRecord: (record, from, nowMs) => node.roster.merge(record, from, nowMs),
+    digests: () => node.state.digests(),
+    heard: (id, nowMs) => node.heard(id, nowMs),
+  };
+}
+
+/** What becomes of finding another process with this node's id. */
+export function identityOutputs(node: NodeCore, outputs: Outputs): IdentityOutputs {
+  return {
+    send: (to, message) => outputs.send(to, node.link.codec.encode(message)),
+    log: (level, message, fields) => outputs.log(level, message, fields),
+    reassert: (above, nowMs) => {
+      const me = node.roster.me();
+      const incarnation = Math.max(above, me.incarnation) + 1;
+      if (!node.identity.yielding && above < MAX_INCARNATION)
+        node.roster.raise({ ...me, incarnation }, nowMs);
+    },
+    release: (start, end, nowMs) => node.mutations.run(null, { kind: 'release', start, end }, nowMs),
   };
 }

@@ -8,12 +8,6 @@ import type { GroupState } from './state.ts';
 /** Claims about this node are taken back at most this often: those of another process with its id, which would answer each
  * time, and mere suspicions, of which one answer is enough. */
 const REFUTE_PAUSE_MS = { double: 2000, claim: 100 } as const;
-/** How long a sighting of another process with this node's id is worth a warning. */
-const DOUBLE_MS = 60_000;
-
-/** For the log and the warnings. */
-export const DOUBLED = 'another process runs with this node id (a cloned state directory?): stop one of them';
-
 export interface RosterOutputs {
   /** Whether a record may make a new member now. */
   admits(record: MemberRecord, nowMs: number): boolean;
@@ -21,8 +15,8 @@ export interface RosterOutputs {
   changed(record: MemberRecord, joined: boolean, nowMs: number): void;
   /** To be broadcast. */
   publish(record: MemberRecord, nowMs: number): void;
-  /** Another live process has this node's id. */
-  doubled(): void;
+  /** A record of this node that it did not make itself; false when this node does not answer such claims any more. */
+  claimed(record: MemberRecord, nowMs: number): boolean;
 }
 
 /** Every change of a member record goes through here; this node's own record is changed by nobody else. */
@@ -31,7 +25,6 @@ export class Roster {
   readonly #state: GroupState;
   readonly #out: RosterOutputs;
   #refuteMs = -Infinity;
-  #doubleMs = -Infinity;
 
   constructor(state: GroupState, out: RosterOutputs) {
     this.#state = state;
@@ -40,18 +33,6 @@ export class Roster {
 
   me(): MemberRecord {
     return this.#state.members.me().record;
-  }
-
-  /** Another live process was seen with this node's id of late. */
-  doubled(nowMs: number): boolean {
-    return nowMs - this.#doubleMs < DOUBLE_MS;
-  }
-
-  /** A live process with this node's id showed the random number of its start: is it this one? */
-  sighted(bootNonce: number, nowMs: number): void {
-    if (bootNonce === this.me().bootNonce) return;
-    if (!this.doubled(nowMs)) this.#out.doubled();
-    this.#doubleMs = nowMs;
   }
 
   /** Joins what a peer says of a member; `by`: who made it so, as far as known. Only a member itself says `alive`. */
@@ -113,7 +94,7 @@ export class Roster {
   /** Somebody says of us what we do not: take it back by a higher incarnation (refute). */
   #defend(record: MemberRecord, nowMs: number): void {
     const me = this.me();
-    if (record.incarnation === me.incarnation) this.sighted(record.bootNonce, nowMs);
+    if (!this.#out.claimed(record, nowMs)) return;
     // What others would not believe needs no answer; whatever they would, be it the state, the set or the name, does.
     if (covers(me, record)) return;
     // At the very top there is nothing left to raise; only a forger gets there.

@@ -10,11 +10,11 @@ import type {
   RangeView,
   SegmentView,
 } from './contract.ts';
-import type { Boot, Machine, NodeOptions, Outputs } from './machine.ts';
+import { nameWarnings } from './identity.ts';
+import type { Boot, Machine, NodeOptions, Outputs, Yielded } from './machine.ts';
 import { gauge, metricsOf } from './metrics.ts';
 import { resolveNode } from './mutations.ts';
 import { NodeCore, type NodeSettings } from './node.ts';
-import { DOUBLED } from './roster.ts';
 import { publicDigest } from './state.ts';
 
 export function createNode(
@@ -67,16 +67,12 @@ export class Node extends NodeCore implements Machine {
 
   warnings(): string[] {
     const out: string[] = [];
-    const { members } = this.state;
     if (this.options.insecure) {
       out.push(
         'traffic is not sealed (--insecure): anybody on the network can read and change the group; for test beds only',
       );
     }
-    for (const name of members.nameConflicts()) {
-      out.push(`more than one member is called '${name}': give each its own --name`);
-    }
-    if (this.doubled()) out.push(DOUBLED);
+    out.push(...nameWarnings(this.state));
     const disk = this.mutations.diskError;
     if (disk !== null) out.push(`the state directory cannot be written, changes are refused: ${disk}`);
     const { membersRefused, joinsRefused } = this.state.counters;
@@ -91,7 +87,7 @@ export class Node extends NodeCore implements Machine {
           'see whether this machine is overloaded or its network loses datagrams',
       );
     }
-    out.push(...this.strangerWarnings());
+    out.push(...this.peerWarnings());
     const contacts = this.tasks.contacting;
     if (contacts.length > 0) out.push(`no contact has answered yet: ${contacts.join(', ')}`);
     const { unownedPositions } = this.state.ownership.snapshot();
@@ -190,6 +186,10 @@ export class Node extends NodeCore implements Machine {
 
   left(): boolean {
     return this.hasLeft;
+  }
+
+  yielded(): Yielded | null {
+    return this.identity.yielded();
   }
 
   nextCounter(): number {

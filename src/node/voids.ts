@@ -7,8 +7,9 @@ import type { GroupState } from './state.ts';
 const ALONE_MS = 3000;
 
 /**
- * Counters leased before a crash and never used, declared seen without content (void), so that every context stays one
- * interval per actor.
+ * Counters of this node that were never used, though others above them were (each start begins at a number of its own, and
+ * a crash wastes the rest of a lease), are declared seen without content (void), so that every context stays one interval
+ * per actor.
  *
  * A change may have spread although its journal record was lost with the crash, and then others have let go of what it
  * replaced. To call such a dot void would take from them what it put in its place, and an acknowledged registration with
@@ -17,51 +18,69 @@ const ALONE_MS = 3000;
  */
 export class Voids {
   readonly #state: GroupState;
-  readonly #leaseFrom: number;
+  readonly #next: () => number;
   readonly #waiting: () => boolean;
   readonly #caughtUp = new Set<NodeId>();
   #aloneMs = Infinity;
-  #done: boolean;
+  /** A member is not caught up with: not looked at again before one more is. */
+  #blocked = false;
+  /** Something was declared by this process. */
+  declared = false;
 
-  /** Counters below `leaseFrom` are of earlier lives. `waiting`: contacts are still being tried. */
-  constructor(state: GroupState, leaseFrom: number, waiting: () => boolean) {
+  /** `next`: the first counter not handed out. `waiting`: contacts are still being tried. */
+  constructor(state: GroupState, next: () => number, waiting: () => boolean) {
     this.#state = state;
-    this.#leaseFrom = leaseFrom;
+    this.#next = next;
     this.#waiting = waiting;
-    this.#done = leaseFrom <= 1;
   }
 
   start(nowMs: number): void {
-    if (!this.#done) this.#aloneMs = nowMs + ALONE_MS;
+    this.#aloneMs = nowMs + ALONE_MS;
   }
 
   nextMs(): number {
     return this.#aloneMs;
   }
 
-  /** This node has all that the member had. Returns what is to be spread, once. */
+  /** This node has all that the member had. Returns what is to be spread. */
   caughtUp(id: NodeId): Delta | null {
-    if (this.#done || this.#caughtUp.has(id)) return null;
     this.#caughtUp.add(id);
-    return this.#declare();
+    this.#blocked = false;
+    return this.due();
   }
 
   /** For the node that nobody answers because there is nobody. */
   wake(nowMs: number): Delta | null {
     if (nowMs < this.#aloneMs) return null;
     this.#aloneMs = Infinity;
-    return this.#waiting() ? null : this.#declare();
+    this.#blocked = false;
+    return this.due();
   }
 
-  #declare(): Delta | null {
+  /** To be asked after a change of this node's own as well: it may have left a gap below it. */
+  due(): Delta | null {
     const { members, map } = this.#state;
-    for (const { record } of members.all()) {
-      if (record.id !== members.self && record.state !== STATE.left && !this.#caughtUp.has(record.id))
-        return null;
+    const seen = map.seenOf(members.self);
+    if (this.#blocked || (seen.length <= 2 && (seen[0] ?? 1) === 1)) return null;
+    if (!this.#knowsAll()) {
+      this.#blocked = true;
+      return null;
     }
-    this.#done = true;
-    this.#aloneMs = Infinity;
-    const delta = map.voidCounters(members.self, 1, this.#leaseFrom - 1);
-    return delta.context.length === 0 ? null : delta;
+    const top = Math.min(seen[seen.length - 1] as number, this.#next() - 1);
+    if (top < 1) return null;
+    const delta = map.voidCounters(members.self, 1, top);
+    if (delta.context.length === 0) return null;
+    this.declared = true;
+    return delta;
+  }
+
+  #knowsAll(): boolean {
+    let others = 0;
+    for (const { record } of this.#state.members.all()) {
+      if (record.id === this.#state.members.self || record.state === STATE.left) continue;
+      if (!this.#caughtUp.has(record.id)) return false;
+      others++;
+    }
+    return others > 0 || (this.#aloneMs === Infinity && !this.#waiting());
   }
 }

@@ -65,6 +65,7 @@ const messages: Message[] = [
   { kind: KIND.hello, cluster: 'shoal', record, digests },
   { kind: KIND.welcome, record, digests },
   { kind: KIND.reject, reason: 'no' },
+  { kind: KIND.twin, question: 1, answer: 2, bootNonce: 3, incarnation: 4, ageMs: 5, verdict: 1 },
   { kind: KIND.end },
   {
     kind: KIND.summary,

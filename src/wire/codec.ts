@@ -164,6 +164,8 @@ function toWire(m: Message): unknown[] {
       return [m.kind, m.nonce, nodeIdToBytes(m.target)];
     case KIND.probeReport:
       return [m.kind, m.nonce, m.answered ? 1 : 0, m.record === null ? null : recordToWire(m.record)];
+    case KIND.twin:
+      return [m.kind, m.question, m.answer, m.bootNonce, m.incarnation, Math.round(m.ageMs), m.verdict];
   }
 }
 
@@ -267,6 +269,20 @@ const READERS: Readonly<Record<number, Reader>> = {
     const record = who === null ? null : recordFromWire(who);
     if (!isCount(nonce, 0xffffffff) || !isCount(answered) || (who !== null && record === null)) return null;
     return { kind: KIND.probeReport, nonce, answered: (answered & 1) !== 0, record };
+  },
+  [KIND.twin]: ([, question, answer, bootNonce, incarnation, ageMs, verdict]) => {
+    if (!isCount(question, 0xffffffff) || !isCount(answer, 0xffffffff) || !isCount(bootNonce, 0xffffffff))
+      return null;
+    if (!isCount(incarnation, MAX_INCARNATION) || !isCount(ageMs) || !isCount(verdict, 2)) return null;
+    return {
+      kind: KIND.twin,
+      question,
+      answer,
+      bootNonce,
+      incarnation,
+      ageMs,
+      verdict: verdict as 0 | 1 | 2,
+    };
   },
 };
 

@@ -43,6 +43,7 @@ export {
   type Standing,
   type SummaryMessage,
   type TreeMessage,
+  type TwinMessage,
   type WelcomeMessage,
   WIRE_VERSION,
 } from './message.ts';

@@ -26,6 +26,7 @@ export const KIND = {
   probeAck: 18,
   probeAsk: 19,
   probeReport: 20,
+  twin: 21,
 } as const;
 
 /** Three 64-bit sums: of the map, of all that member records say, and of their lasting part. */
@@ -191,6 +192,21 @@ export interface ProbeReportMessage {
   readonly record: MemberRecord | null;
 }
 
+/** Between two processes with one node id: is the other alive, and which of the two has to give the id up? */
+export interface TwinMessage {
+  readonly kind: typeof KIND.twin;
+  /** To be repeated by whoever answers; 0: nothing is asked. */
+  readonly question: number;
+  /** The question this answers: proof that its sender lives now; 0: none. */
+  readonly answer: number;
+  readonly bootNonce: number;
+  readonly incarnation: number;
+  /** How long the sender's process has run. */
+  readonly ageMs: number;
+  /** By the one of the two that decides: 0 not said, 1 the receiver gives up the id, 2 the sender does. */
+  readonly verdict: 0 | 1 | 2;
+}
+
 export type Message =
   | TreeMessage
   | ListMessage
@@ -209,7 +225,8 @@ export type Message =
   | ReconcileMessage
   | ProbeMessage
   | ProbeAskMessage
-  | ProbeReportMessage;
+  | ProbeReportMessage
+  | TwinMessage;
 
 /** Why a datagram or frame was dropped. Each is a counter in the metrics. */
 export const DROP_REASONS = [

@@ -153,7 +153,8 @@ export class Bed {
           '--cluster',
           CLUSTER,
         ],
-        ...['--data-dir', dataDir, '--insecure', '--bind', gossipOf(node), ...flags],
+        ...(flags.includes('--key-file') ? [] : ['--insecure']),
+        ...['--data-dir', dataDir, '--bind', gossipOf(node), ...flags],
       ],
       true,
     );

@@ -139,6 +139,8 @@ export class MemberWatch implements Watcher {
   mustNotDown: (subject: NodeId) => boolean = () => false;
   /** Called for every suspicion and verdict. `by`: the host that tells of it; the maker is the event's origin. */
   onVerdict: (by: SimHost, event: NodeEvent) => void = () => {};
+  /** Called for every member that a host lists as left from now on. */
+  onLeave: (by: SimHost, event: NodeEvent) => void = () => {};
 
   constructor(world: World) {
     this.#world = world;
@@ -160,6 +162,7 @@ export class MemberWatch implements Watcher {
         `${host.address} believes ${event.name} (${event.subject}) ${event.type.slice(7)}`,
       );
     }
+    if (event.type === 'member-leave') this.onLeave(host, event);
     if (event.type === 'member-leave' && !this.#mayLeave.has(event.subject)) {
       this.#world.violate(
         'members',

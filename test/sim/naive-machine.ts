@@ -74,6 +74,7 @@ export class NaiveMachine implements Machine {
   datagram(): void {}
   accepted(): void {}
   opened(): void {}
+  moved(): void {}
   closed(): void {}
   leased(): void {}
 
@@ -171,6 +172,10 @@ export class NaiveMachine implements Machine {
 
   segments() {
     return [{ start: 0, end: 0xffffffff, owners: [] }];
+  }
+
+  yielded(): null {
+    return null;
   }
 
   left(): boolean {

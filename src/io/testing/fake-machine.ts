@@ -8,6 +8,7 @@ import type {
   NodeFactory,
   NodeOptions,
   Outputs,
+  Yielded,
 } from '../../node/index.ts';
 
 export class FakeMachine implements Machine {
@@ -43,6 +44,9 @@ export class FakeMachine implements Machine {
   }
   datagram(bytes: Uint8Array, from: string, viaMulticast: boolean): void {
     this.inputs.push({ kind: 'datagram', bytes: Buffer.from(bytes).toString(), from, viaMulticast });
+  }
+  moved(addresses: readonly string[]): void {
+    this.inputs.push({ kind: 'moved', addresses });
   }
   accepted(stream: number, from: string): void {
     this.inputs.push({ kind: 'accepted', stream, from });
@@ -95,6 +99,8 @@ export class FakeMachine implements Machine {
   metrics = () => [];
   propagationMs = () => [];
   left = () => this.hasLeft;
+  yieldedAs: Yielded | null = null;
+  yielded = () => this.yieldedAs;
   nextCounter = () => this.counter;
   snapshotBytes = () => this.snapshotContent;
 }

@@ -117,6 +117,41 @@ export function killRun(run: KillRun): RunResult {
   });
 }
 
+/** A daemon that was told to leave ends when that was said, after this long at the latest. */
+const FAREWELL_MS = 2000;
+
+/** One host after the other leaves a quiet group: how long until every other knows. */
+export function leaveRun(run: KillRun): RunResult {
+  const session = settledGroup(run, run.domains, { delayMs: 0.5, jitterMs: 1 });
+  const { world, members } = session;
+  world.network.link = { ...world.network.link, lossP: run.loss / 100 };
+  members.mustNotDown = () => true;
+  let told = 0;
+  let lastMs = 0;
+  members.onLeave = () => {
+    told++;
+    lastMs = world.nowMs;
+  };
+  const delays: number[] = [];
+  for (let i = 0; i < run.kills && world.running().length > 3 && !session.failed; i++) {
+    const hosts = world.running();
+    const leaver = hosts[session.rng.below(hosts.length)] as SimHost;
+    session.beforeLeave(leaver);
+    told = 0;
+    const fromMs = world.nowMs;
+    leaver.command({ kind: 'leave', release: false });
+    world.runUntilTrue(() => leaver.machine?.left() === true, fromMs + FAREWELL_MS, 1);
+    leaver.stopCleanly();
+    // Itself too.
+    if (!world.runUntilTrue(() => told >= hosts.length, fromMs + KNOWN_WITHIN_MS, 10) && !session.failed)
+      world.violate('detection', `${told} of ${hosts.length} know of a leave after ${KNOWN_WITHIN_MS} ms`);
+    delays.push(lastMs - fromMs);
+    world.runUntil(world.nowMs + 1000 + 2000 * session.rng.unit());
+  }
+  delays.sort((a, b) => a - b);
+  return result(run.seed, session, { nodes: run.nodes, leaves: delays.length, allKnowMs: spread(delays) });
+}
+
 export interface AlarmRun extends DetectionRun {
   readonly seconds: number;
   /** Percent. */

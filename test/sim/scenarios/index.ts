@@ -2,7 +2,7 @@ import { createNode } from '../../../src/node/index.ts';
 import { MUTANTS } from '../mutants.ts';
 import type { RunResult } from '../result.ts';
 import { brokenRun } from './broken.ts';
-import { alarmRun, killRun, stallRun } from './detection.ts';
+import { alarmRun, killRun, leaveRun, stallRun } from './detection.ts';
 import { faultRun } from './faults.ts';
 import { halving, lanRun, minimalRun } from './minimal.ts';
 import { partitionRun } from './partition.ts';
@@ -127,6 +127,20 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
         loss: settings.loss,
         domains: settings.domains,
         formed: (settings.nodes ?? 64) > 100 && settings.domains === 0 ? createNode : null,
+        ...logging(settings),
+      }),
+  },
+  leave: {
+    what: 'in a quiet group of --nodes (64) one after another leaves (--changes, 50): how long until all know',
+    run: (settings) =>
+      leaveRun({
+        seed: settings.seed,
+        factory: createNode,
+        nodes: settings.nodes ?? 64,
+        kills: Math.min(settings.changes, (settings.nodes ?? 64) / 2),
+        loss: settings.loss,
+        domains: settings.domains,
+        formed: null,
         ...logging(settings),
       }),
   },
