@@ -15,6 +15,7 @@ export default defineConfig({
             'test/unit/**/*.test.ts',
             'test/sim/**/*.test.ts',
             'test/fuzz/**/*.test.ts',
+            'test/chaos/**/*.test.ts',
           ],
           testTimeout: 60_000,
         },

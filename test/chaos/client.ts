@@ -4,6 +4,7 @@ import type { Board } from './fleet.ts';
 
 /** A connection idle for longer may be about to be closed by the agent. */
 const IDLE_MS = 2_000;
+const ANSWER_MS = 10_000;
 
 /**
  * Calls on the boards' Unix sockets, over kept connections, one call at a time on each. A call waits for as long as the
@@ -27,13 +28,6 @@ export class Clients {
     return reply;
   }
 
-  /** The body of a 200. */
-  async get<T>(board: Board, path: string): Promise<T> {
-    const { status, json } = await this.call(board, 'GET', path);
-    if (status !== 200) throw new Error(`${board.name}: GET ${path}: ${status} ${JSON.stringify(json)}`);
-    return json as T;
-  }
-
   /** Closes what is not in use: before descriptors are counted. */
   close(): void {
     for (const idle of this.#idle.values()) for (const { pipe } of idle.splice(0)) pipe.close();
@@ -55,6 +49,35 @@ export class Clients {
   #prune(idle: { readonly pipe: Pipe; readonly sinceMs: number }[]): void {
     while (idle[0] !== undefined && performance.now() - idle[0].sinceMs > IDLE_MS) idle.shift()?.pipe.close();
   }
+}
+
+/** The text of a 200, on a connection of its own: long lists come in pieces, which the small client does not know. */
+export function getText(board: Board, path: string): Promise<string> {
+  return new Promise((done, fail) => {
+    if (board.ready === null) {
+      fail(new Error(`${board.name} is not up`));
+      return;
+    }
+    const call = request({ socketPath: board.ready.socket, path, agent: false }, (response) => {
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('data', (chunk) => {
+        text += chunk;
+      });
+      response.on('error', fail);
+      response.on('end', () => {
+        if (response.statusCode === 200) done(text);
+        else fail(new Error(`${board.name}: GET ${path}: ${response.statusCode} ${text}`));
+      });
+    });
+    call.on('error', fail);
+    call.setTimeout(ANSWER_MS, () => call.destroy(new Error(`${board.name}: GET ${path}: no answer`)));
+    call.end();
+  });
+}
+
+export async function get<T>(board: Board, path: string): Promise<T> {
+  return JSON.parse(await getText(board, path)) as T;
 }
 
 export interface MemberEvent {

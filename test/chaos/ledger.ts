@@ -37,8 +37,9 @@ export interface Entry {
   readonly tokens: Token[];
   /** For each host, the bits it surely has observed. */
   readonly observed: number[];
-  /** Releases and registers without an answer yet. */
+  /** Releases and registers without an answer yet, and all that were ever asked. */
   removing: number;
+  removals: number;
   /** The hosts whose disks refused a change of it. */
   readonly muddledBy: Set<number>;
 }
@@ -65,8 +66,9 @@ export interface Asked {
   readonly token: Token | null;
   /** What it surely removes when it is acknowledged. */
   readonly surely: readonly Token[];
-  /** One that this host has acknowledged: unless something may remove it, the entry is registered there. */
-  readonly present: Token | null;
+  /** This host has acknowledged what nothing may have removed: the entry is registered there, if no others are removing. */
+  readonly present: boolean;
+  readonly removals: number;
 }
 
 export class Ledger {
@@ -88,7 +90,16 @@ export class Ledger {
         const start = (owner * rangesPerNode + i) * 4096;
         const observed = new Array<number>(hosts).fill(0);
         const end = start + 4095;
-        entries.push({ owner, start, end, tokens: [], observed, removing: 0, muddledBy: new Set() });
+        entries.push({
+          owner,
+          start,
+          end,
+          tokens: [],
+          observed,
+          removing: 0,
+          removals: 0,
+          muddledBy: new Set(),
+        });
       }
     }
     this.entries = entries;
@@ -102,11 +113,12 @@ export class Ledger {
     const removes = kind === 'release' || kind === 'register';
     const surely = removes ? entry.tokens.filter((t) => (t.bit & mask) !== 0) : [];
     const own = (t: Token): boolean => t.host === host && t.amount > 0 && t.state === 'acknowledged';
-    const present = entry.tokens.find((t) => own(t) && !t.maybeRemoved) ?? null;
+    const present = entry.tokens.some((t) => own(t) && !t.maybeRemoved);
     const before = entry.removing;
     if (removes) {
       for (const token of entry.tokens) token.maybeRemoved = true;
       entry.removing++;
+      entry.removals++;
     }
     let token: Token | null = null;
     if (amount !== 0) {
@@ -123,7 +135,8 @@ export class Ledger {
       };
       entry.tokens.push(token);
     }
-    return { entry, kind, host, boot: this.#boots[host] ?? 0, amount, token, surely, present };
+    const { removals } = entry;
+    return { entry, kind, host, boot: this.#boots[host] ?? 0, amount, token, surely, present, removals };
   }
 
   /** The answer; null: there was none, and there will be none, because the process is gone. */
@@ -245,12 +258,9 @@ export class Ledger {
     }
     if (token !== null) token.state = 'refused';
     if (ALLOWED.has(code)) return;
-    if (
-      code === 'not-registered' &&
-      (kind === 'release' || kind === 'decrease') &&
-      asked.present?.maybeRemoved !== false
-    )
-      return;
+    const wantsOne = kind === 'release' || kind === 'decrease';
+    const surelyOne = asked.present && asked.removals === entry.removals;
+    if (code === 'not-registered' && wantsOne && !surelyOne) return;
     if (isMuddled(entry)) return;
     this.violations.push(`answers: ${kind} of ${nameOf(entry)} on host ${asked.host} was refused: ${code}`);
   }

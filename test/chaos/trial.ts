@@ -15,7 +15,7 @@ import { SeededRng } from '../../src/base/index.ts';
 import { DotLedger, readState } from '../bench/disk-audit.ts';
 import { sleep, until } from '../bench/proc.ts';
 import { round } from '../bench/stats.ts';
-import { Clients, follow, type MemberEvent } from './client.ts';
+import { Clients, follow, get, type MemberEvent } from './client.ts';
 import { type Board, Fleet } from './fleet.ts';
 import { type Entry, Ledger } from './ledger.ts';
 import { Network } from './network.ts';
@@ -171,7 +171,7 @@ export class Trial {
 
   async #agrees(): Promise<boolean> {
     const { boards } = this.fleet;
-    const all = await Promise.all(boards.map((board) => this.clients.get<StatusRow>(board, '/v1/status')));
+    const all = await Promise.all(boards.map((board) => get<StatusRow>(board, '/v1/status')));
     const [first] = all;
     return all.every(
       ({ digest, members }) =>
@@ -182,7 +182,7 @@ export class Trial {
   async #disagreement(): Promise<string> {
     const lines = this.fleet.boards.map(async (board) => {
       if (!board.up) return `${board.name} is not up`;
-      const call = this.clients.get<StatusRow>(board, '/v1/status');
+      const call = get<StatusRow>(board, '/v1/status');
       const status = await Promise.race([call, sleep(2_000)]).catch((error: Error) => error.message);
       if (typeof status !== 'object') return `${board.name}: ${status ?? 'no answer'}`;
       const { alive, suspect, down, left } = status.members;
@@ -230,7 +230,7 @@ export class Trial {
   }
 
   async #mapOf(board: Board): Promise<Map<string, number>> {
-    const { ranges } = await this.clients.get<{ ranges: RangeRow[] }>(board, '/v1/ranges');
+    const { ranges } = await get<{ ranges: RangeRow[] }>(board, '/v1/ranges');
     return new Map(ranges.map(({ node, start, end, priority }) => [`${node} ${start}-${end}`, priority]));
   }
 

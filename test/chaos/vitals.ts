@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { sleep } from '../bench/proc.ts';
 import { median } from '../bench/stats.ts';
+import { getText } from './client.ts';
 import type { Board } from './fleet.ts';
 import type { Trial } from './trial.ts';
 
@@ -119,13 +120,10 @@ export class Vitals {
   }
 
   async #count(board: Board): Promise<Holdings> {
-    const { json } = await this.#trial.clients.call(board, 'GET', '/metrics');
-    this.#trial.clients.close();
+    const text = await getText(board, '/metrics');
     let sockets = 0;
     let timers = 0;
-    for (const [, type, count] of String(json).matchAll(
-      /^shoal_process_active_resources\{type="(\w+)"\} (\d+)$/gm,
-    )) {
+    for (const [, type, count] of text.matchAll(/^shoal_process_active_resources\{type="(\w+)"\} (\d+)$/gm)) {
       if (type === 'Timeout') timers += Number(count);
       else sockets += Number(count);
     }
