@@ -18,14 +18,18 @@
  * itself and reads no clock. The times follow from `DetectionSettings` (prober.ts), which has the formula.
  *
  * Invariants: a record never goes back in the lattice; `view()` is the same on all nodes with the same records; names may
- * clash (both members stay, the status says so). Bounds: LIMITS.members, then new ones are refused and counted;
- * LIMITS.probeErrands; one round at a time per member.
+ * clash (both members stay, the status says so). Traffic and times do not depend on the size of the group. Bounds:
+ * LIMITS.members, then new ones are refused and counted; LIMITS.probeErrands; one round at a time per member. A member this
+ * node never dealt with costs its record and two words.
  * Departures: two records of one incarnation with different contents (a cloned identity) are ordered by boot nonce, where
  * SWIM has no answer. Half of the probes go round a shared ring, which bounds the time to the first probe by two periods,
  * where independent choices have a tail. Helpers' nacks count as confirmations, so that these need not wait for other
  * probers. Who only heard of a suspicion does not time it out but, when nobody decides, probes for itself; so a lost
  * refutation costs no false verdict. The suspicion's length does not grow with the group: news travel by a tree, in hops.
- * Tests: record.test.ts (the lattice laws), rtt.test.ts, prober.test.ts; test/sim/detection.test.ts.
+ * There is no probe by stream (memberlist has one): who gets no datagram from anybody takes no part in spreading, and a
+ * member half there would be suspected and deny it for ever; one-way and single bad links are what helpers are for.
+ * Tests: record.test.ts (the lattice laws), rtt.test.ts, prober.test.ts; node/detection.test.ts; test/sim/detection.test.ts,
+ * and the scenarios kill (to 5000 nodes), leave, alarms, stalls; test/net/detection.test.ts; `npm run bench -- detect`.
  */
 export { LocalHealth, WORST_HEALTH } from './health.ts';
 export { Member, MemberList, type MergeResult } from './list.ts';

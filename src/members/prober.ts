@@ -10,8 +10,8 @@ import { Targets } from './targets.ts';
  * The rate of probing and the patience before `down`, milliseconds. A dead member is first probed within two periods, is
  * suspected some seven answer times later (60 ms each on a LAN), and called down after
  * `suspicionPeriods * probePeriodMs` more when three others confirm it, three times that when nobody does; both are
- * multiplied by this node's local health. Traffic: one probe and one answer of about 55 bytes each, headers included,
- * per node and period, whatever the size of the group.
+ * multiplied by this node's local health. Traffic: one probe and one answer of 56 bytes each, headers included,
+ * per node and period, whatever the size of the group. (README, "Failure detection", has it as a table for operators.)
  */
 export interface DetectionSettings {
   readonly probePeriodMs: number;

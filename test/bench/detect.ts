@@ -1,7 +1,7 @@
 /**
  * How soon a group knows that a member died or left, and what watching over each other costs:
- * `npm run bench -- detect [--sizes 5,32,64] [--kills 10] [--leaves 5] [--systems serf,shoal-multicast,shoal-tree]
- * [--settle 10] [--idle 20]` (seconds).
+ * `npm run bench -- detect [--sizes 5,32,64] [--kills 10] [--serf-kills 5] [--leaves 4]
+ * [--systems serf,shoal-multicast,shoal-tree] [--settle 5] [--idle 15]` (seconds).
  *
  * Processes, namespaces, traffic and streams as in `spread`. A node is killed (SIGKILL) at a random moment; each other node
  * knows when its stream shows the event, by this one process's clock. "All" is the last of them. Then the node starts
@@ -25,6 +25,7 @@ const AIM_IDLE = 1.5;
 
 interface Plan {
   readonly kills: number;
+  readonly serfKills: number;
   readonly leaves: number;
   readonly settleSeconds: number;
   readonly idleSeconds: number;
@@ -48,7 +49,16 @@ interface Result {
 }
 
 export async function run(args: string[]): Promise<boolean> {
-  const given = new Args(args, ['sizes', 'kills', 'leaves', 'systems', 'settle', 'idle', 'deadline']);
+  const given = new Args(args, [
+    'sizes',
+    'kills',
+    'serf-kills',
+    'leaves',
+    'systems',
+    'settle',
+    'idle',
+    'deadline',
+  ]);
   const systems = given.texts('systems', SYSTEMS);
   for (const name of systems) {
     if (!(SYSTEMS as readonly string[]).includes(name)) {
@@ -57,9 +67,10 @@ export async function run(args: string[]): Promise<boolean> {
   }
   const plan: Plan = {
     kills: given.number('kills', 10),
-    leaves: given.number('leaves', 5),
-    settleSeconds: given.number('settle', 10),
-    idleSeconds: given.number('idle', 20),
+    serfKills: given.number('serf-kills', 5),
+    leaves: given.number('leaves', 4),
+    settleSeconds: given.number('settle', 5),
+    idleSeconds: given.number('idle', 15),
     deadlineSeconds: given.number('deadline', 60),
   };
   const results: Result[] = [];
@@ -87,7 +98,8 @@ async function measure(system: System, size: number, plan: Plan): Promise<Result
     await sleep(plan.settleSeconds * 1000);
     const idleBytesPerSecond = await idling(group, plan.idleSeconds);
     const busy = new Busy();
-    const down = await again(group, plan.kills, plan.deadlineSeconds, async (node) => {
+    const kills = system === 'serf' ? plan.serfKills : plan.kills;
+    const down = await again(group, kills, plan.deadlineSeconds, async (node) => {
       const atMs = performance.now();
       group.kill(node);
       return atMs;
@@ -122,7 +134,7 @@ async function again(
 ): Promise<Times> {
   const known: Times = { last: [], each: [], missed: 0 };
   for (let i = 0; i < times; i++) {
-    await sleep(500 + Math.random() * 1500);
+    await sleep(300 + Math.random() * 800);
     const node = 1 + Math.floor(Math.random() * (group.pids.length - 1));
     const told = awaitAll(group, node);
     const fromMs = await end(node);
