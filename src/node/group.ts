@@ -10,6 +10,7 @@ import {
   encodeValue,
   isCount,
   isList,
+  type Newer,
   recordsFromWire,
   recordToWire,
 } from '../wire/index.ts';
@@ -71,11 +72,15 @@ function accusationsFromWire(value: unknown): Accusation[] | null {
   return out;
 }
 
-export function decodeGroup(payload: Uint8Array): Group | null {
+/** Elements of a group's array. */
+const FIELDS = 4;
+
+/** Null when it is malformed. What a later version added is ignored, and counted in `newer`. */
+export function decodeGroup(payload: Uint8Array, newer?: Newer): Group | null {
   const value = decodeValue(payload);
   if (!isList(value) || !isList(value[1])) return null;
   const origin = asNodeId(value[0]);
-  const records = recordsFromWire(value[2]);
+  const records = recordsFromWire(value[2], newer);
   const accusations = accusationsFromWire(value[3]);
   if (origin === null || records === null || accusations === null) return null;
   const deltas: Delta[] = [];
@@ -84,6 +89,7 @@ export function decodeGroup(payload: Uint8Array): Group | null {
     if (delta === null) return null;
     deltas.push(delta);
   }
+  if (newer !== undefined && value.length > FIELDS) newer.groups++;
   return { origin, deltas, records, accusations };
 }
 

@@ -1,7 +1,7 @@
 import type { NodeId } from '../base/index.ts';
 import { type Delta, type DeltaEntry, type RangeKey, respondReconcile, type Span } from '../crdt/index.ts';
 import type { MemberRecord } from '../members/index.ts';
-import { reconcileFromWire, reconcileToWire } from '../wire/index.ts';
+import { type Newer, reconcileFromWire, reconcileToWire } from '../wire/index.ts';
 import type { Counters } from './counters.ts';
 import type { Disk } from './disk.ts';
 import { type Accusation, decodeGroup } from './group.ts';
@@ -24,6 +24,8 @@ const GONE_PER_RECORD = 8192;
 export class Intake {
   readonly counters = { malformedGroups: 0, malformedSteps: 0, lifts: 0 };
   readonly propagation = new Propagation();
+  /** In the groups that came. */
+  readonly newer: Newer = { messages: 0, records: 0, groups: 0 };
   readonly #state: GroupState;
   readonly #disk: Disk;
   readonly #dots: Counters;
@@ -38,7 +40,7 @@ export class Intake {
 
   /** A broadcast's payload that is new here. `ageMs` is its age when the last hop sent it. */
   deliver(payload: Uint8Array, from: NodeId, ageMs: number, nowMs: number): void {
-    const group = decodeGroup(payload);
+    const group = decodeGroup(payload, this.newer);
     if (group === null) {
       this.counters.malformedGroups++;
       return;

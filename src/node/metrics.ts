@@ -34,15 +34,23 @@ export function metricsOf(node: NodeCore): MetricFamily[] {
   return [...messageFigures(node), ...machineryFigures(node), propagationFigures(node)];
 }
 
-function messageFigures({ link, receivedMessages, drops }: NodeCore): MetricFamily[] {
+function messageFigures({ link, receivedMessages, drops, intake }: NodeCore): MetricFamily[] {
   const sent = byKind(link.sentMessages);
   const bytes = byKind(link.sentBytes);
   const received = byKind(receivedMessages);
+  const [one, other] = [link.codec.newer, intake.newer];
+  const newer = {
+    messages: one.messages + other.messages,
+    records: one.records + other.records,
+    groups: one.groups + other.groups,
+  };
+  const newerHelp = 'Read with parts left out that a later version added, by what.';
   return [
     counter('shoal_messages_sent_total', 'Messages sent, by kind.', 'kind', sent),
     counter('shoal_message_bytes_sent_total', 'Bytes of messages sent, by kind.', 'kind', bytes),
     counter('shoal_messages_received_total', 'Messages received and decoded, by kind.', 'kind', received),
     counter('shoal_messages_dropped_total', 'Datagrams and frames dropped, by reason.', 'reason', drops),
+    counter('shoal_messages_newer_total', newerHelp, 'what', newer),
     counter('shoal_link_total', 'Too large for a datagram; to nobody known.', 'what', link.counters),
   ];
 }

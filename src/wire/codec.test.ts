@@ -169,3 +169,43 @@ describe('members met on the wire', () => {
     expect(list.merge(record)).toEqual({ kind: 'none' });
   });
 });
+
+describe('what a later version adds', () => {
+  const bare = (message: Message): Uint8Array => codec.encode(message);
+  const grown = (bytes: Uint8Array, more: (array: unknown[]) => unknown[]): Uint8Array => {
+    const body = encodeValue(more(decodeValue(bytes.subarray(ENVELOPE_BYTES)) as unknown[]));
+    const out = new Uint8Array(ENVELOPE_BYTES + body.length);
+    out.set(bytes.subarray(0, ENVELOPE_BYTES));
+    out.set(body, ENVELOPE_BYTES);
+    return out;
+  };
+
+  it('is counted for each kind of message, and nothing of this version is', () => {
+    const reader = new Codec('shoal', B);
+    for (const message of messages) reader.decode(bare(message));
+    expect(reader.newer).toEqual({ messages: 0, records: 0, groups: 0 });
+    for (const [i, message] of messages.entries()) {
+      expect(reader.decode(grown(bare(message), (array) => [...array, 'more']))).toEqual({
+        sender: A,
+        message,
+      });
+      expect(reader.newer.messages).toBe(i + 1);
+    }
+  });
+
+  it('is counted for a member record in each kind that carries one', () => {
+    const reader = new Codec('shoal', B);
+    const more = (value: unknown): unknown => {
+      if (!Array.isArray(value)) return value;
+      const isRecord = value.length === 12 && value[5] === record.name;
+      return isRecord ? [...value, { later: [1] }] : value.map(more);
+    };
+    let expected = 0;
+    for (const message of messages) {
+      if (!JSON.stringify(message).includes(record.name)) continue;
+      expect(reader.decode(grown(bare(message), (array) => array.map(more)))).toEqual({ sender: A, message });
+      expect(reader.newer).toEqual({ messages: 0, records: ++expected, groups: 0 });
+    }
+    expect(expected).toBeGreaterThan(5);
+  });
+});

@@ -7,6 +7,7 @@ import {
   type DropReason,
   KIND,
   type Message,
+  type Newer,
   type ProbeMessage,
   type Standing,
   type TreeMessage,
@@ -53,6 +54,8 @@ export type Decoded =
 
 /** Encodes and decodes messages of one cluster, as one sender. */
 export class Codec {
+  /** Counted over all that was decoded. */
+  readonly newer: Newer = { messages: 0, records: 0, groups: 0 };
   readonly #tag: number;
   readonly #sender: Uint8Array;
 
@@ -91,8 +94,10 @@ export class Codec {
     if (!isList(value) || !isCount(value[0])) return { drop: 'malformed', sender };
     const read = READERS[value[0]];
     if (read === undefined) return { drop: 'unknown-kind', sender };
-    const message = read(value);
-    return message === null ? { drop: 'malformed', sender } : { sender, message };
+    const message = read(value, this.newer);
+    if (message === null) return { drop: 'malformed', sender };
+    if (value.length > (ELEMENTS[value[0]] as number)) this.newer.messages++;
+    return { sender, message };
   }
 }
 
@@ -174,7 +179,32 @@ function probeToWire({ kind, nonce, digest, hears, standing, record }: ProbeMess
   return [kind, nonce, digest, hears ? 1 : 0, told, record === null ? null : recordToWire(record)];
 }
 
-type Reader = (value: readonly unknown[]) => Message | null;
+type Reader = (value: readonly unknown[], newer: Newer) => Message | null;
+
+/** How many elements this version writes, by message number: more than that come from a later one. */
+const ELEMENTS: Readonly<Record<number, number>> = {
+  [KIND.tree]: 3,
+  [KIND.list]: 5,
+  [KIND.ack]: 3,
+  [KIND.multicast]: 6,
+  [KIND.beacon]: 8,
+  [KIND.askRepair]: 2,
+  [KIND.repair]: 5,
+  [KIND.digest]: 5,
+  [KIND.digestReply]: 5,
+  [KIND.hello]: 4,
+  [KIND.welcome]: 3,
+  [KIND.reject]: 2,
+  [KIND.end]: 1,
+  [KIND.summary]: 2,
+  [KIND.members]: 3,
+  [KIND.reconcile]: 2,
+  [KIND.probe]: 6,
+  [KIND.probeAck]: 6,
+  [KIND.probeAsk]: 3,
+  [KIND.probeReport]: 4,
+  [KIND.twin]: 7,
+};
 
 /** By message number. A reader ignores array elements behind the ones it knows: that is how messages grow. */
 const READERS: Readonly<Record<number, Reader>> = {
@@ -205,7 +235,7 @@ const READERS: Readonly<Record<number, Reader>> = {
       return null;
     return { kind: KIND.multicast, bootNonce, seq, id, ageMs: age / 10, payload: copy(payload) };
   },
-  [KIND.beacon]: ([, bootNonce, seq, viewName, heard, idList, sums, who]) => {
+  [KIND.beacon]: ([, bootNonce, seq, viewName, heard, idList, sums, who], newer) => {
     const view = unpack48(viewName, 1)?.[0];
     const digests = unpackDigests(sums);
     const heardIds = idList === null ? [] : unpackIds(idList, LIMITS.datagramBytes / 8);
@@ -214,7 +244,7 @@ const READERS: Readonly<Record<number, Reader>> = {
     if (digests === null || heardIds === null) return null;
     let introduction = null;
     if (isList(who)) {
-      const record = recordFromWire(who[1]);
+      const record = recordFromWire(who[1], newer);
       if (!isText(who[0], LIMITS.nameBytes) || record === null) return null;
       introduction = { cluster: who[0], record };
     }
@@ -231,14 +261,14 @@ const READERS: Readonly<Record<number, Reader>> = {
   },
   [KIND.digest]: (value) => readDigest(KIND.digest, value),
   [KIND.digestReply]: (value) => readDigest(KIND.digestReply, value),
-  [KIND.hello]: ([, cluster, who, sums]) => {
-    const record = recordFromWire(who);
+  [KIND.hello]: ([, cluster, who, sums], newer) => {
+    const record = recordFromWire(who, newer);
     const digests = unpackDigests(sums);
     if (!isText(cluster, LIMITS.nameBytes) || record === null || digests === null) return null;
     return { kind: KIND.hello, cluster, record, digests };
   },
-  [KIND.welcome]: ([, who, sums]) => {
-    const record = recordFromWire(who);
+  [KIND.welcome]: ([, who, sums], newer) => {
+    const record = recordFromWire(who, newer);
     const digests = unpackDigests(sums);
     return record === null || digests === null ? null : { kind: KIND.welcome, record, digests };
   },
@@ -253,20 +283,20 @@ const READERS: Readonly<Record<number, Reader>> = {
     }
     return { kind: KIND.summary, members };
   },
-  [KIND.members]: ([, list, wanted]) => {
-    const records = recordsFromWire(list);
+  [KIND.members]: ([, list, wanted], newer) => {
+    const records = recordsFromWire(list, newer);
     const want = unpackIds(wanted, LIMITS.members);
     return records === null || want === null ? null : { kind: KIND.members, records, want };
   },
   [KIND.reconcile]: ([, step]) => (isBytes(step) ? { kind: KIND.reconcile, step: copy(step) } : null),
-  [KIND.probe]: (value) => readProbe(KIND.probe, value),
-  [KIND.probeAck]: (value) => readProbe(KIND.probeAck, value),
+  [KIND.probe]: (value, newer) => readProbe(KIND.probe, value, newer),
+  [KIND.probeAck]: (value, newer) => readProbe(KIND.probeAck, value, newer),
   [KIND.probeAsk]: ([, nonce, bytes]) => {
     const target = asNodeId(bytes);
     return isCount(nonce, 0xffffffff) && target !== null ? { kind: KIND.probeAsk, nonce, target } : null;
   },
-  [KIND.probeReport]: ([, nonce, answered, who]) => {
-    const record = who === null ? null : recordFromWire(who);
+  [KIND.probeReport]: ([, nonce, answered, who], newer) => {
+    const record = who === null ? null : recordFromWire(who, newer);
     if (!isCount(nonce, 0xffffffff) || !isCount(answered) || (who !== null && record === null)) return null;
     return { kind: KIND.probeReport, nonce, answered: (answered & 1) !== 0, record };
   },
@@ -286,7 +316,7 @@ const READERS: Readonly<Record<number, Reader>> = {
   },
 };
 
-function readProbe(kind: ProbeMessage['kind'], value: readonly unknown[]): Message | null {
+function readProbe(kind: ProbeMessage['kind'], value: readonly unknown[], newer: Newer): Message | null {
   const [, nonce, digest, flags, told, who] = value;
   if (!isCount(nonce, 0xffffffff) || !isCount(digest, 0xffffffff) || !isCount(flags)) return null;
   let standing: Standing | null = null;
@@ -294,7 +324,7 @@ function readProbe(kind: ProbeMessage['kind'], value: readonly unknown[]): Messa
     if (!isList(told) || !isCount(told[0], STATE.left) || !isCount(told[1], MAX_INCARNATION)) return null;
     standing = { state: told[0] as MemberState, incarnation: told[1] };
   }
-  const record = who === null ? null : recordFromWire(who);
+  const record = who === null ? null : recordFromWire(who, newer);
   if (who !== null && record === null) return null;
   return { kind, nonce, digest, hears: (flags & 1) !== 0, standing, record };
 }

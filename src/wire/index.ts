@@ -36,6 +36,7 @@ export {
   type MembersMessage,
   type Message,
   type MulticastMessage,
+  type Newer,
   type ProbeAskMessage,
   type ProbeMessage,
   type ProbeReportMessage,

@@ -228,6 +228,13 @@ export type Message =
   | ProbeReportMessage
   | TwinMessage;
 
+/** What came with more in it than this version knows: read as far as it is known, the rest ignored. Counters of the metrics. */
+export interface Newer {
+  messages: number;
+  records: number;
+  groups: number;
+}
+
 /** Why a datagram or frame was dropped. Each is a counter in the metrics. */
 export const DROP_REASONS = [
   'too-short',

@@ -1,6 +1,7 @@
 import { type Address, LIMITS, nodeIdToBytes } from '../base/index.ts';
 import { type MemberRecord, type MemberState, STATE } from '../members/index.ts';
 import { asAddress, asFigures, asNodeId, asTags, isCount, isList, isText } from './check.ts';
+import type { Newer } from './message.ts';
 
 /** Greatest incarnation believed: nobody restarts that often, and there is room above it to take a forged one back. */
 export const MAX_INCARNATION = 2 ** 48;
@@ -25,9 +26,13 @@ export function recordToWire(r: MemberRecord): unknown[] {
   ];
 }
 
-/** The record, or null when anything about it is malformed. */
-export function recordFromWire(value: unknown): MemberRecord | null {
-  if (!isList(value) || value.length < 12) return null;
+/** Elements of a record's array. */
+const FIELDS = 12;
+
+/** The record, or null when anything about it is malformed. What a later version added to it is ignored, and counted. */
+export function recordFromWire(value: unknown, newer?: Newer): MemberRecord | null {
+  if (!isList(value) || value.length < FIELDS) return null;
+  if (newer !== undefined && value.length > FIELDS) newer.records++;
   const id = asNodeId(value[0]);
   const [
     ,
@@ -83,11 +88,11 @@ export function recordFromWire(value: unknown): MemberRecord | null {
 }
 
 /** Records of a list; null when the list is malformed or too long. */
-export function recordsFromWire(value: unknown): MemberRecord[] | null {
+export function recordsFromWire(value: unknown, newer?: Newer): MemberRecord[] | null {
   if (!isList(value) || value.length > LIMITS.members) return null;
   const out: MemberRecord[] = [];
   for (const item of value) {
-    const record = recordFromWire(item);
+    const record = recordFromWire(item, newer);
     if (record === null) return null;
     out.push(record);
   }
