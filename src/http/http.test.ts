@@ -72,6 +72,7 @@ describe('reading', () => {
     ['/v1/coverage?copies=3', { covered: true, copies: 3, missingPositions: 0, gaps: [] }],
     ['/v1/converged', { converged: true, digest: 'd', members: [] }],
     ['/v1/propagation', { ms: [1.5, 2] }],
+    ['/v1/drops', { drops: [] }],
   ])('answers GET %s over TCP and over the socket alike', async (path, expected) => {
     for (const target of [it_.port, it_.socketPath]) {
       const answer = await ask(target, 'GET', path);

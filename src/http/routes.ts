@@ -4,6 +4,7 @@ import { LIMITS, ShoalError } from '../base/index.ts';
 import type { NodeApi } from '../node/contract.ts';
 import * as check from './check.ts';
 import { type Counters, processFamilies } from './counters.ts';
+import { dropsIn } from './drops.ts';
 import type { EventHub } from './events.ts';
 import { METRICS_TYPE, renderMetrics } from './metrics.ts';
 import * as q from './query.ts';
@@ -140,6 +141,7 @@ function watchRoutes({ api, hub, counters, version }: RouteParts): Route[] {
       hub.open(res, types, lastEventId);
       return { kind: 'taken' };
     }),
+    get('/v1/drops', [], () => list('drops', dropsIn([...api.metrics(), ...counters.families()]))),
     get('/metrics', [], () => {
       const families = [...api.metrics(), ...counters.families(), ...processFamilies(version)];
       return text(200, METRICS_TYPE, renderMetrics(families));

@@ -9,7 +9,7 @@ import { type Browser, type BrowserContextOptions, chromium, type Page } from 'p
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Address } from '../../src/base/index.ts';
 import type { HttpServer } from '../../src/http/index.ts';
-import type { SegmentView } from '../../src/node/contract.ts';
+import type { MetricFamily, SegmentView } from '../../src/node/contract.ts';
 import { member, nodeId, PageNode, servePage } from './page-node.ts';
 
 const CHROMIUM = '/usr/bin/chromium';
@@ -198,6 +198,86 @@ describe.skipIf(!installed)('the status page', () => {
     await page.fill('#ranges-filter', '0xc0000001');
     expect(await page.locator('#ranges-body tr').allTextContents()).toHaveLength(2);
     expect(await page.textContent('#ranges-summary')).toBe('2 matching of 9');
+  });
+
+  function troubled(): void {
+    node.memberList[1] = member(2, 'cod', { status: 'suspect', lastSeenMs: 2900, tags: { rack: 'b' } });
+    node.memberList[2] = member(3, 'eel', { status: 'down', lastSeenMs: 3_905_000, digest: null });
+    node.memberList[4] = member(5, 'roach', { status: 'left', lastSeenMs: 86_400_000, digest: null });
+    node.health = { score: 2, eventLoopLagMs: 340 };
+    node.keys = [
+      { id: '4e5f6a7b', primary: true, holders: 4 },
+      { id: '0a1b2c3d', primary: false, holders: 3 },
+    ];
+    const dropped = (name: string, reasons: Record<string, number>): MetricFamily => ({
+      name,
+      help: 'x.',
+      type: 'counter',
+      samples: Object.entries(reasons).map(([reason, value]) => ({ labels: { reason }, value })),
+    });
+    node.families = [
+      dropped('shoal_seal_dropped_total', {
+        'bad-tag': 3,
+        'unknown-key': 1204,
+        'own-echo': 51_223,
+        replayed: 0,
+      }),
+      dropped('shoal_socket_dropped_total', { 'send-error': 2 }),
+      dropped('shoal_node_total', { newcomersRefused: 7, pushes: 99 }),
+    ];
+    node.warnings = [
+      "10.0.0.9:29999 seals with a key that is not in this ring (key 99887766): the two cannot talk until one key is in both rings; see 'shoal keys list' on both, then 'shoal keys install'",
+      'the event script /usr/local/lib/shoal/page-me failed, 3 times in a row: exit code 7; the log has what it wrote',
+    ];
+  }
+
+  it('shows who is suspected, down or gone, the keys by id and holders, drops by reason, and warnings', async () => {
+    troubled();
+    const page = await open();
+    await page.waitForSelector('.state.down');
+    const rows = await page.locator('#members-body tr').allTextContents();
+    expect(rows[1]).toMatch(/cod.*suspect.*2\.9 s/s);
+    expect(rows[2]).toMatch(/eel.*down.*1 h 5 min/s);
+    expect(rows[4]).toMatch(/roach.*left.*1 d/s);
+    const facts = await page.textContent('#facts');
+    expect(facts).toContain('1 suspect, 1 down, 1 left');
+    expect(facts).toContain('score 2 of 8');
+    expect(facts).toContain('with key 4e5f6a7b');
+    expect(await page.locator('#keys li').allTextContents()).toEqual([
+      '4e5f6a7bin useheld by 4 of 4 members',
+      '0a1b2c3dopens onlyheld by 3 of 4 members',
+    ]);
+    expect(await page.locator('#keys .warn').count()).toBe(1);
+    const drops = () => page.locator('#drops li').allTextContents();
+    expect(await drops()).toEqual([
+      '51,223own multicasts heard back: normal',
+      '1,204sealed with a key that is not in the ring',
+      '7new members that one host brought too many of',
+      '3not sealed rightly: changed on the way, or forged',
+      '2not sent: the network refused',
+    ]);
+    expect(await page.locator('#warnings li').allTextContents()).toEqual(node.warnings);
+    node.families = node.families.map((family) => ({
+      ...family,
+      samples: family.samples.map((s) => ('value' in s && s.value === 3 ? { ...s, value: 25 } : s)),
+    }));
+    await eventually(
+      async () => (await drops())[2] === '25not sealed rightly: changed on the way, or forged+22',
+      'more',
+    );
+    await picture(page, 'trouble');
+    const phone = await open({ viewport: { width: 360, height: 740 }, deviceScaleFactor: 2 });
+    await phone.waitForSelector('.state.down');
+    expect(await phone.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(360);
+    await picture(phone, 'trouble-phone');
+    const dark = await open({ viewport: { width: 1280, height: 900 }, colorScheme: 'dark' });
+    await picture(dark, 'trouble-dark');
+    node.keys = [];
+    node.families = [];
+    const quiet = await open();
+    await quiet.waitForSelector('#drops li');
+    expect(await quiet.textContent('#keys')).toBe('No key is set: nothing is sealed.');
+    expect(await quiet.textContent('#drops')).toBe('Nothing was dropped.');
   });
 
   it('shows events as they happen, history included, and redraws what they change', async () => {

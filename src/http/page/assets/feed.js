@@ -4,7 +4,7 @@
  * nothing while the page is hidden.
  */
 
-/** @typedef {'status' | 'members' | 'owners' | 'ranges' | 'propagation' | 'ready'} Topic */
+/** @typedef {'status' | 'members' | 'owners' | 'ranges' | 'propagation' | 'drops' | 'ready'} Topic */
 /** @typedef {import('../../../node/contract.ts').StatusView} Status */
 
 const PATHS = {
@@ -13,6 +13,7 @@ const PATHS = {
   owners: '/v1/owners',
   ranges: '/v1/ranges',
   propagation: '/v1/propagation',
+  drops: '/v1/drops',
   ready: '/readyz',
 };
 const LEAST_GAP_MS = 500;
@@ -22,9 +23,9 @@ const TIMEOUT_MS = 15_000;
 const RETRY_MS = [1000, 1000, 2000, 3000, 5000];
 
 /** @type {readonly Topic[]} */
-const ALL = ['status', 'members', 'owners', 'ranges', 'propagation', 'ready'];
+const ALL = ['status', 'members', 'owners', 'ranges', 'propagation', 'drops', 'ready'];
 /** @type {readonly Topic[]} */
-const POLLED = ['status', 'members', 'propagation', 'ready'];
+const POLLED = ['status', 'members', 'propagation', 'drops', 'ready'];
 
 export class Feed {
   /** @type {Set<Topic>} */

@@ -55,13 +55,15 @@ function facts(status) {
       note: multicast.enabled ? `heard by ${multicast.heardBy.length}` : 'the tree reaches everybody',
     },
     Health: {
-      text: slow ? `slow (${health.score})` : 'good',
+      text: slow ? (health.score > 0 ? `score ${health.score} of 8` : 'slow') : 'good',
       note: `timers late by ${millis(health.eventLoopLagMs)}`,
       ...(slow ? { tone: 'warn' } : {}),
     },
     Traffic: {
       text: status.encrypted ? 'sealed' : 'not sealed',
-      note: status.encrypted ? 'with the key in use' : 'no key is set',
+      note: status.encrypted
+        ? `with key ${status.keys.find((key) => key.primary)?.id ?? ''}`
+        : 'no key is set',
     },
     Uptime: { text: duration(node.uptimeSeconds), note: `incarnation ${node.incarnation}` },
   };

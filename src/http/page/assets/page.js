@@ -11,6 +11,7 @@ import { showMembers } from './members.js';
 import { showReady, showStatus, showWarnings } from './overview.js';
 import { redrawPropagation, showPropagation, watchPropagationWidth } from './propagation.js';
 import { showRanges, watchFilter } from './ranges.js';
+import { showDrops, showKeys } from './security.js';
 import { Stream } from './stream.js';
 
 /** @typedef {import('../../../node/contract.ts').StatusView} Status */
@@ -98,6 +99,7 @@ const receive = {
   status(/** @type {Status} */ status) {
     data.status = status;
     showWarnings(status.warnings);
+    showKeys(status);
     redraw('status', 'members');
   },
   members(/** @type {{ members: Member[] }} */ { members }) {
@@ -119,6 +121,9 @@ const receive = {
   },
   propagation(/** @type {{ ms: number[] }} */ { ms }) {
     showPropagation(ms);
+  },
+  drops(/** @type {{ drops: import('../../drops.ts').DropView[] }} */ { drops }) {
+    showDrops(drops);
   },
   ready(/** @type {{ ready: boolean, reason: string }} */ state) {
     showReady(state);
@@ -153,6 +158,7 @@ const stream = new Stream(
     showEvents(events, names);
     for (const { type } of events) {
       if (type === 'owners-changed') feed.refetch(['owners', 'status']);
+      else if (type === 'keys-changed') feed.refetch(['status']);
       else if (type.startsWith('range-')) feed.refetch(['ranges', 'status', 'propagation']);
       else feed.refetch(['members', 'status']);
     }
