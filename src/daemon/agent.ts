@@ -36,6 +36,7 @@ export class Agent {
   readonly #log: Log;
   readonly addresses: AgentAddresses;
   #stopped: Promise<void> | null = null;
+  /** There is nothing to announce: it was said, or this process must not speak for the node. */
   #left = false;
 
   private constructor(driver: Driver, http: HttpServer, hooks: Hooks, log: Log, addresses: AgentAddresses) {
@@ -44,7 +45,7 @@ export class Agent {
     this.#hooks = hooks;
     this.#log = log;
     this.addresses = addresses;
-    void driver.whenLeft.then(() => {
+    void Promise.race([driver.whenLeft, driver.whenRefused]).then(() => {
       this.#left = true;
     });
   }
@@ -109,6 +110,11 @@ export class Agent {
   /** Resolves after a `leave` came in through the API and was answered: time to stop. */
   get whenLeft(): Promise<void> {
     return this.#driver.whenLeft;
+  }
+
+  /** Resolves when this process must not go on: see the error. `stop` then announces nothing. */
+  get whenRefused(): Promise<Error> {
+    return this.#driver.whenRefused;
   }
 
   /** Announces `left` (releasing nothing), answers what is under way, writes the state and closes everything. */

@@ -82,7 +82,10 @@ export interface ShoalAgent {
   readonly addresses: AgentAddresses;
   /** Everything else a node can be asked: status, segments, coverage, converged, join, leave. */
   readonly api: NodeApi;
-  /** Resolves when someone told this node to leave (`shoal leave`), after which it has stopped. */
+  /**
+   * Resolves when this agent has stopped by itself: someone told the node to leave (`shoal leave`), or another process
+   * has its node id (a copied `dataDir`; the log says so).
+   */
   readonly left: Promise<void>;
 }
 
@@ -121,6 +124,11 @@ class LibraryAgent implements ShoalAgent {
     this.#agent = agent;
     agent.api.onEvent((event) => this.#deliver(event));
     void agent.whenLeft.then(() => agent.stop()).then(this.#sayLeft);
+    void agent.whenRefused.then(async (error) => {
+      this.#log.error({}, `cannot go on: ${error.message}`);
+      await agent.stop();
+      this.#sayLeft();
+    });
   }
 
   async stop(): Promise<void> {

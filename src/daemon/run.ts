@@ -35,15 +35,19 @@ export async function runAgent(config: AgentConfig, options: RunOptions | Reload
   try {
     agent = await Agent.start(config, { log });
   } catch (error) {
-    return startFailed(log, error, config);
+    return failed(log, 'could not start', error, config);
   }
   const { gossip, http, resp, socket } = agent.addresses;
   warnInsecure(config, log);
   const { node } = agent.api.status();
   log.info({ node: node.name, id: node.id, gossip, http, resp, socket, version: VERSION }, 'ready');
   service.ready();
-  const reason = await Promise.race([stopAsked, agent.whenLeft.then(() => 'left')]);
+  const reason = await Promise.race([stopAsked, agent.whenLeft.then(() => 'left'), agent.whenRefused]);
   service.stopping();
+  if (reason instanceof Error) {
+    await withDeadline(agent.stop(), log);
+    return failed(log, 'cannot go on', reason, config);
+  }
   log.info({ reason }, 'stopping');
   await withDeadline(agent.stop(), log);
   log.info({}, 'stopped');
@@ -89,15 +93,15 @@ function warnInsecure(config: AgentConfig, log: Log): void {
   );
 }
 
-function startFailed(log: Log, error: unknown, config: AgentConfig): number {
+function failed(log: Log, what: string, error: unknown, config: AgentConfig): number {
   if (!(error instanceof ShoalError)) {
-    log.error({ stack: (error as Error).stack }, `could not start: ${firstLine(error)}`);
-    process.stderr.write(`shoal: could not start: ${firstLine(error)}\n`);
+    log.error({ stack: (error as Error).stack }, `${what}: ${firstLine(error)}`);
+    process.stderr.write(`shoal: ${what}: ${firstLine(error)}\n`);
     return 1;
   }
   const { code, field } = error;
   const message = `${error.message}${whereFrom(field, config)}`;
-  log.error(field === undefined ? { code } : { code, field }, `could not start: ${message}`);
+  log.error(field === undefined ? { code } : { code, field }, `${what}: ${message}`);
   process.stderr.write(`shoal: ${message}\n`);
   return SETTING_AT_FAULT.has(code) ? 2 : 1;
 }

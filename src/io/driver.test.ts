@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Address, LIMITS, ShoalError } from '../base/index.ts';
 import type { EventView } from '../node/contract.ts';
-import { createDriver, type Driver, type DriverOptions } from './driver.ts';
+import { createDriver, type Driver } from './driver.ts';
+import type { DriverOptions } from './driver-options.ts';
 import { silentLog } from './log.ts';
 import { type FakeMachine, fakeFactory, memberEvent } from './testing/fake-machine.ts';
 import { until } from './testing/poll.ts';
@@ -94,7 +95,7 @@ describe('driver', () => {
       'record 2',
       'record 3',
     ]);
-    expect(next.machine.boot).toMatchObject({ id: machine.id, incarnation: 2, leaseFrom: 4 });
+    expect(next.machine.boot).toMatchObject({ id: machine.id, incarnation: 2, unleasedFrom: 4 });
   });
 
   it('turns a refusal of the machine into a ShoalError with its code and field', async () => {

@@ -1,12 +1,4 @@
-import {
-  type Address,
-  assert,
-  joinAddress,
-  type NodeId,
-  SeededRng,
-  ShoalError,
-  splitAddress,
-} from '../base/index.ts';
+import { type Address, assert, type NodeId, SeededRng, ShoalError, splitAddress } from '../base/index.ts';
 import type {
   Boot,
   Command,
@@ -16,66 +8,29 @@ import type {
   KeyOperation,
   KeyView,
   Machine,
-  MetricFamily,
   NodeApi,
-  NodeFactory,
-  NodeOptions,
   Outputs,
   RangeView,
   Released,
   StatusView,
+  Yielded,
 } from '../node/index.ts';
+import { AddressWatch, advertised } from './advertise.ts';
 import { Alarm } from './alarm.ts';
 import { monotonicMs, wallMs, wallTime } from './clock.ts';
 import { Commands } from './commands.ts';
 import { driverMetrics } from './driver-metrics.ts';
+import { type Attached, type DriverOptions, idInUse, nodeOptionsOf } from './driver-options.ts';
 import { randomU32 } from './entropy.ts';
 import { EventLog } from './events.ts';
-import { externalAddresses, isLoopback, isWildcard } from './interfaces.ts';
+import { isWildcard } from './interfaces.ts';
 import type { Log } from './log.ts';
 import { type Network, type NetworkSink, openNetwork } from './network.ts';
-import { laterTransport, type Seal, type SealFactory } from './sealing.ts';
+import { laterTransport, type Seal } from './sealing.ts';
 import { type StateBoot, StateDirectory } from './state/directory.ts';
-
-export interface DriverOptions {
-  readonly factory: NodeFactory;
-  readonly stateDirectory: string;
-  readonly bind: Address;
-  /** Default: the bound address; for a wildcard this machine's first one that others can reach. */
-  readonly advertise: Address | null;
-  readonly multicast: {
-    readonly group: Address;
-    readonly interface: string | null;
-    readonly ttl?: number;
-  } | null;
-  readonly name: string;
-  readonly cluster: string;
-  readonly join: readonly Address[];
-  readonly ranges: NodeOptions['ranges'];
-  /** As NodeOptions. */
-  readonly detection?: NodeOptions['detection'];
-  readonly forgetAfterMs?: number | null;
-  readonly tags: Readonly<Record<string, string>>;
-  readonly capacity?: Readonly<Record<string, number>>;
-  readonly resp?: Address | null;
-  readonly version: string;
-  /** Seals all traffic; null or absent: nothing is sealed. */
-  readonly seal?: SealFactory | null;
-  readonly log: Log;
-  /** Seeds the machine's randomness; default: random. */
-  readonly seed?: number;
-  /** What to do when the machine contradicts itself; default: throw it where nobody catches. */
-  readonly crash?: (error: unknown) => void;
-}
 
 /** An event loop this late is worth a warning: peers begin to ask again. */
 const LATE_MS = 150;
-
-/** What runs beside the node and has something to say. */
-export interface Attached {
-  warnings(): string[];
-  metrics(): MetricFamily[];
-}
 
 /**
  * Runs one machine on real sockets, files and time: what it puts out is done, what happens is put in, one timer wakes
@@ -103,6 +58,13 @@ export class Driver implements NodeApi {
   #running = false;
   #inside = false;
   #stopped: Promise<void> | null = null;
+  #watch: AddressWatch | null = null;
+  /** While a new id is taken. */
+  #renewing: Promise<void> | null = null;
+  #renewed: string | null = null;
+  #sayRefused: (error: Error) => void = () => {};
+  /** Resolves when this process must not go on: another one has its node id, or a new one could not be taken. */
+  readonly whenRefused: Promise<Error>;
   #sayLeft: () => void = () => {};
   /** Resolves after a `leave` was answered: time to stop. */
   readonly whenLeft: Promise<void>;
@@ -115,6 +77,9 @@ export class Driver implements NodeApi {
     this.#gossip = options.bind;
     this.#resp = options.resp ?? null;
     this.#alarm = new Alarm(monotonicMs, (nowMs) => this.#wake(nowMs));
+    this.whenRefused = new Promise((resolve) => {
+      this.#sayRefused = resolve;
+    });
     this.whenLeft = new Promise((resolve) => {
       this.#sayLeft = resolve;
     });
@@ -125,20 +90,24 @@ export class Driver implements NodeApi {
     const { state, boot } = await StateDirectory.open(options.stateDirectory, { log: options.log });
     const driver = new Driver(options, state, boot.warnings);
     try {
-      const sink = await driver.#sealed(boot);
-      driver.#network = await openNetwork(
-        { bind: options.bind, multicast: options.multicast, log: options.log, nowMs: monotonicMs },
-        sink,
-      );
-      driver.#compose(boot, driver.#network);
+      await driver.#open(boot, options.bind, []);
     } catch (error) {
+      driver.#watch?.stop();
       await driver.#network?.stop();
       await state.close({ nextCounter: boot.leaseFrom, incarnation: boot.incarnation, snapshot: null });
       throw error;
     }
-    driver.#running = true;
-    driver.#input((node, nowMs) => node.start(nowMs));
     return driver;
+  }
+
+  /** Opens the sockets and starts the machine on them. `contacts`: to be tried besides those of the settings. */
+  async #open(boot: StateBoot, bind: Address, contacts: readonly Address[]): Promise<void> {
+    const { multicast, log } = this.#options;
+    const sink = await this.#sealed(boot);
+    this.#network = await openNetwork({ bind, multicast, log, nowMs: monotonicMs }, sink);
+    this.#compose(boot, this.#network, contacts);
+    this.#running = true;
+    this.#input((node, nowMs) => node.start(nowMs));
   }
 
   /** Where peers reach this node. */
@@ -313,6 +282,8 @@ export class Driver implements NodeApi {
       this.#alarm.set(this.#node.nextWakeMs());
       this.#state.incarnationUsed(this.#node.incarnation);
       if (this.#node.left()) this.#sayLeft();
+      const yielded = this.#node.yielded();
+      if (yielded !== null) this.#renewing = this.#giveUp(this.#node, yielded);
       this.#inside = false;
     } catch (error) {
       this.#crash(error);
@@ -384,34 +355,67 @@ export class Driver implements NodeApi {
     return others.map((member) => member.address);
   }
 
-  #compose(state: StateBoot, network: Network): void {
+  /** Another process has this node's id: goes on as a new node, or not at all. */
+  async #giveUp(node: Machine, { how, id, other }: Yielded): Promise<void> {
+    this.#running = false;
+    this.#alarm.clear();
+    this.#watch?.stop();
+    this.#commands.rejectAll(new ShoalError('leaving', 'this node gives up its id: try again'));
+    const { path } = this.#state;
+    if (how === 'refuse') {
+      this.#sayRefused(idInUse(id, other, path));
+      return;
+    }
+    try {
+      const bound = (this.#network as Network).address;
+      await this.#network?.stop();
+      const boot = await this.#state.renew(node.snapshotBytes());
+      this.#renewed = `this node took the new id ${boot.id}: another process, at ${other}, has ${id} and started earlier; ${path} was a copy of its state directory`;
+      this.#log.warn({ id: boot.id, former: id, other }, this.#renewed);
+      await this.#open(boot, bound, [other]);
+    } catch (error) {
+      this.#running = false;
+      this.#sayRefused(error as Error);
+    }
+  }
+
+  /** Where others reach what was bound; looked at again and again when that can change by itself. */
+  #addresses(bound: Address): readonly Address[] {
+    const { advertise, multicast } = this.#options;
+    if (advertise !== null) return [advertise];
+    const look = (): Address[] => advertised(bound, multicast?.interface ?? null);
+    const told = look();
+    if (isWildcard(splitAddress(bound)?.host ?? '')) {
+      this.#watch = new AddressWatch(look, told, (to) => {
+        this.#log.info({ from: this.#gossip, to }, 'this machine has other addresses: told to the group');
+        this.#gossip = to[0] as Address;
+        this.#input((node, nowMs) => node.moved(to, nowMs));
+      });
+    }
+    return told;
+  }
+
+  #compose(state: StateBoot, network: Network, contacts: readonly Address[]): void {
     const options = this.#options;
-    this.#gossip = options.advertise ?? reachable(network.address);
+    const [gossip, ...alternates] = this.#addresses(network.address);
+    this.#gossip = gossip as Address;
     const boot: Boot = {
       id: state.id,
       incarnation: state.incarnation,
       bootNonce: randomU32(),
       leaseFrom: state.leaseFrom,
       leaseTo: state.leaseTo,
+      unleasedFrom: state.unleasedFrom,
       snapshot: state.snapshot,
       journal: state.journal,
     };
-    const nodeOptions: NodeOptions = {
-      name: options.name,
-      cluster: options.cluster,
+    const nodeOptions = nodeOptionsOf(options, network, {
       advertise: this.#gossip,
+      alternates,
       resp: this.#resp,
-      tags: options.tags,
-      capacity: options.capacity ?? {},
-      version: options.version,
-      multicast: network.multicasts,
-      join: options.join,
-      ranges: options.ranges,
-      ...(options.detection === undefined ? {} : { detection: options.detection }),
-      forgetAfterMs: options.forgetAfterMs ?? null,
-      unsealed: this.#seal === null,
-      insecure: this.#seal === null && !isLoopback(splitAddress(network.address)?.host ?? ''),
-    };
+      join: [...options.join, ...contacts],
+      sealed: this.#seal !== null,
+    });
     this.#node = options.factory(
       boot,
       nodeOptions,
@@ -449,6 +453,7 @@ export class Driver implements NodeApi {
         `the event loop was up to ${Math.round(lagMs)} ms late within the last 20 s: this machine is overloaded or was suspended; give it less to do, or raise probe_period on every node`,
       );
     }
+    if (this.#renewed !== null) own.push(this.#renewed);
     for (const part of this.#attached) own.push(...part.warnings());
     const { error } = this.#state.keyring;
     if (error !== null) own.push(`the keyring was not saved: ${error.message}`);
@@ -462,6 +467,8 @@ export class Driver implements NodeApi {
   }
 
   async #stop(snapshot: boolean): Promise<void> {
+    await this.#renewing;
+    this.#watch?.stop();
     const node = this.#machine();
     const sound = this.#running;
     this.#running = false;
@@ -480,12 +487,4 @@ export class Driver implements NodeApi {
 
 export function createDriver(options: DriverOptions): Promise<Driver> {
   return Driver.start(options);
-}
-
-/** The address others use for what was bound. */
-function reachable(bound: Address): Address {
-  const { host, port } = splitAddress(bound) as { host: string; port: number };
-  if (!isWildcard(host)) return bound;
-  const first = externalAddresses(host === '::' ? 6 : 4)[0] ?? externalAddresses(4)[0];
-  return joinAddress(first ?? '127.0.0.1', port);
 }

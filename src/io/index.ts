@@ -23,7 +23,8 @@
  * file system that crashes and fails at every step (`testing/memory-disk.ts`).
  */
 export { monotonicMs, wallTime } from './clock.ts';
-export { createDriver, Driver, type DriverOptions } from './driver.ts';
+export { createDriver, Driver } from './driver.ts';
+export type { DriverOptions } from './driver-options.ts';
 export { randomNodeId, randomU32 } from './entropy.ts';
 export { isLoopback, isWildcard } from './interfaces.ts';
 export { createLog, type Log, type LogOptions, prettyLine, silentLog } from './log.ts';

@@ -118,7 +118,7 @@ export function ownRecord(boot: Boot, options: NodeOptions): MemberRecord {
     reachVersion: 0,
     reach: boot.id,
     name: options.name,
-    addresses: [options.advertise],
+    addresses: [options.advertise, ...(options.alternates ?? [])],
     resp: options.resp,
     tags: options.tags,
     capacity: options.capacity,

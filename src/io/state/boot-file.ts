@@ -11,15 +11,30 @@ export interface BootValues {
   readonly leaseTo: number;
   /** Every incarnation up to it may have been used. */
   readonly incarnation: number;
+  /** The id that this one replaced: files that still name it are older, not another node's. */
+  readonly former?: NodeId | null;
 }
 
 export const BOOT_FILES = ['boot', 'boot.bak'] as const;
 
 export function encodeBoot(values: BootValues): Uint8Array {
   const body = `${values.id} ${values.leaseTo} ${values.incarnation}`;
+  const former = values.former ? { former: values.former } : {};
   return Buffer.from(
-    `${JSON.stringify({ version: 1, id: values.id, leaseTo: values.leaseTo, incarnation: values.incarnation, crc: crc32c(Buffer.from(body)) })}\n`,
+    `${JSON.stringify({ version: BOOT_VERSION, id: values.id, leaseTo: values.leaseTo, incarnation: values.incarnation, ...former, crc: crc32c(Buffer.from(body)) })}\n`,
   );
+}
+
+const BOOT_VERSION = 1;
+
+/** The version of a boot file in a later format, or null. */
+export function newerBoot(bytes: Uint8Array): number | null {
+  try {
+    const { version } = JSON.parse(Buffer.from(bytes).toString('utf8')) as { version?: unknown };
+    return isCount(version) && version > BOOT_VERSION ? version : null;
+  } catch {
+    return null;
+  }
 }
 
 /** Null when it is damaged. */
@@ -31,10 +46,12 @@ export function decodeBoot(bytes: Uint8Array): BootValues | null {
     return null;
   }
   if (typeof value !== 'object' || value === null) return null;
-  const { version, id, leaseTo, incarnation, crc } = value as Record<string, unknown>;
-  if (version !== 1 || typeof id !== 'string' || !isNodeId(id)) return null;
+  const { version, id, leaseTo, incarnation, former, crc } = value as Record<string, unknown>;
+  if (version !== BOOT_VERSION || typeof id !== 'string' || !isNodeId(id)) return null;
   if (!isCount(leaseTo) || !isCount(incarnation)) return null;
-  return crc32c(Buffer.from(`${id} ${leaseTo} ${incarnation}`)) === crc ? { id, leaseTo, incarnation } : null;
+  if (crc32c(Buffer.from(`${id} ${leaseTo} ${incarnation}`)) !== crc) return null;
+  const replaced = typeof former === 'string' && isNodeId(former) ? { former } : {};
+  return { id, leaseTo, incarnation, ...replaced };
 }
 
 function isCount(value: unknown): value is number {
@@ -64,6 +81,10 @@ export class BootKeeper {
     this.#directory = directory;
     this.#written = written;
     this.#wanted = written;
+  }
+
+  get id(): NodeId {
+    return this.#written.id;
   }
 
   get incarnation(): number {

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -24,7 +24,7 @@ afterEach(async () => {
 });
 
 async function start() {
-  const started = await StateDirectory.open(directory, { log });
+  const started = await StateDirectory.open(directory, { log, jump: () => 0 });
   open.push(started.state);
   return started;
 }
@@ -69,6 +69,71 @@ describe('state directory', () => {
     const third = await start();
     expect(third.boot.leaseFrom).toBe(7 + LEASE_COUNTERS);
     expect(third.boot.incarnation).toBeGreaterThan(4);
+  });
+
+  it('begins each life at counters of its own, so that two copies of one directory meet no number twice', async () => {
+    const first = await StateDirectory.open(directory, { log });
+    expect(first.boot).toMatchObject({ leaseFrom: 1, unleasedFrom: 1 });
+    await first.state.abandon();
+    const begun: number[] = [];
+    for (let i = 0; i < 2; i++) {
+      const copy = await mkdtemp(join(tmpdir(), 'shoal-copy-'));
+      await cp(directory, copy, { recursive: true });
+      const { state, boot } = await StateDirectory.open(copy, { log });
+      begun.push(boot.leaseFrom);
+      expect(boot.unleasedFrom).toBe(1 + LEASE_COUNTERS);
+      expect(boot.leaseFrom).toBeGreaterThan(boot.unleasedFrom);
+      await state.abandon();
+      await rm(copy, { recursive: true });
+    }
+    expect(Math.abs((begun[0] as number) - (begun[1] as number))).toBeGreaterThan(1000);
+  });
+
+  it('spends no jump on a life that used no counter', async () => {
+    const jump = () => 1_000_000;
+    const open = () => StateDirectory.open(directory, { log, jump });
+    const first = await open();
+    await first.state.close({ nextCounter: 7, incarnation: 1, snapshot: null });
+    const second = await open();
+    expect(second.boot).toMatchObject({ unleasedFrom: 7, leaseFrom: 1_000_007 });
+    await second.state.close({ nextCounter: second.boot.leaseFrom, incarnation: 2, snapshot: null });
+    const third = await open();
+    expect(third.boot).toMatchObject({ unleasedFrom: 7, leaseFrom: 1_000_007 });
+    await third.state.close({ nextCounter: 1_000_009, incarnation: 3, snapshot: null });
+    const fourth = await open();
+    expect(fourth.boot.unleasedFrom).toBe(1_000_009);
+    await fourth.state.abandon();
+  });
+
+  it('goes on under a new id with the state it is given, and lets go of the old journal', async () => {
+    const { state, boot } = await start();
+    expect(await persist(state, 'old')).toBeNull();
+    const renewed = await state.renew(Buffer.from('whole state'));
+    expect(renewed.id).not.toBe(boot.id);
+    expect(renewed).toMatchObject({ incarnation: 1, leaseFrom: 1, leaseTo: 1 + LEASE_COUNTERS });
+    expect(await persist(state, 'new')).toBeNull();
+    await state.abandon();
+    const again = await start();
+    expect(again.boot.id).toBe(renewed.id);
+    expect(Buffer.from(again.boot.snapshot ?? []).toString()).toBe('whole state');
+    expect(texts(again.boot.journal)).toEqual(['new']);
+    expect(again.boot.warnings).toEqual([]);
+  });
+
+  it('takes the new id when the power failed while it was written, and refuses files of different nodes', async () => {
+    const { state, boot } = await start();
+    const old = await readFile(join(directory, 'boot'));
+    const identity = await readFile(join(directory, 'identity.json'));
+    const renewed = await state.renew(Buffer.from('state'));
+    await state.abandon();
+    await writeFile(join(directory, 'boot.bak'), old);
+    await writeFile(join(directory, 'identity.json'), identity);
+    const again = await start();
+    expect(again.boot.id).toBe(renewed.id);
+    expect(again.boot.id).not.toBe(boot.id);
+    await again.state.abandon();
+    await writeFile(join(directory, 'identity.json'), '{"id":"00000000000000aa"}');
+    await expect(start()).rejects.toMatchObject({ code: 'state-corrupt' });
   });
 
   it('gives a lease only when it is on disk', async () => {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import type { NodeId } from '../../base/index.ts';
+import { type NodeId, ShoalError } from '../../base/index.ts';
 import { wallTime } from '../clock.ts';
-import { randomNodeId } from '../entropy.ts';
+import { randomNodeId, randomU32 } from '../entropy.ts';
 import type { Log } from '../log.ts';
 import { BootKeeper, type BootValues, writeBoot } from './boot-file.ts';
 import { type Disk, realDisk, replaceFile } from './disk.ts';
@@ -23,6 +23,12 @@ import {
 
 /** Dot counters taken at once: one small write per so many changes; so many are void after a crash. */
 export const LEASE_COUNTERS = 1024;
+/**
+ * Each start but the first passes over a random number of counters below this: a restored or copied directory has the
+ * lease of another life, and what that life used is known to peers that were not met yet. Two lives that begin at one
+ * lease and use n counters each collide with a chance of n in 2^31; 2^52 counters last for two million starts.
+ */
+const JUMP_COUNTERS = 2 ** 32;
 /** Refutations within one run that need no write. */
 const INCARNATION_RESERVE = 16;
 
@@ -32,6 +38,8 @@ export interface StateBoot {
   readonly incarnation: number;
   readonly leaseFrom: number;
   readonly leaseTo: number;
+  /** Counters from here up to `leaseFrom` were never leased on this disk. */
+  readonly unleasedFrom: number;
   readonly snapshot: Uint8Array | null;
   readonly journal: readonly Uint8Array[];
   /** What had to be set aside or mended, for people. */
@@ -42,6 +50,8 @@ export interface StateOptions {
   readonly log: Log;
   readonly disk?: Disk;
   readonly newId?: () => NodeId;
+  /** Counters to pass over; default: random, below 2^32. */
+  readonly jump?: () => number;
   readonly time?: () => string;
 }
 
@@ -52,7 +62,8 @@ export interface StateOptions {
  * generation, then is written beside the appends that go on, and at last the older journals are removed: whatever
  * moment the power fails, snapshot and journals of its generation and above are the whole state.
  * Invariants: what was confirmed is on disk; a counter or incarnation given out is below the lease on disk; a
- * directory nobody writes to is not written. It knows nothing of what the bytes mean.
+ * directory nobody writes to is not written; no two lives begin at the same counter, not even of copies of one directory.
+ * It knows nothing of what the bytes mean.
  */
 export class StateDirectory {
   readonly path: string;
@@ -61,7 +72,9 @@ export class StateDirectory {
   readonly #disk: Disk;
   readonly #log: Log;
   readonly #lock: DirectoryLock;
-  readonly #boot: BootKeeper;
+  #boot: BootKeeper;
+  /** Where counters go on when this life used none: no jump is spent. */
+  #resting: { readonly leaseFrom: number; readonly leaseTo: number };
   readonly #generations: Set<number>;
   #nextGeneration: number;
   #wanted: { generation: number; bytes: Uint8Array } | null = null;
@@ -72,7 +85,14 @@ export class StateDirectory {
 
   private constructor(
     path: string,
-    options: { disk: Disk; log: Log; lock: DirectoryLock; boot: BootKeeper; journal: Journal },
+    options: {
+      disk: Disk;
+      log: Log;
+      lock: DirectoryLock;
+      boot: BootKeeper;
+      journal: Journal;
+      resting: { leaseFrom: number; leaseTo: number };
+    },
     generations: readonly number[],
     changed: boolean,
   ) {
@@ -81,6 +101,7 @@ export class StateDirectory {
     this.#log = options.log;
     this.#lock = options.lock;
     this.#boot = options.boot;
+    this.#resting = options.resting;
     this.journal = options.journal;
     this.keyring = new KeyringFile(options.disk, path);
     this.#generations = new Set([...generations, this.journal.generation]);
@@ -88,7 +109,7 @@ export class StateDirectory {
     this.#changed = changed;
   }
 
-  /** @throws ShoalError `state-unwritable`, `state-full`, `state-locked`, `state-corrupt`. */
+  /** @throws ShoalError `state-unwritable`, `state-full`, `state-locked`, `state-corrupt`, `state-newer`. */
   static async open(
     path: string,
     options: StateOptions,
@@ -113,7 +134,8 @@ export class StateDirectory {
     noteSetAside(recovery, names);
     const snapshot = await readSnapshotFile(recovery);
     const found = await readJournals(recovery, names, snapshot?.generation ?? 0);
-    const boot = await startBoot(disk, path, old, options.newId ?? randomNodeId);
+    const jump = options.jump ?? (() => randomU32() % JUMP_COUNTERS);
+    const boot = await startBoot(disk, path, old, options.newId ?? randomNodeId, jump);
     await tidy(disk, path, await disk.list(path));
     const file =
       found.lengthBytes === 0
@@ -133,7 +155,14 @@ export class StateDirectory {
     const keeper = new BootKeeper(disk, path, values);
     const state = new StateDirectory(
       path,
-      { disk, log: options.log, lock, boot: keeper, journal },
+      {
+        disk,
+        log: options.log,
+        lock,
+        boot: keeper,
+        journal,
+        resting: { leaseFrom: boot.leaseFrom, leaseTo: boot.unleasedFrom },
+      },
       found.generations,
       found.records.length > 0,
     );
@@ -201,7 +230,8 @@ export class StateDirectory {
       await this.journal.drain();
       await this.keyring.settled();
       while (this.#writing !== null) await this.#writing;
-      await this.#boot.finish(last.nextCounter, last.incarnation);
+      const unused = last.nextCounter === this.#resting.leaseFrom;
+      await this.#boot.finish(unused ? this.#resting.leaseTo : last.nextCounter, last.incarnation);
       await this.journal.close();
     } catch (error) {
       const { code, message } = runtimeDiskError(error, this.path);
@@ -209,6 +239,29 @@ export class StateDirectory {
     } finally {
       await this.#lock.release();
     }
+  }
+
+  /**
+   * Goes on as another node with the state in `snapshot`: another process has the old id. Until it returns nothing else
+   * may be written. @throws what the disk throws; then the directory is still of the old id, or already of the new one.
+   */
+  async renew(snapshot: Uint8Array, newId: () => NodeId = randomNodeId): Promise<StateBoot> {
+    const former = this.#boot.id;
+    await this.journal.drain();
+    this.snapshot(snapshot);
+    await this.journal.drain();
+    while (this.#writing !== null) await this.#writing;
+    // A new id with the old node's record in its journal would speak for a node that lives elsewhere.
+    if (this.#changed)
+      throw new ShoalError('disk-failed', `the state directory ${this.path} cannot be written`);
+    const boot = await startBoot(this.#disk, this.path, null, newId, () => 0, former);
+    this.#boot = new BootKeeper(this.#disk, this.path, {
+      id: boot.id,
+      leaseTo: boot.leaseTo,
+      incarnation: boot.incarnation + INCARNATION_RESERVE,
+    });
+    this.#resting = { leaseFrom: boot.leaseFrom, leaseTo: boot.unleasedFrom };
+    return { ...boot, snapshot, journal: [], warnings: [] };
   }
 
   /** Lets go without writing: after an error whose state is not to be trusted. */
@@ -246,18 +299,31 @@ export class StateDirectory {
 }
 
 /** Takes the next incarnation and block of counters, on disk, and makes the identity where there is none. */
-async function startBoot(disk: Disk, path: string, old: BootValues | null, newId: () => NodeId) {
+async function startBoot(
+  disk: Disk,
+  path: string,
+  old: BootValues | null,
+  newId: () => NodeId,
+  jump: () => number,
+  former: NodeId | null = null,
+) {
   const id = old?.id ?? newId();
   const incarnation = (old?.incarnation ?? 0) + 1;
-  const leaseFrom = Math.max(1, old?.leaseTo ?? 1);
+  const unleasedFrom = Math.max(1, old?.leaseTo ?? 1);
+  const leaseFrom = unleasedFrom + (old === null ? 0 : jump());
   const leaseTo = leaseFrom + LEASE_COUNTERS;
   // Boot first: an identity without it would be refused, while boot alone brings the identity back.
-  await writeBoot(disk, path, { id, leaseTo, incarnation: incarnation + INCARNATION_RESERVE });
+  await writeBoot(disk, path, {
+    id,
+    leaseTo,
+    incarnation: incarnation + INCARNATION_RESERVE,
+    former: former ?? old?.former ?? null,
+  });
   const identity = `${JSON.stringify({ id })}\n`;
   const present = await disk.read(join(path, IDENTITY_FILE));
   if (present === null || Buffer.from(present).toString('utf8') !== identity) {
     await replaceFile(disk, join(path, IDENTITY_FILE), [Buffer.from(identity)]);
     await disk.syncDirectory(path);
   }
-  return { id, incarnation, leaseFrom, leaseTo };
+  return { id, incarnation, leaseFrom, leaseTo, unleasedFrom };
 }

@@ -7,7 +7,7 @@ import { crc32c } from './crc32c.ts';
  * length and payload), payload.
  */
 export const JOURNAL_MAGIC = Uint8Array.from([0x73, 0x68, 0x6f, 0x61, 0x6c, 0x4a, 0x31, 0x0a]); // shoalJ1\n
-const SNAPSHOT_MAGIC = Uint8Array.from([0x73, 0x68, 0x6f, 0x61, 0x6c, 0x53, 0x31, 0x0a]); // shoalS1\n
+export const SNAPSHOT_MAGIC = Uint8Array.from([0x73, 0x68, 0x6f, 0x61, 0x6c, 0x53, 0x31, 0x0a]); // shoalS1\n
 export const RECORD_HEADER_BYTES = 8;
 const SNAPSHOT_HEADER_BYTES = 20;
 
@@ -69,6 +69,14 @@ export function readSnapshot(bytes: Uint8Array): { generation: number; payload: 
   const payload = bytes.slice(SNAPSHOT_HEADER_BYTES);
   if (view.getUint32(16) !== crc32c(payload, crc32c(bytes.subarray(8, 16)))) return null;
   return { generation: view.getUint32(8), payload };
+}
+
+/** The version digit of a file that shoal wrote in a later format, or null; `magic` is the format this version knows. */
+export function newerFormat(bytes: Uint8Array, magic: Uint8Array): number | null {
+  const digit = magic.length - 2;
+  const same = bytes.length >= magic.length && magic.every((byte, i) => i === digit || bytes[i] === byte);
+  const version = (bytes[digit] ?? 0) - 0x30;
+  return same && version <= 9 && version > (magic[digit] as number) - 0x30 ? version : null;
 }
 
 function startsWith(bytes: Uint8Array, prefix: Uint8Array): boolean {

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { isNodeId, LIMITS, type NodeId, ShoalError } from '../../base/index.ts';
 import type { Log } from '../log.ts';
-import { BOOT_FILES, type BootValues, decodeBoot } from './boot-file.ts';
+import { BOOT_FILES, type BootValues, decodeBoot, newerBoot } from './boot-file.ts';
 import { type Disk, replaceFile } from './disk.ts';
-import { JOURNAL_MAGIC, readSnapshot, scanJournal } from './frames.ts';
+import { JOURNAL_MAGIC, newerFormat, readSnapshot, SNAPSHOT_MAGIC, scanJournal } from './frames.ts';
 import { journalGeneration, journalName } from './journal.ts';
 
 /** Reading a state directory at start: what is damaged is set aside and named, never thrown away. */
@@ -28,14 +28,19 @@ const CORRUPT_SNAPSHOT = `${SNAPSHOT_FILE}.corrupt-`;
 export async function readBoot(r: Recovery, names: readonly string[]): Promise<BootValues | null> {
   const used = names.filter(isStateFile);
   if (used.length === 0) return null;
-  const copies: BootValues[] = [];
+  let copies: BootValues[] = [];
   for (const name of BOOT_FILES) {
     const bytes = await r.disk.read(join(r.directory, name));
+    if (bytes !== null) refuseNewer(r, name, newerBoot(bytes));
     const values = bytes === null ? null : decodeBoot(bytes);
     if (values !== null) copies.push(values);
     else note(r, `${name} is ${bytes === null ? 'missing' : 'damaged'}`, 'the other copy is used');
   }
-  const identity = await readIdentity(r);
+  // The node had just taken a new id: what still has the old one is to be written again.
+  const former = new Set(copies.map((copy) => copy.former));
+  copies = copies.filter((copy) => !former.has(copy.id));
+  const named = await readIdentity(r);
+  const identity = named !== null && former.has(named) ? null : named;
   const first = copies[0];
   if (first === undefined) {
     throw new ShoalError(
@@ -58,6 +63,7 @@ export async function readBoot(r: Recovery, names: readonly string[]): Promise<B
     id: first.id,
     leaseTo: Math.max(...copies.map((copy) => copy.leaseTo)),
     incarnation: Math.max(...copies.map((copy) => copy.incarnation)),
+    former: first.former ?? null,
   };
 }
 
@@ -78,6 +84,7 @@ export async function readSnapshotFile(
   const path = join(r.directory, SNAPSHOT_FILE);
   const bytes = await r.disk.read(path);
   if (bytes === null) return null;
+  refuseNewer(r, SNAPSHOT_FILE, newerFormat(bytes, SNAPSHOT_MAGIC));
   const snapshot = readSnapshot(bytes);
   if (snapshot !== null) return snapshot;
   const aside = `${CORRUPT_SNAPSHOT}${fileTime(r.time)}`;
@@ -118,6 +125,7 @@ export async function readJournals(
     const name = journalName(generation);
     const bytes = await r.disk.read(join(r.directory, name));
     if (bytes === null) continue;
+    refuseNewer(r, name, newerFormat(bytes, JOURNAL_MAGIC));
     const scan = scanJournal(bytes);
     for (const record of scan.records) records.push(record);
     lengthBytes = scan.soundBytes;
@@ -129,6 +137,16 @@ export async function readJournals(
   const last = generations.at(-1);
   const generation = Math.max(fromGeneration, last ?? 0);
   return { records, generation, lengthBytes: generation === last ? lengthBytes : 0, generations };
+}
+
+/** What a later version wrote is not damaged, and is not to be set aside: its changes may be nowhere else. */
+function refuseNewer(r: Recovery, name: string, format: number | null): void {
+  if (format === null) return;
+  throw new ShoalError(
+    'state-newer',
+    `${r.directory}: ${name} was written by a newer version of shoal (format ${format}): install that version again, or move the directory away to start as a new node (the state comes back from the peers)`,
+    'data-dir',
+  );
 }
 
 async function cut(r: Recovery, name: string, bytes: Uint8Array, sound: number, damaged: boolean) {
