@@ -75,6 +75,8 @@ export class Ledger {
   readonly entries: readonly Entry[];
   readonly violations: string[] = [];
   acknowledged = 0;
+  /** The same by host. */
+  readonly acknowledgedBy: number[];
   refused = 0;
   /** Without an answer: the process was killed. */
   open = 0;
@@ -84,6 +86,7 @@ export class Ledger {
 
   constructor(hosts: number, rangesPerNode: number) {
     this.#boots = new Array<number>(hosts).fill(0);
+    this.acknowledgedBy = new Array<number>(hosts).fill(0);
     const entries: Entry[] = [];
     for (let owner = 0; owner < hosts; owner++) {
       for (let i = 0; i < rangesPerNode; i++) {
@@ -155,6 +158,7 @@ export class Ledger {
       return;
     }
     this.acknowledged++;
+    this.acknowledgedBy[asked.host] = (this.acknowledgedBy[asked.host] ?? 0) + 1;
     for (const t of asked.surely) t.removed = true;
     if (token !== null) {
       token.state = 'acknowledged';

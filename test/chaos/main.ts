@@ -10,7 +10,7 @@ import { SeededRng } from '../../src/base/index.ts';
 import { BenchError } from '../bench/args.ts';
 import { atEnd, cleanUp } from '../bench/cleanup.ts';
 import { Busy, sleep } from '../bench/proc.ts';
-import { median, round } from '../bench/stats.ts';
+import { median, percentile, round } from '../bench/stats.ts';
 import { Faults, KINDS, type Kind } from './faults.ts';
 import { split } from './network.ts';
 import { type Options, parse, USAGE } from './options.ts';
@@ -102,7 +102,7 @@ class Run {
     console.log(
       [
         `${this.#rounds} rounds; faults: ${counts || 'a split, again and again'}`,
-        `changes: ${ledger.acknowledged} acknowledged (${round(rate)} a second while they were made), ${ledger.refused} refused, ${ledger.open} without an answer; ${this.#trial.dots} dots seen on disks`,
+        `changes: ${ledger.acknowledged} acknowledged (${round(rate)} a second while they were made), ${ledger.refused} refused, ${ledger.open} without an answer; answered in ${round(median(workload.answerMs))} ms, p99 ${round(percentile(workload.answerMs, 99))} ms; ${this.#trial.dots} dots seen on disks`,
         `looked at when all agreed: ${ledger.decided.must} changes that had to be there, ${ledger.decided.mustNot} that had not to, ${ledger.decided.open} that could be either`,
         `agreement after healing: median ${round(median(agreedMs) / 1000)} s, worst ${round(Math.max(0, ...agreedMs) / 1000)} s; told: ${verdicts.suspect} suspicions, ${verdicts.down} down, ${verdicts.leave} left`,
         `machine ${round(this.#busy.since() * 100, 0)} % busy`,

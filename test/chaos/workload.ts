@@ -6,6 +6,8 @@ import type { Asked, ChangeKind, Entry, Ledger } from './ledger.ts';
 
 /** Calls that may wait on one board: a stopped one collects them. */
 const WAITING_PER_BOARD = 8;
+/** Answers whose times are remembered. */
+const REMEMBERED = 100_000;
 /** Most changes are made where the entry belongs. */
 const FOREIGN_P = 0.25;
 const WEIGHTS: readonly (readonly [ChangeKind, number])[] = [
@@ -28,6 +30,8 @@ export class Workload {
   #timer: NodeJS.Timeout | null = null;
   #due = 0;
   #lastMs = 0;
+  /** How long answers took, of late; on a stopped board as long as it was stopped. */
+  readonly answerMs: number[] = [];
   /** For how long it ran, milliseconds. */
   ranMs = 0;
 
@@ -84,10 +88,17 @@ export class Workload {
 
   #one(): void {
     const { entries } = this.#ledger;
-    const entry = entries[this.#rng.below(entries.length)] as Entry;
-    const at = this.#rng.unit() < FOREIGN_P ? this.#rng.below(this.#boards.length) : entry.owner;
-    const board = this.#boards[at] as Board;
-    if (!board.up || (this.#waiting.get(board) ?? 0) >= WAITING_PER_BOARD) return;
+    for (let tries = this.#boards.length; tries > 0; tries--) {
+      const entry = entries[this.#rng.below(entries.length)] as Entry;
+      const at = this.#rng.unit() < FOREIGN_P ? this.#rng.below(this.#boards.length) : entry.owner;
+      const board = this.#boards[at] as Board;
+      if (!board.up || (this.#waiting.get(board) ?? 0) >= WAITING_PER_BOARD) continue;
+      this.#ask(board, at, entry);
+      return;
+    }
+  }
+
+  #ask(board: Board, at: number, entry: Entry): void {
     const kind = this.#kind();
     const asked =
       this.#ledger.ask(entry, kind, at, (n) => this.#rng.below(n)) ??
@@ -109,8 +120,11 @@ export class Workload {
     const amounts = kind === 'release' ? {} : kind === 'register' ? { priority: amount } : { by: amount };
     const body = { start: entry.start, end: entry.end, node: this.idOf(entry), ...amounts };
     this.#waiting.set(board, (this.#waiting.get(board) ?? 0) + 1);
+    const fromMs = performance.now();
     const answer = await this.#clients.call(board, METHOD[kind], '/v1/ranges', body).catch(() => null);
     this.#waiting.set(board, (this.#waiting.get(board) ?? 1) - 1);
     this.#ledger.answered(asked, answer);
+    this.answerMs.push(performance.now() - fromMs);
+    if (this.answerMs.length > REMEMBERED) this.answerMs.splice(0, REMEMBERED / 2);
   }
 }
