@@ -117,6 +117,7 @@ const SETTING_AT_FAULT = new Set([
   'bad-on-event',
   'bad-socket',
   'bad-address',
+  'state-newer',
 ]);
 
 /** Of a setting that was not typed: where it was found. */

@@ -1,3 +1,4 @@
+import { ShoalError } from '../base/index.ts';
 import type { Delta } from '../crdt/index.ts';
 import type { MemberRecord } from '../members/index.ts';
 import {
@@ -5,6 +6,7 @@ import {
   deltaFromWire,
   deltaToWire,
   encodeValue,
+  isCount,
   isList,
   recordFromWire,
   recordToWire,
@@ -14,6 +16,7 @@ import type { GroupState } from './state.ts';
 
 /** Kinds of journal records; append only. */
 const ENTRY = { delta: 1, members: 2 } as const;
+const LAST_ENTRY = Math.max(...Object.values(ENTRY));
 /** First element of a snapshot. */
 const SNAPSHOT_VERSION = 1;
 
@@ -42,8 +45,11 @@ export interface Restored {
   malformed: number;
 }
 
+/** @throws ShoalError `state-newer`, for what would be left out would be lost with the next snapshot. */
 export function readSnapshot(bytes: Uint8Array, into: Restored): void {
   const value = decodeValue(bytes);
+  if (isList(value) && isCount(value[0]) && value[0] > SNAPSHOT_VERSION)
+    refuseNewer(`a snapshot of version ${value[0]}`);
   if (!isList(value) || value[0] !== SNAPSHOT_VERSION || !isList(value[1]) || !isList(value[2])) {
     into.malformed++;
     return;
@@ -52,12 +58,23 @@ export function readSnapshot(bytes: Uint8Array, into: Restored): void {
   for (const part of value[2]) readRecord(part, into);
 }
 
+/** @throws ShoalError `state-newer` */
 export function readEntry(bytes: Uint8Array, into: Restored): void {
   const value = decodeValue(bytes);
+  if (isList(value) && isCount(value[0]) && value[0] > LAST_ENTRY)
+    refuseNewer(`a journal record of kind ${value[0]}`);
   if (isList(value) && value[0] === ENTRY.delta) readDelta(value[1], into);
   else if (isList(value) && value[0] === ENTRY.members && isList(value[1])) {
     for (const part of value[1]) readRecord(part, into);
   } else into.malformed++;
+}
+
+function refuseNewer(what: string): never {
+  throw new ShoalError(
+    'state-newer',
+    `the state directory holds ${what}, written by a newer version of shoal: install that version again, or move the directory away to start as a new node (the state comes back from the peers)`,
+    'data-dir',
+  );
 }
 
 function readDelta(part: unknown, into: Restored): void {

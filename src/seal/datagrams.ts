@@ -165,7 +165,7 @@ export class Datagrams {
         this.#prove(datagram, this.#proofs);
         break;
       default:
-        this.#shared.drop('malformed');
+        this.#shared.drop('unknown-kind');
     }
   }
 

@@ -71,8 +71,15 @@ export class GroupSeal implements Shared {
   readonly #strangers = new Strangers();
   readonly #fileKeys: readonly string[];
 
-  /** @throws ShoalError `bad-key-file` when there is no key at all. */
+  /** @throws ShoalError `bad-key-file` when there is no key at all, `state-newer` when a later version saved the ring. */
   constructor(parts: SealParts) {
+    if (parts.saved !== null && KeyRing.isNewer(parts.saved)) {
+      throw new ShoalError(
+        'state-newer',
+        'the keyring in the state directory was written by a newer version of shoal: install that version again, or remove the file keyring there to begin again from the key file',
+        'data-dir',
+      );
+    }
     this.#parts = parts;
     this.cluster = parts.cluster;
     this.clusterBytes = utf8(parts.cluster);
@@ -175,7 +182,7 @@ export class GroupSeal implements Shared {
 
   ringCame(bytes: Uint8Array): void {
     const theirs = KeyRing.decode(bytes, this.cluster);
-    if (theirs === null) this.drop('malformed');
+    if (theirs === null) this.drop(KeyRing.isNewer(bytes) ? 'other-version' : 'malformed');
     else if (this.ring.join(theirs)) this.#changed('learnt from a member');
   }
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LIMITS } from '../base/index.ts';
+import { GroupSeal } from './group-seal.ts';
 import { keyIdOf } from './key.ts';
 import { KeyRing } from './ring.ts';
 import { key } from './testing/bench.ts';
@@ -109,6 +110,17 @@ describe('the ring is a lattice', () => {
     for (let length = 0; length < bytes.length; length++)
       expect(KeyRing.decode(bytes.slice(0, length), CLUSTER)).toBeNull();
     expect(KeyRing.decode(bytes, 'other')).toBeNull();
+  });
+
+  it("is told from a later version's, which is not damage", () => {
+    const bytes = KeyRing.begin(CLUSTER, [key(1)]).encode();
+    expect(KeyRing.isNewer(bytes)).toBe(false);
+    const later = Uint8Array.from(bytes, (byte, i) => (i === 0 ? byte + 1 : byte));
+    expect([KeyRing.decode(later, CLUSTER), KeyRing.isNewer(later)]).toEqual([null, true]);
+    expect(KeyRing.isNewer(Uint8Array.of(0xff))).toBe(false);
+    const parts = { cluster: CLUSTER, keys: [key(1)], saved: later, log: () => {} };
+    const make = () => new GroupSeal(parts as unknown as ConstructorParameters<typeof GroupSeal>[0]);
+    expect(make).toThrow(/keyring .* newer version of shoal/);
   });
 
   it('is bounded: a ninth key is refused, and removals are forgotten oldest first', () => {

@@ -22,6 +22,8 @@ const NOBODY = '0'.repeat(16);
 const ENTRY_BYTES = 1 + 6 + 8 + KEY_BYTES;
 const HEAD_BYTES = 2 + 6 + 8 + KEY_ID_BYTES;
 const FORMAT = 1;
+/** Formats of later versions are in this range; a greater first byte is damage. */
+const MAX_FORMAT = 15;
 const MAX_STAMP = 2 ** 47;
 
 const later = (a: Stamp, b: Stamp): boolean => (a.stamp !== b.stamp ? a.stamp > b.stamp : a.node > b.node);
@@ -153,6 +155,12 @@ export class KeyRing {
       else out.set(entry.key, at + 15);
     });
     return Uint8Array.from(out);
+  }
+
+  /** Written by a later version, in a format that this one does not know. */
+  static isNewer(bytes: Uint8Array): boolean {
+    const format = bytes[0] ?? 0;
+    return format > FORMAT && format <= MAX_FORMAT;
   }
 
   /** Null when these are not the bytes of a ring of this cluster, or it is larger than one may be. */

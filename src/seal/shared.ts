@@ -15,6 +15,7 @@ export const DROPS = [
   'stale-proof',
   'own-echo',
   'malformed',
+  'unknown-kind',
   'stream-refused',
   'too-many-challenges',
   'too-many',

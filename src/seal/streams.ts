@@ -273,7 +273,7 @@ export class Streams {
       const stamp = data.readUInt32BE(SALT_BYTES + 6);
       this.#out.vouched(data.toString('latin1', 0, SALT_BYTES), data.readUIntBE(SALT_BYTES, 6), stamp);
       this.#shared.ringCame(content.subarray(INTRODUCTION_BYTES));
-    } else this.#shared.drop('malformed');
+    } else this.#shared.drop(kind === CONTENT.ring ? 'malformed' : 'unknown-kind');
   }
 
   #forget(handle: number): void {
