@@ -82,6 +82,7 @@ class Run {
 
   async run(): Promise<void> {
     await this.#vitals.check();
+    if (this.#options.soak) await this.#trial.workload.fill();
     this.#vitals.begin();
     const minutes = setInterval(() => this.#tellMinute(), 60_000);
     try {
@@ -183,7 +184,7 @@ class Run {
         `minute ${++this.#minute}: RSS ${round(least)}-${round(most)} MB`,
         `at rest ${span(held.map((h) => h.fds))} fds, ${span(held.map((h) => h.sockets))} sockets, ${span(held.map((h) => h.timers))} timers`,
         `${ledger.acknowledged} changes acknowledged`,
-        `${this.#rounds} rounds, ${last === undefined ? 'no agreement asked for yet' : `all agreed ${round(last / 1000)} s after the last`}`,
+        `${this.#rounds} rounds, ${last === undefined ? 'no agreement asked for yet' : `all agreed ${round(last / 1000)} s after the last (worst ${round(Math.max(...agreedMs) / 1000)} s)`}`,
         `${this.#trial.violations.length} violations`,
       ].join('; '),
     );

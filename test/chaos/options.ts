@@ -7,7 +7,7 @@ npm run chaos -- --flap 3 [--seconds 300]  nothing but a split of the group in t
 
 --kinds    the faults to draw from; without it each round draws half of them
 --changes  changes a second, over all nodes; --ranges: ranges of each node (soak: 200)
---quiet    tell rounds, not faults
+--quiet    tell the outcome only; --verbose: all, in a soak too
 Needs root, iproute2, iptables, nftables and python3, and 'npm ci' or 'npm run build' before. Exit code 1: something that must not be.`;
 
 export interface Options {
@@ -24,7 +24,19 @@ export interface Options {
   readonly quiet: boolean;
 }
 
-const NAMES = ['seconds', 'minutes', 'seed', 'nodes', 'changes', 'ranges', 'kinds', 'soak', 'flap', 'quiet'];
+const NAMES = [
+  'seconds',
+  'minutes',
+  'seed',
+  'nodes',
+  'changes',
+  'ranges',
+  'kinds',
+  'soak',
+  'flap',
+  'quiet',
+  'verbose',
+];
 
 /** @throws BenchError */
 export function parse(args: readonly string[]): Options {
@@ -48,6 +60,6 @@ export function parse(args: readonly string[]): Options {
     kinds: kinds.length === 0 ? null : (kinds as Kind[]),
     soak,
     flap: given.has('flap') ? given.number('flap', 3) : 0,
-    quiet: given.has('quiet') || soak,
+    quiet: given.has('quiet') || (soak && !given.has('verbose')),
   };
 }

@@ -10,7 +10,7 @@ const SAMPLE_MS = 2_000;
 const SPARE = 8;
 const SETTLE_MS = 15_000;
 /** A process must have lived for so long before its memory is judged, and for this share of its life it settles. */
-const LIVED_MS = 90_000;
+const LIVED_MS = 240_000;
 const SETTLING_SHARE = 0.4;
 /** By so much the line through the rest may rise. */
 export const RISE_MB = 3;

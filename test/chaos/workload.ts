@@ -6,6 +6,9 @@ import type { Asked, ChangeKind, Entry, Ledger } from './ledger.ts';
 
 /** Calls that may wait on one board: a stopped one collects them. */
 const WAITING_PER_BOARD = 8;
+/** Calls at once, and the time for the last of them, while everything is registered. */
+const FILLING = 16;
+const FILLED_MS = 30_000;
 /** Answers whose times are remembered. */
 const REMEMBERED = 100_000;
 /** Most changes are made where the entry belongs. */
@@ -48,9 +51,20 @@ export class Workload {
 
   /** All are up: from now on the nodes' ids are known. */
   start(): void {
-    if (this.#ids.length === 0) this.#ids = this.#boards.map(({ ready }) => ready?.id ?? '');
+    this.#learnIds();
     this.#lastMs = performance.now();
     this.#timer ??= setInterval(() => this.#tick(), 20);
+  }
+
+  /** Registers everything once, so that the map is as large at the start as it will be. */
+  async fill(): Promise<void> {
+    this.#learnIds();
+    for (const entry of this.#ledger.entries) {
+      const asked = this.#ledger.ask(entry, 'register', entry.owner, (n) => this.#rng.below(n));
+      if (asked !== null) void this.#make(this.#boards[entry.owner] as Board, asked);
+      while (this.waiting >= FILLING) await sleep(1);
+    }
+    await this.settled(FILLED_MS);
   }
 
   pause(): void {
@@ -74,6 +88,10 @@ export class Workload {
       if (performance.now() > endMs) return false;
     }
     return true;
+  }
+
+  #learnIds(): void {
+    if (this.#ids.length === 0) this.#ids = this.#boards.map(({ id }) => id);
   }
 
   #tick(): void {
