@@ -13,6 +13,7 @@ export default defineConfig({
           include: [
             'src/**/*.test.ts',
             'test/unit/**/*.test.ts',
+            'test/frozen/**/*.test.ts',
             'test/sim/**/*.test.ts',
             'test/fuzz/**/*.test.ts',
             'test/chaos/**/*.test.ts',
