@@ -236,7 +236,7 @@ describe('a member', () => {
     const journal = [...a.journal];
     const again = new Lab();
     const b = again.add({}, { leaseFrom: 1025, journal, incarnation: 2 });
-    again.run(5000);
+    again.run(601_000);
     expect(b.node.ranges()).toHaveLength(1);
     expect(b.node.state.map.seenOf(b.node.id)).toEqual([1, 1]);
     expect(code(again.ask(b, register(5, 6)))).toBeNull();
@@ -266,6 +266,8 @@ describe('a member', () => {
     expect(back.node.state.map.seenOf(back.node.id)).toEqual([1, 2]);
     again.ask(back, register(20, 29));
     again.run(1000);
+    expect(back.node.state.map.seenOf(back.node.id)).toEqual([1, 2, 1025, 1025]);
+    again.run(600_000);
     expect(back.node.state.map.seenOf(back.node.id)).toEqual([1, 1025]);
   });
 

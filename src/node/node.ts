@@ -132,7 +132,7 @@ export class NodeCore implements Inputs {
     this.sessions = new Sessions(this.link, this.state, options.cluster, reconciler, sessionOutputs(this));
     const { state, link, multicast: reach, broadcaster, sessions } = this;
     this.comparison = new Comparison({ state, link, reach, broadcaster, sessions }, rng, {
-      caughtUp: (id, nowMs) => this.#spreadVoids(this.#voids.caughtUp(id), nowMs),
+      caughtUp: (id, nowMs) => this.#spreadVoids(this.#voids.caughtUp(id, nowMs), nowMs),
       introduce: (nowMs) => this.outbox.addRecord(this.roster.me(), nowMs),
       digestCame: (nowMs) => this.tasks.digestCame(nowMs),
     });
@@ -271,7 +271,7 @@ export class NodeCore implements Inputs {
     return Math.min(
       this.outbox.nextMs(),
       this.broadcaster.nextMs(),
-      resting ? Infinity : this.presence.nextMs(),
+      resting ? this.presence.partingMs(this.#nowMs) : this.presence.nextMs(),
       resting ? Infinity : this.comparison.antiEntropy.nextMs(),
       resting ? Infinity : this.detection.prober.nextMs(),
       resting ? Infinity : this.forgetting.nextMs(),
@@ -321,7 +321,7 @@ export class NodeCore implements Inputs {
       this.detection.prober.wake(nowMs);
       this.forgetting.wake(nowMs);
       this.tasks.wake(nowMs);
-    }
+    } else this.presence.parting(nowMs);
     this.sessions.wake(nowMs);
     for (const payload of this.outbox.flush(nowMs)) this.broadcaster.originate(payload, nowMs);
     if (this.#leaving !== null) this.#farewell(nowMs);
@@ -449,7 +449,8 @@ export class NodeCore implements Inputs {
       leaving.release = false;
       this.#sayLeft(nowMs);
     }
-    if (!this.#silent() && nowMs < leaving.deadlineMs) return;
+    const said = this.#silent() && this.presence.partingMs(nowMs) === Infinity;
+    if (!said && nowMs < leaving.deadlineMs) return;
     this.#leaving = null;
     this.#left = true;
     this.outputs.answer(leaving.token, { ok: null });
@@ -481,7 +482,7 @@ export class NodeCore implements Inputs {
   #spread(delta: Delta, nowMs: number): void {
     this.outbox.addDelta(delta, nowMs);
     this.comparison.antiEntropy.changed(nowMs);
-    this.#spreadVoids(this.#voids.due(), nowMs);
+    this.#spreadVoids(this.#voids.due(nowMs), nowMs);
   }
 
   // --- Parts and their wiring. ---

@@ -3,8 +3,11 @@ import type { Delta } from '../crdt/index.ts';
 import { STATE } from '../members/index.ts';
 import type { GroupState } from './state.ts';
 
-/** A node that knows of nobody waits so long for somebody to turn up. */
-const ALONE_MS = 3000;
+/**
+ * Nothing is declared void before a process has run this long: another process with a copy of its state directory, should
+ * there be one, uses numbers in the gaps, and is found out long before.
+ */
+const SETTLE_MS = 600_000;
 
 /**
  * Counters of this node that were never used, though others above them were (each start begins at a number of its own, and
@@ -21,7 +24,8 @@ export class Voids {
   readonly #next: () => number;
   readonly #waiting: () => boolean;
   readonly #caughtUp = new Set<NodeId>();
-  #aloneMs = Infinity;
+  #settledMs = Infinity;
+  #wakeMs = Infinity;
   /** A member is not caught up with: not looked at again before one more is. */
   #blocked = false;
   /** Something was declared by this process. */
@@ -35,30 +39,30 @@ export class Voids {
   }
 
   start(nowMs: number): void {
-    this.#aloneMs = nowMs + ALONE_MS;
+    this.#settledMs = nowMs + SETTLE_MS;
+    this.#wakeMs = this.#settledMs;
   }
 
   nextMs(): number {
-    return this.#aloneMs;
+    return this.#wakeMs;
   }
 
   /** This node has all that the member had. Returns what is to be spread. */
-  caughtUp(id: NodeId): Delta | null {
+  caughtUp(id: NodeId, nowMs: number): Delta | null {
     this.#caughtUp.add(id);
     this.#blocked = false;
-    return this.due();
+    return this.due(nowMs);
   }
 
-  /** For the node that nobody answers because there is nobody. */
   wake(nowMs: number): Delta | null {
-    if (nowMs < this.#aloneMs) return null;
-    this.#aloneMs = Infinity;
-    this.#blocked = false;
-    return this.due();
+    if (nowMs < this.#wakeMs) return null;
+    this.#wakeMs = Infinity;
+    return this.due(nowMs);
   }
 
   /** To be asked after a change of this node's own as well: it may have left a gap below it. */
-  due(): Delta | null {
+  due(nowMs: number): Delta | null {
+    if (!(nowMs >= this.#settledMs)) return null;
     const { members, map } = this.#state;
     const seen = map.seenOf(members.self);
     if (this.#blocked || (seen.length <= 2 && (seen[0] ?? 1) === 1)) return null;
@@ -81,6 +85,6 @@ export class Voids {
       if (!this.#caughtUp.has(record.id)) return false;
       others++;
     }
-    return others > 0 || (this.#aloneMs === Infinity && !this.#waiting());
+    return others > 0 || !this.#waiting();
   }
 }

@@ -1,5 +1,5 @@
 import type { NodeId, Rng } from '../../src/base/index.ts';
-import { nodeIdFromBytes } from '../../src/base/index.ts';
+import { mix32, nodeIdFromBytes } from '../../src/base/index.ts';
 import type { Boot } from '../../src/node/machine.ts';
 import type { EventHeap } from './events.ts';
 
@@ -11,6 +11,15 @@ type Write =
   | { readonly kind: 'record'; readonly bytes: Uint8Array }
   | { readonly kind: 'snapshot'; readonly bytes: Uint8Array }
   | { readonly kind: 'lease'; readonly upTo: number };
+
+/** What is durable at one moment: a backup, or the image of a card. */
+export interface DiskCopy {
+  readonly id: NodeId | null;
+  readonly incarnation: number;
+  readonly leaseTo: number;
+  readonly snapshot: Uint8Array | null;
+  readonly journal: readonly Uint8Array[];
+}
 
 type DiskError = { code: string; message: string } | null;
 
@@ -27,6 +36,7 @@ export class SimDisk {
   #id: NodeId | null = null;
   #incarnation = 0;
   #leaseTo = 1;
+  #resting = { leaseFrom: 1, leaseTo: 1 };
   #snapshot: Uint8Array | null = null;
   #journal: Uint8Array[] = [];
   #waiting: Write[] = [];
@@ -60,15 +70,21 @@ export class SimDisk {
 
   #draw(): Boot {
     const id = this.identity();
+    const bootNonce = this.#rng.u32();
+    // As io's state directory does: two lives of one lease begin at counters of their own.
+    const jump = this.#incarnation === 0 ? 0 : mix32(bootNonce ^ 0x6a756d70);
     this.#incarnation++;
-    const leaseFrom = this.#leaseTo;
+    const unleasedFrom = this.#leaseTo;
+    const leaseFrom = unleasedFrom + jump;
     this.#leaseTo = leaseFrom + LEASE_BLOCK;
+    this.#resting = { leaseFrom, leaseTo: unleasedFrom };
     return {
       id,
       incarnation: this.#incarnation,
-      bootNonce: this.#rng.u32(),
+      bootNonce,
       leaseFrom,
       leaseTo: this.#leaseTo,
+      unleasedFrom,
       snapshot: this.#snapshot,
       journal: this.#journal.slice(),
     };
@@ -144,7 +160,32 @@ export class SimDisk {
     if (this.#full) return;
     this.#snapshot = snapshot;
     this.#journal = [];
-    this.#leaseTo = nextCounter;
+    this.#leaseTo = nextCounter === this.#resting.leaseFrom ? this.#resting.leaseTo : nextCounter;
+  }
+
+  /** The process goes on as another node. */
+  renew(snapshot: Uint8Array): void {
+    this.restore({ id: null, incarnation: 0, leaseTo: 1, snapshot, journal: [] });
+  }
+
+  copy(): DiskCopy {
+    return {
+      id: this.#id,
+      incarnation: this.#incarnation,
+      leaseTo: this.#leaseTo,
+      snapshot: this.#snapshot,
+      journal: this.#journal.slice(),
+    };
+  }
+
+  /** Puts a copy in the place of what is there; nothing may run on it. */
+  restore(copy: DiskCopy): void {
+    this.#abandon();
+    this.#id = copy.id;
+    this.#incarnation = copy.incarnation;
+    this.#leaseTo = copy.leaseTo;
+    this.#snapshot = copy.snapshot;
+    this.#journal = [...copy.journal];
   }
 
   /** The state directory is lost: the next process is a new node. */

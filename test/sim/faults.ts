@@ -16,7 +16,9 @@ export const FAULT_KINDS = [
   'disk-full',
   'force-leave',
 ] as const;
-export type FaultKind = (typeof FAULT_KINDS)[number];
+/** Copies of state directories, in the place of another's or of a later state of its own: in some runs only. */
+export const IDENTITY_KINDS = ['clone', 'restore'] as const;
+export type FaultKind = (typeof FAULT_KINDS)[number] | (typeof IDENTITY_KINDS)[number];
 
 /** What the world tells whoever keeps the omniscient view, before a host loses something. */
 export interface FaultListener {
@@ -58,11 +60,18 @@ export class Faults {
   /** How many of each happened. */
   readonly counts = new Map<FaultKind, number>();
 
-  constructor(world: World, rng: SeededRng, listener: FaultListener, kinds?: readonly FaultKind[]) {
+  constructor(
+    world: World,
+    rng: SeededRng,
+    listener: FaultListener,
+    given: { readonly kinds?: readonly FaultKind[]; readonly identities?: boolean } = {},
+  ) {
     this.#world = world;
     this.#rng = rng;
     this.#listener = listener;
-    this.kinds = kinds ?? FAULT_KINDS.filter(() => rng.below(2) === 0);
+    const drawn = given.kinds ?? FAULT_KINDS.filter(() => rng.below(2) === 0);
+    this.kinds = given.identities === true ? [...drawn, ...IDENTITY_KINDS] : drawn;
+    world.onRefused = (host) => this.#startAnew(host);
   }
 
   /** Spreads `count` faults over [fromMs, toMs). */
@@ -138,7 +147,47 @@ export class Faults {
       case 'force-leave':
         this.#forceLeave(host);
         break;
+      case 'clone':
+        this.#clone(host, lastsMs);
+        break;
+      case 'restore':
+        this.#restore(host, lastsMs);
+        break;
     }
+  }
+
+  /** Another host's disk is overwritten with the image of this one's, which runs on. */
+  #clone(host: SimHost, lastsMs: number): void {
+    const target = this.#world.hosts[this.#rng.below(this.#world.hosts.length)] as SimHost;
+    if (target === host || host.id === null || this.#leavers.has(host) || this.#leavers.has(target)) return;
+    this.#listener.beforeWipe(target);
+    this.#listener.beforeCrash(target);
+    target.crash(false);
+    target.disk.restore(host.disk.copy());
+    this.#comeBack(target, lastsMs / 4);
+  }
+
+  /** A backup is made now, and put back a while later. */
+  #restore(host: SimHost, lastsMs: number): void {
+    const copy = host.disk.copy();
+    if (copy.id === null) return;
+    this.#until(lastsMs / 2, () => {
+      if (host.disk.copy().id !== copy.id || this.gone.has(host)) return;
+      this.#listener.beforeWipe(host);
+      this.#listener.beforeCrash(host);
+      host.crash(false);
+      host.disk.restore(copy);
+      this.#comeBack(host, lastsMs / 4);
+    });
+  }
+
+  /** What the error tells the operator to do: the copied directory is moved away, and a new node started. */
+  #startAnew(host: SimHost): void {
+    this.#listener.beforeWipe(host);
+    host.disk.wipe();
+    this.#world.events.after(1000, () => {
+      if (!this.gone.has(host) && !host.disk.full) host.start();
+    });
   }
 
   #crash(host: SimHost, power: boolean, wipe: boolean, lastsMs: number): void {

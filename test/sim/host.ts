@@ -1,6 +1,14 @@
 import type { Address, NodeId } from '../../src/base/index.ts';
 import { LIMITS } from '../../src/base/index.ts';
-import type { Answer, Command, Machine, NodeEvent, NodeOptions, Outputs } from '../../src/node/machine.ts';
+import type {
+  Answer,
+  Command,
+  Machine,
+  NodeEvent,
+  NodeOptions,
+  Outputs,
+  Yielded,
+} from '../../src/node/machine.ts';
 import type { GroupSeal, Transport } from '../../src/seal/index.ts';
 import { SimDisk } from './disk.ts';
 import { SimStream } from './streams.ts';
@@ -43,6 +51,9 @@ export class SimHost {
   /** Raised whenever a process starts or ends. */
   epoch = 0;
   machine: Machine | null = null;
+  /** How often it took a new id, and ended, because another process had its own. */
+  renewals = 0;
+  refusals = 0;
   /** Between the machine and the world, where the world is sealed. */
   seal: GroupSeal | null = null;
   /** The keyring on this host's disk. */
@@ -97,7 +108,8 @@ export class SimHost {
     return this.#clockZero + (this.world.nowMs - this.#bootedAtMs) * (this.spec.clockRate ?? 1);
   }
 
-  start(): void {
+  /** `contacts`: besides those of the spec. */
+  start(contacts: readonly Address[] = []): void {
     if (this.machine !== null) return;
     const world = this.world;
     this.off = false;
@@ -117,7 +129,7 @@ export class SimHost {
       capacity: {},
       version: 'sim',
       multicast: this.domain >= 0,
-      join: this.spec.join ?? [],
+      join: [...(this.spec.join ?? []), ...contacts],
       ranges: this.spec.ranges ?? [],
       insecure: false,
     };
@@ -207,7 +219,28 @@ export class SimHost {
       this.world.violate('threw', `${this.address}: ${stack(error)}`);
       return;
     }
-    this.#rearm();
+    const yielded = machine.yielded();
+    if (yielded !== null) this.#giveUp(machine, yielded);
+    else this.#rearm();
+  }
+
+  /** As the driver does: goes on as another node, or ends. */
+  #giveUp(machine: Machine, { how, other }: Yielded): void {
+    const renew = how === 'renew' && !this.disk.full;
+    this.world.say(`n${this.index} gives up its id ${machine.id}: ${renew ? 'takes a new one' : 'ends'}`);
+    const snapshot = machine.snapshotBytes();
+    this.#end(false);
+    const { epoch } = this;
+    if (renew) {
+      this.renewals++;
+      this.disk.renew(snapshot);
+      this.world.events.after(5, () => {
+        if (this.epoch === epoch) this.start([other]);
+      });
+    } else {
+      this.refusals++;
+      this.world.onRefused(this);
+    }
   }
 
   // What comes from the world, for the machine or for the seal in front of it.

@@ -21,6 +21,7 @@ function lab(link: Partial<LinkProfile> = {}, seed = 1) {
     const machine: Partial<Machine> = {
       start() {},
       wake() {},
+      yielded: () => null,
       nextWakeMs: () => Number.POSITIVE_INFINITY,
       datagram: (bytes, from, via) =>
         heard.push(`${via ? 'multicast' : 'datagram'} ${text(bytes)} from ${from}`),
@@ -194,11 +195,12 @@ describe('the simulated disk', () => {
     events.runUntil(200);
     sim.crash();
     const second = sim.boot();
-    expect(second.leaseFrom).toBe(first.leaseTo + 1024);
+    expect(second.unleasedFrom).toBe(first.leaseTo + 1024);
+    expect(second.leaseFrom).toBeGreaterThan(first.leaseTo + 1024);
     expect(second.incarnation).toBe(first.incarnation + 1);
     sim.stop(second.leaseFrom + 7, Uint8Array.of(1));
     const third = sim.boot();
-    expect([third.leaseFrom, third.id, third.snapshot]).toEqual([
+    expect([third.unleasedFrom, third.id, third.snapshot]).toEqual([
       second.leaseFrom + 7,
       first.id,
       Uint8Array.of(1),

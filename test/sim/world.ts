@@ -74,6 +74,8 @@ export class World {
   readonly #trace: boolean;
   readonly #log: ((line: string) => void) | undefined;
   #hash = 0x5eed;
+  /** A host ended because another process has its id. */
+  onRefused: (host: SimHost) => void = () => {};
   datagrams = 0;
   datagramBytes = 0;
   streamFrames = 0;
