@@ -80,6 +80,24 @@ describe('a node that is not answered', () => {
   });
 });
 
+describe('a leave', () => {
+  it('is known to all and over in some milliseconds, with multicast and without', () => {
+    for (const multicast of [true, false]) {
+      const lab = new Lab();
+      const seats = Array.from({ length: 6 }, (_, i) =>
+        lab.add({ multicast, join: i === 0 ? [] : [CONTACT] }),
+      );
+      lab.run(15_000);
+      const leaver = seats[2] as Seat;
+      lab.command(leaver, { kind: 'leave', release: false });
+      lab.run(15);
+      expect(leaver.node.hasLeft).toBe(true);
+      const others = seats.filter((seat) => seat !== leaver);
+      expect(others.map((seat) => statusOf(seat, leaver.node.id))).toEqual(others.map(() => 'left'));
+    }
+  });
+});
+
 describe('a group with nodes of other versions', () => {
   const PROBES: readonly (number | undefined)[] = [
     KIND.probe,
