@@ -15,6 +15,8 @@ export interface AgentSpec {
   readonly namespace?: Namespace | null;
   /** It ends with this program, however that ends; costs it some memory, so not where memory is measured. */
   readonly tied?: boolean;
+  /** What runs it in place of this Node.js: a command that takes node's flags and the program. */
+  readonly launcher?: readonly string[];
 }
 
 export interface Ready {
@@ -69,7 +71,7 @@ export class Agents {
         : ['--multicast', spec.multicast, '--interface', '127.0.0.1', '--multicast-ttl', '0'];
     const command = [
       ...(spec.namespace?.prefix ?? []),
-      process.execPath,
+      ...(spec.launcher ?? [process.execPath]),
       ...this.nodeFlags,
       ...nodeFlags,
       this.program,

@@ -25,6 +25,7 @@ const BENCHES: Record<string, () => Promise<Bench>> = {
   seal: () => import('./seal.ts'),
   sync: () => import('./sync.ts'),
   board: () => import('./board.ts'),
+  cgroup: () => import('./cgroup.ts'),
   spread: () => import('./spread.ts'),
   kill9: () => import('./kill9.ts'),
   detect: () => import('./detect.ts'),
