@@ -1,4 +1,4 @@
-import { type Address, LIMITS, type NodeId } from '../base/index.ts';
+import { type Address, BoundedMap, LIMITS, type NodeId } from '../base/index.ts';
 import type { MemberList } from '../members/index.ts';
 import { type Codec, KIND, type Message } from '../wire/index.ts';
 import type { Outputs } from './machine.ts';
@@ -13,6 +13,10 @@ export class Link {
   readonly #outputs: Outputs;
   readonly #members: MemberList;
   #streams = 0;
+  /** Which of its addresses a member with several is reached at: where it was last heard from. */
+  readonly #heardAt = new BoundedMap<NodeId, Address>(LIMITS.members);
+  /** Probes sent to a member with several addresses since it was last heard. */
+  readonly #silent = new BoundedMap<NodeId, number>(LIMITS.members);
   /** Where the datagram under way came from: answers go there, whatever the record says. */
   #caller: { id: NodeId; address: Address } | null = null;
 
@@ -29,17 +33,40 @@ export class Link {
   /** Answers go to this address until `hangUp`. */
   answering(id: NodeId, address: Address): void {
     this.#caller = { id, address };
+    const addresses = this.#members.get(id)?.record.addresses;
+    if (addresses === undefined || addresses.length < 2) return;
+    this.#silent.delete(id);
+    if (addresses.includes(address)) this.#heardAt.set(id, address);
   }
 
   hangUp(): void {
     this.#caller = null;
   }
 
+  /** The address it was heard from, if it is one of its own; else the one it prefers. */
   addressOf(id: NodeId): Address | null {
-    return this.#members.get(id)?.record.addresses[0] ?? null;
+    const addresses = this.#members.get(id)?.record.addresses ?? [];
+    const heardAt = addresses.length < 2 ? undefined : this.#heardAt.get(id);
+    return heardAt !== undefined && addresses.includes(heardAt) ? heardAt : (addresses[0] ?? null);
+  }
+
+  /**
+   * Of a member with several addresses that stays silent, probes go round them all, and everything else to the one that
+   * was tried last: whichever answers is kept.
+   */
+  #probed(id: NodeId): void {
+    const addresses = this.#members.get(id)?.record.addresses;
+    if (addresses === undefined || addresses.length < 2) return;
+    const tries = (this.#silent.get(id) ?? 0) + 1;
+    this.#silent.set(id, tries);
+    // The first may only be lost.
+    if (tries < 2) return;
+    const at = addresses.indexOf(this.addressOf(id) as Address);
+    this.#heardAt.set(id, addresses[(at + 1) % addresses.length] as Address);
   }
 
   send(to: NodeId, message: Message): void {
+    if (message.kind === KIND.probe) this.#probed(to);
     const address = this.#caller?.id === to ? this.#caller.address : this.addressOf(to);
     if (address === null) {
       this.counters.noAddress++;
