@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Address } from '../../base/index.ts';
+import { type Address, SeededRng } from '../../base/index.ts';
 import { GroupSeal, parseKey } from '../index.ts';
 
 /** Keys for tests, by number. */
@@ -55,6 +55,7 @@ export class Peer {
       },
       peers: () => [...bench.peers.keys()].filter((one) => one !== address),
       log: (_level, message) => this.logs.push(message),
+      random: (bytes) => Uint8Array.from({ length: bytes }, () => bench.rng.below(256)),
     });
   }
 
@@ -81,6 +82,8 @@ export class Peer {
 /** A network of memory: what is on its way can be read, kept, changed and lost; time stands still unless moved. */
 export class Bench {
   nowMs = 1000;
+  /** The same for every bench: what went over the wire is worth keeping. */
+  readonly rng = new SeededRng(1);
   readonly peers = new Map<Address, Peer>();
   readonly wire: Sent[] = [];
   /** Everything that ever was on the wire, stream frames included. */
