@@ -1,7 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { NodeId } from '../../src/base/index.ts';
+import type { Address, NodeId } from '../../src/base/index.ts';
+import type { MemberRecord } from '../../src/members/index.ts';
 import { Codec, encodeValue, KIND, type Message } from '../../src/wire/index.ts';
 import { agreement, eventually, type TestAgent } from '../e2e/harness.ts';
 import { addressOf, Bed, CLUSTER, canRun, GOSSIP_PORT, metrics } from './bed.ts';
@@ -189,8 +190,71 @@ describe.skipIf(!canRun())('garbage at the gossip port, from inside the LAN', ()
   test('streams that announce too much, stall, or say garbage, and more of them than fit, change nothing', async () => {
     const a1 = named(agents, 'a1');
     await underAttack({ datagrams: ['00'], streams: streams(a2Id()), idleStreams: 300 });
-    expect((await metrics(a1)).get('shoal_sessions_total{what="refused"}')).toBeGreaterThan(100);
+    const refused = 'shoal_socket_dropped_total{reason="too-many-streams-of-one-host"}';
+    expect((await metrics(a1)).get(refused)).toBeGreaterThan(100);
   });
+
+  test('thousands of invented members neither fill the list nor push a real one out, and cost bounded work', async () => {
+    const a1 = named(agents, 'a1');
+    const rssBefore = rssMb(a1);
+    const attacking = attack({ datagrams: forgedBeacons(6000) });
+    const refused = async () => (await metrics(a1)).get('shoal_node_total{what="newcomersRefused"}') ?? 0;
+    await eventually('new members are refused', async () => (await refused()) > 50, 15_000);
+    await named(agents, 'b1').ok('register', '500', '501');
+    for (const agent of agents) {
+      await eventually(
+        'the change is everywhere',
+        async () => (await agent.rangesOf('b1')).includes('500-501:1'),
+        15_000,
+      );
+    }
+    expect((await attacking).sent).toBeGreaterThan(1000);
+    const counted = await metrics(a1);
+    expect(counted.get('shoal_messages_dropped_total{reason="too-many"}')).toBeGreaterThan(500);
+    const { members, warnings } = await a1.get<{ members: Record<string, number>; warnings: string[] }>(
+      '/v1/status',
+    );
+    expect(Object.values(members).reduce((sum, n) => sum + n, 0)).toBeLessThanOrEqual(8 + 5 * 256);
+    expect(warnings.join('\n')).toContain('brings more new members than one node should');
+    for (const agent of agents) {
+      await eventually(`${agent.name} lists the real members alive`, async () => {
+        const states = await agent.memberStates();
+        return agents.every(({ name }) => states.includes(`${name}=alive`));
+      });
+      expect(agent.running.alive).toBe(true);
+    }
+    expect(rssMb(a1) - rssBefore).toBeLessThan(60);
+  });
+
+  /** As newcomers on the link send them. */
+  function forgedBeacons(count: number): string[] {
+    return Array.from({ length: count }, (_, i) => {
+      const id = (0xbad0000 + i).toString(16).padStart(16, '0') as NodeId;
+      const address = `${addressOf('a5')}:${1 + (i % 60_000)}` as Address;
+      const record: MemberRecord = {
+        ...{
+          id,
+          incarnation: 1,
+          state: 0,
+          reachVersion: 0,
+          reach: id,
+          name: `forged-${i}`,
+          addresses: [address],
+        },
+        ...{ resp: null, tags: {}, capacity: {}, version: '1', bootNonce: i },
+      };
+      const introduction = { cluster: CLUSTER, record };
+      const message = {
+        kind: KIND.beacon,
+        bootNonce: i,
+        seq: 1,
+        view: 0,
+        digests: DIGESTS,
+        introduction,
+      } as const;
+      return hex(new Codec(CLUSTER, id).encode({ ...message, heard: new Uint8Array(0), heardIds: [] }));
+    });
+  }
 
   function a2Id(): NodeId {
     return named(agents, 'a2').ready.id as NodeId;
