@@ -13,7 +13,7 @@
  * for the new beginning, and amounts that are gone may be used again: for however long it runs, a revival is noticed.
  *
  * Left open, as in the simulator: changes without an answer; smaller registers under a larger one (the larger counts);
- * decreases (one that arrives alone is at or below zero and is cleaned up). An entry where a full disk refused a change
+ * decreases (one that is left alone is at or below zero and is cleaned up). An entry where a full disk refused a change
  * is left out (`muddled`: the node takes such a change back by changes of its own) until `renew` has released it.
  */
 import { shown } from '../sim/model.ts';
@@ -40,6 +40,8 @@ export interface Entry {
   /** Releases and registers without an answer yet, and all that were ever asked. */
   removing: number;
   removals: number;
+  /** What is wrong with it, unless it turns out to be muddled: a refusal may come later than what it leads to. */
+  readonly doubts: string[];
   /** The hosts whose disks refused a change of it. */
   readonly muddledBy: Set<number>;
 }
@@ -101,6 +103,7 @@ export class Ledger {
           observed,
           removing: 0,
           removals: 0,
+          doubts: [],
           muddledBy: new Set(),
         });
       }
@@ -188,6 +191,7 @@ export class Ledger {
     entry.tokens.length = 0;
     entry.observed.fill(0);
     entry.muddledBy.clear();
+    entry.doubts.length = 0;
   }
 
   /**
@@ -213,8 +217,14 @@ export class Ledger {
       const priority = priorityOf(entry);
       const seen = shown(priority);
       this.#compare(entry, seen, priority, where);
+      this.violations.push(...entry.doubts.splice(0));
       this.#goOn(entry, seen);
     }
+  }
+
+  /** What is wrong though nothing was compared since: at the end, with the disks of processes that were killed. */
+  conclude(): void {
+    for (const entry of this.entries) if (!isMuddled(entry)) this.violations.push(...entry.doubts.splice(0));
   }
 
   #compare(entry: Entry, seen: number, priority: number, where: string): void {
@@ -229,21 +239,23 @@ export class Ledger {
       if (mustNot && there) this.#violate(t.removed ? 'revived' : 'phantom', where, priority, entry, t);
     }
     if ((seen & ~asked) !== 0) {
-      this.violations.push(`phantom: ${where} shows ${priority} for ${nameOf(entry)}: not asked`);
+      entry.doubts.push(`phantom: ${where} shows ${priority} for ${nameOf(entry)}: not asked`);
     }
   }
 
   #goOn(entry: Entry, seen: number): void {
     const largest = largestBase(entry, seen);
+    // Decreases that are left alone make a priority below zero: not registered, until they are cleaned up.
+    const hidden = (t: Token): boolean => (t.base ? t.amount < largest : seen === 0 && t.amount < 0);
     const kept = entry.tokens.filter(
-      (t) => (seen & t.bit) !== 0 || (t.base && t.amount < largest && t.state !== 'refused' && !t.removed),
+      (t) => (seen & t.bit) !== 0 || (hidden(t) && t.state !== 'refused' && !t.removed),
     );
     entry.tokens.length = 0;
     let mask = 0;
     for (const t of kept) {
       mask |= t.bit;
       const there = (seen & t.bit) !== 0;
-      // Hidden under a larger one: nobody sees whether it is there, but all have observed that.
+      // Hidden: nobody sees whether it is there, but all have observed that.
       // What nobody answered for came here by the others: it need not be on its host's disk.
       const host = t.state === 'acknowledged' ? t.host : NOBODY;
       entry.tokens.push({ ...t, host, state: 'acknowledged', maybeRemoved: !there, removed: false });
@@ -263,22 +275,20 @@ export class Ledger {
     if (token !== null) token.state = 'refused';
     if (ALLOWED.has(code)) return;
     const wantsOne = kind === 'release' || kind === 'decrease';
-    const surelyOne = asked.present && asked.removals === entry.removals;
-    if (code === 'not-registered' && wantsOne && !surelyOne) return;
-    if (isMuddled(entry)) return;
-    this.violations.push(`answers: ${kind} of ${nameOf(entry)} on host ${asked.host} was refused: ${code}`);
+    if (code === 'not-registered' && wantsOne && !isRegistered(asked)) return;
+    entry.doubts.push(`answers: ${kind} of ${nameOf(entry)} on host ${asked.host} was refused: ${code}`);
   }
 
   #onShown(asked: Asked, json: unknown): void {
     const { entry, kind, token, host } = asked;
     if (kind === 'release' || token === null) return;
-    const priority = (json as { priority?: number }).priority ?? 0;
+    const { priority = 0, released } = json as { priority?: number; released?: boolean };
+    // It has cleaned up decreases that were left alone there.
+    if (kind === 'decrease' && released === true && !isRegistered(asked)) return;
     const wrong = kind === 'register' ? priority !== token.amount : (shown(priority) & token.bit) === 0;
     if (wrong) {
       const text = JSON.stringify(json);
-      this.violations.push(
-        `answers: ${kind} by ${asked.amount} of ${nameOf(entry)} on host ${host}: ${text}`,
-      );
+      entry.doubts.push(`answers: ${kind} by ${asked.amount} of ${nameOf(entry)} on host ${host}: ${text}`);
     } else if (asked.boot === this.#boots[host]) {
       entry.observed[host] = (entry.observed[host] ?? 0) | shown(priority);
     }
@@ -287,7 +297,7 @@ export class Ledger {
   #violate(rule: string, where: string, priority: number | string, entry: Entry, token: Token): void {
     const what = token.base ? `register ${token.amount}` : `adjust by ${token.amount}`;
     const atS = ((token.askedMs / 1000) | 0).toString();
-    this.violations.push(
+    entry.doubts.push(
       `${rule}: ${where} shows ${priority} for ${nameOf(entry)}: ${what}, asked at ${atS} s on host ${token.host}, ${token.state}${token.removed ? ', removed' : ''}`,
     );
   }
@@ -297,6 +307,11 @@ export class Ledger {
 function mustBe(token: Token, seen: number, entry: Entry): boolean {
   if (token.state !== 'acknowledged' || token.maybeRemoved || token.removed || token.amount < 0) return false;
   return !token.base || token.amount >= largestBase(entry, seen);
+}
+
+/** When the change was made, the entry was registered on that host. */
+function isRegistered({ present, removals, entry }: Asked): boolean {
+  return present && removals === entry.removals;
 }
 
 function isMuddled(entry: Entry): boolean {

@@ -45,6 +45,7 @@ async function main(args: readonly string[]): Promise<number> {
   } catch (error) {
     trial.violate(`chaos: ${(error as Error).message}`);
   }
+  await trial.stop().catch((error: Error) => trial.violate(`chaos: ${error.message}`));
   const failed = run.judge();
   const kept = await trial.close(failed);
   if (failed) {

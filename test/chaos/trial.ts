@@ -158,6 +158,16 @@ export class Trial {
     return true;
   }
 
+  /** Kills all processes while changes are made, and looks at what they leave on disk. */
+  async stop(): Promise<void> {
+    this.calm = false;
+    await Promise.all(this.fleet.boards.map((board) => this.end(board, 'SIGKILL')));
+    this.workload.pause();
+    await this.workload.settled(HEAL_MS);
+    this.ledger.conclude();
+    for (const line of this.ledger.violations.splice(0)) this.violate(line);
+  }
+
   /** Takes everything down; where logs and state were kept, when asked to. */
   async close(keep: boolean): Promise<string | null> {
     this.calm = false;
@@ -255,7 +265,6 @@ export class Trial {
       amounts.set(key, [...(amounts.get(key) ?? []), ...own]);
     }
     this.ledger.checkDisk(board.index, board.name, (entry) => amounts.get(this.#keyOf(entry)) ?? []);
-    for (const line of this.ledger.violations.splice(0)) this.violate(line);
   }
 
   #noteDots(board: Board): ReturnType<typeof readState> {

@@ -27,7 +27,12 @@ describe.skipIf(!canRun())('cuts while changes are made on both sides', () => {
   });
 
   afterAll(async () => {
-    await trial?.close(false);
+    try {
+      await trial?.stop();
+      expect(trial?.violations).toEqual([]);
+    } finally {
+      await trial?.close(false);
+    }
   });
 
   const made = (names: readonly string[]): number =>
