@@ -72,10 +72,18 @@ function bundle(root: string, version: string): { bundle: Uint8Array; copyright:
 }
 
 function epoch(root: string): number {
-  const given = process.env.SOURCE_DATE_EPOCH ?? run('git', ['log', '-1', '--format=%ct'], root).trim();
+  const given = process.env.SOURCE_DATE_EPOCH ?? commitTime(root);
   if (!/^[0-9]{1,12}$/.test(given))
     throw new Error(`SOURCE_DATE_EPOCH: '${given}' is not a number of seconds`);
   return Number(given);
+}
+
+function commitTime(root: string): string {
+  try {
+    return run('git', ['log', '-1', '--format=%ct'], root).trim();
+  } catch {
+    throw new Error('no commit to take the time from: set SOURCE_DATE_EPOCH, seconds since 1970');
+  }
 }
 
 function run(program: string, args: readonly string[], cwd: string): string {
