@@ -1,3 +1,4 @@
+import type { Rng } from '../base/index.ts';
 import { MAX_COUNTER } from '../crdt/index.ts';
 
 /** Counters asked for at once: what a crash can waste, and how many changes one disk write lasts for. */
@@ -17,13 +18,19 @@ export class Counters {
   #leasedTo: number;
   #askedTo: number;
   readonly #lease: (upTo: number) => void;
+  readonly #rng: Rng;
 
-  /** Counters [from, to) are leased. `lease` asks for all below `upTo`; `leased` tells that it is done. */
-  constructor(from: number, to: number, lease: (upTo: number) => void) {
-    this.#next = from;
-    this.#leasedTo = to;
-    this.#askedTo = to;
+  /** `lease` asks for all counters below `upTo`; `leased` tells that it is done. `rng`: how many to pass over in a lift. */
+  constructor(
+    leased: { readonly leaseFrom: number; readonly leaseTo: number },
+    lease: (upTo: number) => void,
+    rng: Rng,
+  ) {
+    this.#next = leased.leaseFrom;
+    this.#leasedTo = leased.leaseTo;
+    this.#askedTo = leased.leaseTo;
     this.#lease = lease;
+    this.#rng = rng;
   }
 
   /** The first counter not handed out. */
@@ -49,14 +56,14 @@ export class Counters {
 
   /**
    * Peers know these counters of ours, [lo0, hi0, lo1, hi1, ...] (an older state directory was put back): resume above
-   * them. What only a forger claims is passed over: our own do not come that far.
+   * them, and not right above, where another process with a copy of the directory may be about to go on. What only a forger claims is passed over: our own do not come that far.
    */
   lift(seen: readonly number[]): boolean {
     let at = seen.length - 1;
     while (at > 0 && (seen[at] as number) > BELIEVED && (seen[at - 1] as number) > this.#next) at -= 2;
     const top = seen[at] ?? 0;
     if (top < this.#next) return false;
-    this.#next = top + 1;
+    this.#next = top + 1 + this.#rng.u32();
     if (!this.exhausted) this.#ahead();
     return true;
   }

@@ -24,12 +24,12 @@ import { snapshotOf } from './journal.ts';
 import { Link } from './link.ts';
 import type { Boot, Command, Inputs, NodeOptions, Outputs } from './machine.ts';
 import { Mutations } from './mutations.ts';
-import { Presence } from './presence.ts';
+import type { Presence } from './presence.ts';
 import {
   broadcastOutputs,
   detectionOutputs,
   identityOutputs,
-  presenceOutputs,
+  presenceOf,
   reconcilerOf,
   sessionOutputs,
   taskOutputs,
@@ -101,7 +101,7 @@ export class NodeCore implements Inputs {
     this.disk = new Disk(outputs);
     this.link = new Link(new Codec(options.cluster, boot.id), this.state.members, outputs);
     this.outbox = new Outbox(boot.id);
-    this.dots = new Counters(boot.leaseFrom, boot.leaseTo, (upTo) => outputs.lease(upTo));
+    this.dots = new Counters(boot, (upTo) => outputs.lease(upTo), rng);
     this.multicast = new Reach(boot.id, rng, options.multicast);
     this.strangers = new Strangers(this.state.members, options.unsealed === true);
     this.roster = new Roster(this.state, {
@@ -112,14 +112,7 @@ export class NodeCore implements Inputs {
     });
     this.identity = new Identity(boot, options, this.state, rng, identityOutputs(this, outputs));
     this.intake = this.#makeIntake();
-    this.presence = new Presence(
-      options,
-      boot.bootNonce,
-      this.state,
-      this.multicast,
-      this.link,
-      presenceOutputs(this),
-    );
+    this.presence = presenceOf(this);
     const broadcast = { ...SETTINGS, ...settings.broadcast };
     this.broadcaster = new Broadcaster(
       this.state.members,
@@ -271,7 +264,7 @@ export class NodeCore implements Inputs {
     return Math.min(
       this.outbox.nextMs(),
       this.broadcaster.nextMs(),
-      resting ? this.presence.partingMs(this.#nowMs) : this.presence.nextMs(),
+      resting ? Infinity : this.presence.nextMs(),
       resting ? Infinity : this.comparison.antiEntropy.nextMs(),
       resting ? Infinity : this.detection.prober.nextMs(),
       resting ? Infinity : this.forgetting.nextMs(),
@@ -321,7 +314,7 @@ export class NodeCore implements Inputs {
       this.detection.prober.wake(nowMs);
       this.forgetting.wake(nowMs);
       this.tasks.wake(nowMs);
-    } else this.presence.parting(nowMs);
+    }
     this.sessions.wake(nowMs);
     for (const payload of this.outbox.flush(nowMs)) this.broadcaster.originate(payload, nowMs);
     if (this.#leaving !== null) this.#farewell(nowMs);
@@ -449,8 +442,7 @@ export class NodeCore implements Inputs {
       leaving.release = false;
       this.#sayLeft(nowMs);
     }
-    const said = this.#silent() && this.presence.partingMs(nowMs) === Infinity;
-    if (!said && nowMs < leaving.deadlineMs) return;
+    if (!this.#silent() && nowMs < leaving.deadlineMs) return;
     this.#leaving = null;
     this.#left = true;
     this.outputs.answer(leaving.token, { ok: null });

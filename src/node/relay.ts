@@ -6,7 +6,7 @@ import type { DetectionOutputs } from './detection.ts';
 import type { IdentityOutputs } from './identity.ts';
 import type { Outputs } from './machine.ts';
 import type { NodeCore } from './node.ts';
-import type { PresenceOutputs } from './presence.ts';
+import { Presence } from './presence.ts';
 import type { Reconciler, SessionOutputs } from './sessions.ts';
 import { publicDigest } from './state.ts';
 import type { TaskOutputs } from './tasks.ts';
@@ -54,12 +54,12 @@ export function taskOutputs(node: NodeCore, outputs: Outputs, rng: Rng): TaskOut
   };
 }
 
-export function presenceOutputs(node: NodeCore): PresenceOutputs {
-  return {
+export function presenceOf(node: NodeCore): Presence {
+  return new Presence(node.options, node.boot.bootNonce, node.state, node.multicast, node.link, {
     mergeRecord: (record, from, nowMs) => node.roster.merge(record, from, nowMs),
     raise: (record, nowMs) => node.roster.raise(record, nowMs),
     reported: (id, digests, nowMs) => node.comparison.reported(id, digests, nowMs),
-  };
+  });
 }
 
 /** The map's side of a session. */
@@ -75,6 +75,8 @@ export function sessionOutputs(node: NodeCore): SessionOutputs {
     mergeRecord: (record, from, nowMs) => node.roster.merge(record, from, nowMs),
     digests: () => node.state.digests(),
     heard: (id, nowMs) => node.heard(id, nowMs),
+    twinCalled: ({ bootNonce, addresses }, nowMs) =>
+      node.identity.twins.suspect(bootNonce, addresses, nowMs, true),
   };
 }
 

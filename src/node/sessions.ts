@@ -57,6 +57,8 @@ export interface SessionOutputs {
   digests(): Digests;
   /** A peer was heard on a stream. */
   heard(id: NodeId, nowMs: number): void;
+  /** A process with this node's own id called; its record. */
+  twinCalled(record: MemberRecord, nowMs: number): void;
 }
 
 /**
@@ -270,6 +272,7 @@ export class Sessions {
       reason = record.bootNonce === me.bootNonce ? SELF_CALLED : 'that node has the same node id';
     }
     if (reason !== '') {
+      if (record.id === me.id && record.bootNonce !== me.bootNonce) this.#out.twinCalled(record, nowMs);
       this.counters.refused++;
       this.#link.write(session.stream, { kind: KIND.reject, reason });
       this.#link.close(session.stream);
