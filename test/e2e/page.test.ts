@@ -257,6 +257,8 @@ describe.skipIf(!installed)('the status page', () => {
       '2not sent: the network refused',
     ]);
     expect(await page.locator('#warnings li').allTextContents()).toEqual(node.warnings);
+    const absent = await page.locator('#ranges-body tr.muted th').allTextContents();
+    expect([...new Set(absent)].sort()).toEqual(['eeldown', 'roachleft']);
     node.families = node.families.map((family) => ({
       ...family,
       samples: family.samples.map((s) => ('value' in s && s.value === 3 ? { ...s, value: 25 } : s)),

@@ -59,7 +59,7 @@ function draw() {
   if (parts.has('status') && data.status !== null) showStatus(data.status, data.members);
   if (parts.has('members'))
     showMembers({ members: data.members, status: data.status, first: summary.first, colours });
-  if (parts.has('ranges')) showRanges(data.ranges, colours);
+  if (parts.has('ranges')) showRanges(data.ranges, colours, absentMembers());
 }
 
 /** Owners that the member list does not name (yet) get a colour and a place too. */
@@ -89,6 +89,12 @@ function drawKeyspace() {
   cursor.refresh(colours);
 }
 
+/** Whose registrations do not count at present. */
+function absentMembers() {
+  const gone = data.members.filter(({ status }) => status === 'down' || status === 'left');
+  return new Map(gone.map(({ id, status }) => [/** @type {string} */ (id), status]));
+}
+
 /** @param {readonly Member[]} members */
 function namesOf(members) {
   return JSON.stringify(members.map(({ id, name }) => [id, name]));
@@ -105,7 +111,7 @@ const receive = {
   members(/** @type {{ members: Member[] }} */ { members }) {
     if (namesOf(members) !== namesOf(data.members)) redraw('keyspace', 'ranges');
     data.members = members;
-    redraw('status', 'members');
+    redraw('status', 'members', 'ranges');
     // The history comes with the stream; its events name nodes by what is known here.
     if (!stream.wanted && document.visibilityState !== 'hidden') stream.open();
   },

@@ -11,6 +11,8 @@ const ROWS_SHOWN = 200;
 let ranges = [];
 /** @type {Map<string, string>} */
 let colours = new Map();
+/** Members that do not own now, with their state. @type {Map<string, string>} */
+let absent = new Map();
 let shown = '';
 
 export function watchFilter() {
@@ -20,10 +22,12 @@ export function watchFilter() {
 /**
  * @param {readonly Range[]} newRanges
  * @param {Map<string, string>} newColours
+ * @param {Map<string, string>} newAbsent
  */
-export function showRanges(newRanges, newColours) {
+export function showRanges(newRanges, newColours, newAbsent) {
   ranges = newRanges;
   colours = newColours;
+  absent = newAbsent;
   render();
 }
 
@@ -59,7 +63,9 @@ function render() {
       ? `${first}${count(ranges.length)}`
       : `${first}${count(matching.length)} matching of ${count(ranges.length)}`,
   );
-  const wanted = JSON.stringify(rows.map((r) => [r.name, r.start, r.end, r.priority, colours.get(r.node)]));
+  const wanted = JSON.stringify(
+    rows.map((r) => [r.name, r.start, r.end, r.priority, colours.get(r.node), absent.get(r.node)]),
+  );
   if (wanted === shown) return;
   shown = wanted;
   byId('ranges-body').replaceChildren(...(rows.length === 0 ? [nothing(filter)] : rows.map(rowFor)));
@@ -77,13 +83,20 @@ function nothing(filter) {
 /** @param {Range} range */
 function rowFor(range) {
   const { start, end } = range;
+  const state = absent.get(range.node);
   return el(
     'tr',
-    null,
+    state === undefined ? null : { class: 'muted', title: 'Does not count while its node is not there' },
     el(
       'th',
       { scope: 'row' },
-      el('span', { class: 'who' }, swatch(colours.get(range.node) ?? '#888888'), el('bdi', null, range.name)),
+      el(
+        'span',
+        { class: 'who' },
+        swatch(colours.get(range.node) ?? '#888888'),
+        el('bdi', null, range.name),
+        state === undefined ? null : el('span', { class: 'pill small' }, state),
+      ),
     ),
     el('td', null, rangeButton(start, end, hexRange(start, end))),
     el('td', { class: 'number' }, percent((end - start + 1) / KEY_SPACE)),
