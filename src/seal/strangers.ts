@@ -5,11 +5,18 @@ const SHOWN_MS = 60_000;
 /** Between two lines of the log, whoever they are about: whoever forges datagrams must not fill it. */
 const LOG_MS = 10_000;
 
+interface Stranger {
+  readonly from: Address;
+  readonly ids: string;
+  readonly how: string;
+  lastMs: number;
+  /** It was in the log, since it was last silent for a while. */
+  logged: boolean;
+}
+
 /** Those who seal with keys this ring lacks: for the log and the warnings, never for a decision. */
 export class Strangers {
-  readonly #seen = new BoundedMap<string, { from: Address; ids: string; how: string; lastMs: number }>(
-    LIMITS.keyStrangers,
-  );
+  readonly #seen = new BoundedMap<string, Stranger>(LIMITS.keyStrangers);
   #loggedMs = -Infinity;
 
   /** The line to log, or null when it was said lately. */
@@ -17,12 +24,14 @@ export class Strangers {
     const text = ids.slice(0, LIMITS.keys).join(' ');
     const key = `${from} ${text}`;
     const known = this.#seen.get(key);
-    const fresh = known === undefined || nowMs - known.lastMs > SHOWN_MS;
-    const one = { from, ids: text, how, lastMs: nowMs };
+    const one = known ?? { from, ids: text, how, lastMs: nowMs, logged: false };
     if (known === undefined) this.#seen.set(key, one);
-    else known.lastMs = nowMs;
-    if (!fresh || nowMs - this.#loggedMs < LOG_MS) return null;
+    if (nowMs - one.lastMs > SHOWN_MS) one.logged = false;
+    one.lastMs = nowMs;
+    // Whoever comes while there is too much to say is told of when it comes again.
+    if (one.logged || nowMs - this.#loggedMs < LOG_MS) return null;
     this.#loggedMs = nowMs;
+    one.logged = true;
     return this.#say(one);
   }
 

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -76,11 +77,11 @@ class Capture {
 }
 
 /** A group that says its name in every way: discovery, a stream (join without multicast), changes, a farewell. */
-async function life(sandbox: Sandbox, keys: string | null): Promise<void> {
-  const tag = ['--tag', 'zebra=crossing'];
-  const [a, b] = [await start(sandbox, 'quartz-a', keys, tag), await start(sandbox, 'quartz-b', keys)];
+async function life(sandbox: Sandbox, keys: string | null, word: string): Promise<void> {
+  const tag = ['--tag', `z${word}=y${word}`];
+  const [a, b] = [await start(sandbox, `${word}-a`, keys, tag), await start(sandbox, `${word}-b`, keys)];
   const flags = [...(keys === null ? [] : ['--key-file', keys]), '--join', a.ready.gossip];
-  const c = await sandbox.start({ name: 'quartz-c', multicast: false, flags });
+  const c = await sandbox.start({ name: `${word}-c`, multicast: false, flags });
   await agreement([a, b, c]);
   await a.ok('register', '0', '99');
   await c.ok('register', '100', '199');
@@ -97,9 +98,11 @@ test.runIf(isRoot)(
       const key = await newKey();
       const capture = new Capture();
       await capture.ready();
-      await life(sandbox, sealed ? keyFile(sandbox, 'keys', [key]) : null);
+      // Of its own: another group on this machine may talk at the same time.
+      const word = randomBytes(6).toString('hex');
+      await life(sandbox, sealed ? keyFile(sandbox, 'keys', [key]) : null, word);
       const bytes = await capture.stop();
-      const shows = ['quartz', 'zebra', 'crossing', sandbox.cluster].map((text) => bytes.includes(text));
+      const shows = [`${word}-`, `z${word}`, `y${word}`, sandbox.cluster].map((text) => bytes.includes(text));
       expect(shows).toEqual([!sealed, !sealed, !sealed, !sealed]);
       expect(bytes.length).toBeGreaterThan(5000);
       expect(bytes.includes(key) || bytes.includes(Buffer.from(key, 'base64'))).toBe(false);
@@ -138,6 +141,76 @@ test('a rotation with one of three nodes off: it is back with the key that is le
   // The ring outlives a restart of all.
   await Promise.all([a.stop(), b.stop(), again.stop()]);
   expect(await ids(await start(sandbox, 'quartz-a', file))).toBe(second);
+});
+
+test('one of five is off for all of a rotation: it is back while a key is common, else both sides say why and what to do', async () => {
+  await using sandbox = new Sandbox();
+  const [k1, k2, k3] = [await newKey(), await newKey(), await newKey()];
+  const file = keyFile(sandbox, 'keys', [k1]);
+  const names = ['a', 'b', 'c', 'd', 'e'].map((letter) => `quartz-${letter}`);
+  const all = await Promise.all(names.map((name) => start(sandbox, name, file)));
+  await agreement(all, 20_000);
+  const four = all.slice(0, 4);
+  const [a, b] = four as [TestAgent, TestAgent];
+  const off = all[4] as TestAgent;
+  const everywhere = async (what: string, wanted: string): Promise<void> => {
+    await eventually(
+      what,
+      async () => (await Promise.all(four.map(ids))).every((each) => each === wanted),
+      5000,
+    );
+  };
+  const first = await ids(a);
+  await off.stop('SIGKILL');
+
+  await a.ok('keys', 'install', k2);
+  const second = (await ids(a)).split(' ')[1] as string;
+  await everywhere('the second key is on all that run', `${first} ${second}`);
+  await b.ok('keys', 'use', second);
+  await everywhere('and used', `${second} ${first}`);
+  await a.ok('register', '0', '99');
+  const back = await start(sandbox, 'quartz-e', file);
+  await agreement([...four, back], 20_000);
+  await eventually('it uses the second key', async () => (await ids(back)) === `${second} ${first}`, 5000);
+  await eventually(
+    'and has the map',
+    async () => (await back.rangesOf('quartz-a')).join() === '0-99:1',
+    5000,
+  );
+  await back.stop('SIGKILL');
+
+  await a.ok('keys', 'install', k3);
+  await eventually('the third key is on b', async () => (await ids(b)).split(' ').length === 3);
+  const third = (await ids(b)).split(' ').find((id) => id !== first && id !== second) as string;
+  await b.ok('keys', 'use', third);
+  await eventually('and used on a', async () => (await ids(a)).startsWith(third));
+  await a.ok('keys', 'remove', first);
+  await a.ok('keys', 'remove', second);
+  await everywhere('only the third key is left', third);
+  const lost = await start(sandbox, 'quartz-e', file);
+  const theirs = `(key ${second}`;
+  const said = async (agent: TestAgent, what: string): Promise<boolean> =>
+    (await warnings(agent)).includes(what);
+  await eventually('it says so', () => said(lost, `(key ${third})`), 15_000);
+  await eventually(
+    'so does one that it talks to',
+    async () => (await Promise.all(four.map((one) => said(one, theirs)))).includes(true),
+    15_000,
+  );
+  await eventually(
+    'both in their logs too',
+    () => {
+      const logged = ({ log }: TestAgent, key: string): boolean =>
+        log.some(({ msg }) => msg.includes(`(key ${key}`) && msg.includes("'shoal keys install'"));
+      return logged(lost, third) && four.some((one) => logged(one, second));
+    },
+    25_000,
+  );
+  // What the message says to do.
+  await lost.ok('keys', 'install', k3);
+  await agreement([...four, lost], 20_000);
+  await eventually('it has the ring of the others', async () => (await ids(lost)) === third, 5000);
+  expect(await warnings(lost)).toContain(`key ${first} of the key file was removed`);
 });
 
 test('without a common key a node stays out, and both sides say why', async () => {

@@ -1,0 +1,35 @@
+import { describe, expect, it } from 'vitest';
+import { type Address, LIMITS } from '../base/index.ts';
+import { Strangers } from './strangers.ts';
+
+const at = (n: number): Address => `10.0.0.${n}:1` as Address;
+
+describe('those whose key is not in the ring', () => {
+  it('are each logged once, a line in ten seconds, also who came while another was told of', () => {
+    const strangers = new Strangers();
+    const lines: string[] = [];
+    for (let now = 0; now < 60_000; now += 500) {
+      for (const n of [1, 2, 3]) {
+        const line = strangers.note(at(n), ['0a1b2c3d'], 'seals with a key that is not in this ring', now);
+        if (line !== null) lines.push(`${now} ${line.split(' ')[0]}`);
+      }
+    }
+    expect(lines).toEqual(['0 10.0.0.1:1', '10000 10.0.0.2:1', '20000 10.0.0.3:1']);
+    expect(strangers.warnings(60_000)).toHaveLength(3);
+  });
+
+  it('are logged again after a minute of silence, and then no warning is left of before', () => {
+    const strangers = new Strangers();
+    const note = (now: number): string | null => strangers.note(at(1), ['0a1b2c3d'], 'calls', now);
+    expect(note(0)).not.toBeNull();
+    expect(note(60_000)).toBeNull();
+    expect(strangers.warnings(120_001)).toEqual([]);
+    expect(note(120_001)).not.toBeNull();
+  });
+
+  it('are forgotten beyond a bound', () => {
+    const strangers = new Strangers();
+    for (let n = 0; n < 100; n++) strangers.note(at(n), ['0a1b2c3d'], 'calls', n);
+    expect(strangers.warnings(100)).toHaveLength(LIMITS.keyStrangers);
+  });
+});
