@@ -1,11 +1,12 @@
 /**
  * How soon a group knows that a member died or left, and what watching over each other costs:
  * `npm run bench -- detect [--sizes 5,32,64] [--kills 10] [--serf-kills 5] [--leaves 4]
- * [--systems serf,shoal-multicast,shoal-tree] [--settle 5] [--idle 15]` (seconds).
+ * [--systems serf,shoal-multicast,shoal-tree] [--settle 10] [--idle 15]` (seconds).
  *
  * Processes, namespaces, traffic and streams as in `spread`. A node is killed (SIGKILL) at a random moment; each other node
- * knows when its stream shows the event, by this one process's clock. "All" is the last of them. Then the node starts
- * again with its state, and when all list it as alive the next is killed. A leave is timed from the call that asks for it.
+ * knows when its stream shows the event, by this one process's clock. "All" is the last of them. A leave is timed from the
+ * call that asks for it. In a small group the node then starts again with its state, and when all list it as alive it is the
+ * next one's turn; a large one shrinks, for what 64 processes on one machine do when one joins would be measured along.
  * Watching is by event streams alone, which cost nothing while nothing happens. "missed": (kill or leave, node) pairs not
  * seen within `--deadline` seconds.
  */
@@ -69,7 +70,7 @@ export async function run(args: string[]): Promise<boolean> {
     kills: given.number('kills', 10),
     serfKills: given.number('serf-kills', 5),
     leaves: given.number('leaves', 4),
-    settleSeconds: given.number('settle', 5),
+    settleSeconds: given.number('settle', 10),
     idleSeconds: given.number('idle', 15),
     deadlineSeconds: given.number('deadline', 60),
   };
@@ -99,12 +100,14 @@ async function measure(system: System, size: number, plan: Plan): Promise<Result
     const idleBytesPerSecond = await idling(group, plan.idleSeconds);
     const busy = new Busy();
     const kills = system === 'serf' ? plan.serfKills : plan.kills;
-    const down = await again(group, kills, plan.deadlineSeconds, async (node) => {
+    const gone = new Set<number>();
+    const restart = size <= 2 * (kills + plan.leaves);
+    const down = await again(group, gone, restart, kills, plan.deadlineSeconds, async (node) => {
       const atMs = performance.now();
       group.kill(node);
       return atMs;
     });
-    const leave = await again(group, plan.leaves, plan.deadlineSeconds, async (node) => {
+    const leave = await again(group, gone, restart, plan.leaves, plan.deadlineSeconds, async (node) => {
       const go = await group.prepareLeave(node);
       const atMs = performance.now();
       // Answered when it has left: the others know before.
@@ -125,9 +128,11 @@ async function idling(group: Group, seconds: number): Promise<number> {
   return ((bytes() - before.bytes) * 1000) / (performance.now() - before.atMs) / group.pids.length;
 }
 
-/** Ends one node after the other, in a random order; each is back before the next goes. */
+/** Ends one node after the other, in a random order; with `restart` each is back before the next goes. */
 async function again(
   group: Group,
+  gone: Set<number>,
+  restart: boolean,
   times: number,
   deadlineSeconds: number,
   end: (node: number) => Promise<number>,
@@ -135,14 +140,19 @@ async function again(
   const known: Times = { last: [], each: [], missed: 0 };
   for (let i = 0; i < times; i++) {
     await sleep(300 + Math.random() * 800);
-    const node = 1 + Math.floor(Math.random() * (group.pids.length - 1));
-    const told = awaitAll(group, node);
+    // The first stays: it is the others' contact.
+    const there = group.taps.map((_, index) => index).filter((index) => index > 0 && !gone.has(index));
+    const node = there[Math.floor(Math.random() * there.length)] as number;
+    gone.add(node);
+    const told = awaitAll(group, gone, node);
     const fromMs = await end(node);
-    const gone = await told(deadlineSeconds);
-    known.missed += gone.missed;
-    known.each.push(...gone.seenMs.map((atMs) => atMs - fromMs));
-    known.last.push(Math.max(...gone.seenMs) - fromMs);
-    const back = awaitAll(group, node);
+    const news = await told(deadlineSeconds);
+    known.missed += news.missed;
+    known.each.push(...news.seenMs.map((atMs) => atMs - fromMs));
+    known.last.push(Math.max(...news.seenMs) - fromMs);
+    if (!restart) continue;
+    const back = awaitAll(group, gone, node);
+    gone.delete(node);
     await group.restart(node);
     const { missed } = await back(deadlineSeconds);
     if (missed > 0) throw new Error(`${missed} nodes did not see node ${node} come back`);
@@ -150,9 +160,9 @@ async function again(
   return known;
 }
 
-/** All streams but the node's own: when each shows the next event about it. */
-function awaitAll(group: Group, node: number) {
-  const others = group.taps.filter((_, i) => i !== node);
+/** The streams of all that are there: when each shows the next event about a node that is not. */
+function awaitAll(group: Group, gone: ReadonlySet<number>, node: number) {
+  const others = group.taps.filter((_, i) => !gone.has(i));
   let open = others.length;
   let allSeen = (): void => {};
   const all = new Promise<void>((resolve) => {
