@@ -1,12 +1,12 @@
 import { Args, BenchError } from '../bench/args.ts';
 import { KINDS, type Kind } from './faults.ts';
 
-export const USAGE = `npm run chaos -- [--seconds 60] [--seed N] [--nodes 8] [--changes 50] [--ranges 24] [--kinds ${KINDS.join(',')}] [--quiet]
+export const USAGE = `npm run chaos -- [--seconds 60] [--seed N] [--nodes 8] [--changes 50] [--ranges N] [--kinds ${KINDS.join(',')}] [--quiet]
 npm run chaos -- --soak [--minutes 30]     long, a line a minute, watches memory, sockets and timers
 npm run chaos -- --flap 3 [--seconds 300]  nothing but a split of the group in two, made and healed every so many seconds
 
 --kinds    the faults to draw from; without it each round draws half of them
---changes  changes a second, over all nodes; --ranges: ranges of each node (soak: 200)
+--changes  changes a second, over all nodes; --ranges: ranges of each node (24; soak and flap: 200)
 --quiet    tell the outcome only; --verbose: all, in a soak too
 Needs root, iproute2, iptables, nftables and python3, and 'npm ci' or 'npm run build' before. Exit code 1: something that must not be.`;
 
@@ -56,7 +56,8 @@ export function parse(args: readonly string[]): Options {
     seconds: given.number('seconds', minutes * 60),
     nodes,
     changes: given.number('changes', 50),
-    ranges: given.number('ranges', soak ? 200 : 24),
+    // Within one round an amount is used once in its range, so long rounds need many.
+    ranges: given.number('ranges', soak || given.has('flap') ? 200 : 24),
     kinds: kinds.length === 0 ? null : (kinds as Kind[]),
     soak,
     flap: given.has('flap') ? given.number('flap', 3) : 0,
