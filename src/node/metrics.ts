@@ -81,6 +81,12 @@ function machineryFigures(node: NodeCore): MetricFamily[] {
     counter('shoal_sessions_total', 'Stream sessions, by outcome.', 'what', sessions.counters),
     counter('shoal_outbox_total', 'Groups sent; deltas left to anti-entropy.', 'what', outbox.counters),
     counter('shoal_changes_total', 'Changes of the map asked of this node.', 'what', mutations.counters),
+    counter(
+      'shoal_twins_total',
+      'Processes with this node id: asked for life, found.',
+      'what',
+      node.identity.twins.counters,
+    ),
     counter('shoal_state_total', 'Refused for want of room; sweeps.', 'what', node.state.counters),
     counter(
       'shoal_node_total',
