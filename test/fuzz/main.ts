@@ -89,7 +89,8 @@ async function runOne(name: string, plan: Plan, seed: number): Promise<FuzzResul
   const result = await fuzz(target, { seed, corpus: readCorpus(name), forMs, most: plan.most });
   const seconds = (performance.now() - from) / 1000;
   const rate = Math.round(result.inputs / seconds);
-  const figures = `${result.inputs} inputs, ${rate} a second, ${result.accepted} accepted, ${result.words} outcomes`;
+  const megabytes = Math.round(process.memoryUsage().rss / 2 ** 20);
+  const figures = `${result.inputs} inputs, ${rate} a second, ${result.accepted} accepted, ${result.words} outcomes, ${megabytes} MB`;
   console.log(`${result.failure === null ? 'ok  ' : 'FAIL'} ${name}: ${figures}, seed ${seed}`);
   if (result.failure !== null && result.input !== null) report(name, result.failure, result.input);
   return result;
