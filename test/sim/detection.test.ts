@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createNode } from '../../src/node/index.ts';
 import type { NodeFactory } from '../../src/node/machine.ts';
-import { alarmRun, killRun, stallRun } from './scenarios/detection.ts';
+import { alarmRun, killRun, leaveRun, stallRun } from './scenarios/detection.ts';
 
 /** Short runs; the long ones are `npm run sim -- --scenario kill --nodes 500`, `alarms --loss 20 --seconds 3600`, `stalls`. */
 /** A machine that never learns that it stood still: it is woken for each timer it missed at the time that this was for. */
@@ -55,6 +55,17 @@ describe('failure detection', () => {
     for (const seed of [4, 5]) {
       const run = stallRun({ seed, factory: oblivious, nodes: 40, seconds: 100 });
       expect(run.violations.map(({ rule }) => rule)).toContain('accuses');
+    }
+  });
+
+  it('tells everybody of a leave at once, and within a second or two when datagrams get lost', () => {
+    for (const domains of [0, 1]) {
+      const run = { factory: createNode, nodes: 24, kills: 10, domains, formed: null };
+      const clean = leaveRun({ ...run, seed: 6, loss: 0 });
+      const lossy = leaveRun({ ...run, seed: 7, loss: 5 });
+      expect([...clean.violations, ...lossy.violations]).toEqual([]);
+      expect((clean.figures.allKnowMs as { max: number }).max).toBeLessThan(50);
+      expect((lossy.figures.allKnowMs as { max: number }).max).toBeLessThan(3000);
     }
   });
 

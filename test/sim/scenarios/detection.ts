@@ -120,7 +120,7 @@ export function killRun(run: KillRun): RunResult {
 /** A daemon that was told to leave ends when that was said, after this long at the latest. */
 const FAREWELL_MS = 2000;
 
-/** One host after the other leaves a quiet group: how long until every other knows. */
+/** One host after the other leaves a quiet group, and comes back: how long until every other knows that it left. */
 export function leaveRun(run: KillRun): RunResult {
   const session = settledGroup(run, run.domains, { delayMs: 0.5, jitterMs: 1 });
   const { world, members } = session;
@@ -146,7 +146,8 @@ export function leaveRun(run: KillRun): RunResult {
     if (!world.runUntilTrue(() => told >= hosts.length, fromMs + KNOWN_WITHIN_MS, 10) && !session.failed)
       world.violate('detection', `${told} of ${hosts.length} know of a leave after ${KNOWN_WITHIN_MS} ms`);
     delays.push(lastMs - fromMs);
-    world.runUntil(world.nowMs + 1000 + 2000 * session.rng.unit());
+    leaver.start();
+    world.runUntil(world.nowMs + 300 + 800 * session.rng.unit());
   }
   delays.sort((a, b) => a - b);
   return result(run.seed, session, { nodes: run.nodes, leaves: delays.length, allKnowMs: spread(delays) });

@@ -131,13 +131,13 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
       }),
   },
   leave: {
-    what: 'in a quiet group of --nodes (64) one after another leaves (--changes, 50): how long until all know',
+    what: 'in a quiet group of --nodes (64) one after another leaves and comes back (--changes, 50): how long until all know that it left',
     run: (settings) =>
       leaveRun({
         seed: settings.seed,
         factory: createNode,
         nodes: settings.nodes ?? 64,
-        kills: Math.min(settings.changes, (settings.nodes ?? 64) / 2),
+        kills: settings.changes,
         loss: settings.loss,
         domains: settings.domains,
         formed: null,
