@@ -32,4 +32,16 @@ describe('those whose key is not in the ring', () => {
     for (let n = 0; n < 100; n++) strangers.note(at(n), ['0a1b2c3d'], 'calls', n);
     expect(strangers.warnings(100)).toHaveLength(LIMITS.keyStrangers);
   });
+
+  it('take one place each however many keys and ports they invent, and say that it is garbage', () => {
+    const strangers = new Strangers();
+    strangers.note(at(1), ['0a1b2c3d'], 'calls', 0);
+    for (let n = 0; n < 1000; n++) {
+      strangers.note(`10.0.0.2:${1000 + n}` as Address, [n.toString(16).padStart(8, '0')], 'seals', 1);
+    }
+    const warnings = strangers.warnings(2);
+    expect(warnings.length).toBeLessThanOrEqual(1 + 5);
+    expect(warnings.filter((line) => line.startsWith('10.0.0.1:1'))).toHaveLength(1);
+    expect(warnings.filter((line) => line.includes('different keys')).length).toBe(1);
+  });
 });
