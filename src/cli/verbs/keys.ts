@@ -12,7 +12,7 @@ export const keys: Verb = {
   usage: 'keys <operation> [key]',
   summary: 'the keyring: list, install K, use K, remove K',
   details:
-    'A change goes to every node. K is a key; use and remove take its id as well, as list shows it; - reads it from standard input. ' +
+    'A change goes to every node. K is a key; use and remove take its id as well, as list shows it; - reads it from standard input, which is best: others may see a command line. ' +
     'To rotate: install the new key, use it when every node lists it, remove the old one when no node has opened anything with it for a while. ' +
     'A node that is off meanwhile is back as long as one of its keys is still in the ring.',
   examples: [
