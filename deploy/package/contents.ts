@@ -43,7 +43,7 @@ export function packageContents(inputs: ContentsInputs): Entry[] {
     file(`${PACKAGED}/bin/shoal`, source('bin/shoal').replace(/^#!.*/, '#!/usr/bin/node'), 0o755),
     { path: '/usr/bin/shoal', bytes: new Uint8Array(0), mode: 0o777, link: '../share/shoal/bin/shoal' },
     file('/etc/shoal/shoal.toml', sampleConfig()),
-    file('/lib/systemd/system/shoal.service', unit),
+    file('/usr/lib/systemd/system/shoal.service', unit),
     ...[...pages].map(([name, page]) => file(`/usr/share/man/man${name.at(-1)}/${name}.gz`, gzip(page))),
     file('/usr/share/bash-completion/completions/shoal', bashCompletion(program)),
     file('/usr/share/zsh/vendor-completions/_shoal', zshCompletion(program)),

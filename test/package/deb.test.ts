@@ -52,7 +52,7 @@ describe('the Debian package', () => {
     () => {
       const unpacked = join(directory, 'unpacked');
       must('dpkg-deb', ['-x', deb, unpacked]);
-      const unit = join(unpacked, 'lib/systemd/system/shoal.service');
+      const unit = join(unpacked, 'usr/lib/systemd/system/shoal.service');
       const verify = spawnSync('systemd-analyze', ['--man=no', 'verify', unit], { encoding: 'utf8' });
       // A machine without node in /usr/bin is not the unit's fault.
       expect(verify.stderr.replace(/^.*\/usr\/bin\/node is not executable.*\n/m, '')).toBe('');

@@ -121,7 +121,8 @@ describe.skipIf(!canRun())('on a clean Debian', () => {
   test('purging leaves nothing: no state, no keyring, no key file, no link of systemd', () => {
     root.ok('umask 077; mkdir -p /etc/systemd/system/shoal.service.d; shoal keygen >/etc/shoal/keys');
     root.ok('cp /usr/share/doc/shoal/examples/key.conf /etc/systemd/system/shoal.service.d/');
-    root.ok('dpkg --purge shoal');
+    const { code, stderr } = root.run('dpkg --purge shoal');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(root.run('test -e /run/shoal.pid').code).toBe(1);
     expect(root.files()).toEqual(before);
     expect(root.ok('dpkg-query -l')).not.toContain('shoal');
