@@ -53,6 +53,31 @@ describe('driver', () => {
     expect(machine.boot).toMatchObject({ incarnation: 1, leaseFrom: 1, snapshot: null, journal: [] });
   });
 
+  it('hands on how members are watched', async () => {
+    const detection = { probePeriodMs: 300, suspicionPeriods: 2 };
+    const { machine } = await start({ detection, forgetAfterMs: 60_000 });
+    expect(machine.options).toMatchObject({ detection, forgetAfterMs: 60_000 });
+  });
+
+  it('warns of an event loop that was late, and says what to do', async () => {
+    const { driver, machine } = await start();
+    const late = (): string =>
+      driver
+        .status()
+        .warnings.filter((text) => text.includes('event loop'))
+        .join();
+    machine.onCommand = (token, _command, nowMs) => {
+      machine.wakeAtMs = nowMs + 20;
+      machine.out.answer(token, { ok: null });
+    };
+    const asked = driver.forceLeave('x');
+    for (const untilMs = performance.now() + 400; performance.now() < untilMs; );
+    await asked;
+    await until('woken', () => machine.wakes === 1);
+    expect(driver.status().health.eventLoopLagMs).toBeGreaterThan(300);
+    expect(late()).toMatch(/was up to \d{3,} ms late within the last 20 s: .*raise probe_period/);
+  });
+
   it('wakes the machine when it asked, not before, and not again', async () => {
     const { driver, machine } = await start();
     let wanted = 0;
