@@ -6,7 +6,8 @@
  *   ... faults, while changes go on ...
  *   await trial.settle(what);                   changes stop; called when all faults have ended
  *
- * `settle` demands within 15 s: all changes answered, every board lists all as alive, one digest, one map. Then nothing
+ * `settle` demands that within 15 s all changes are answered, and 15 s after the last of them every board lists all as
+ * live and shows one digest and one map: while some wait on a busy machine nobody can agree. Then nothing
  * acknowledged is lost and nothing released revived (ledger.ts), no dot stands for two things on any disk.
  * All the time: no process ends by itself, nobody is said to have left who did not, what a board acknowledged is on its
  * disk after kill -9, and nobody is called down while nothing is wrong (`calm`), or whom nothing is wrong with.
@@ -131,7 +132,6 @@ export class Trial {
   /** Stops the changes and demands what the header says; everything must have ended that was done to the group. */
   async settle(what: string): Promise<boolean> {
     const healedMs = performance.now();
-    const left = (): number => Math.max(0, HEAL_MS - (performance.now() - healedMs));
     this.workload.pause();
     if (!(await this.workload.settled(HEAL_MS))) {
       this.violate(`answers: ${this.workload.waiting} changes are not answered ${HEAL_MS} ms after ${what}`);
@@ -139,7 +139,7 @@ export class Trial {
     }
     const answeredMs = performance.now() - healedMs;
     try {
-      await until('all agree', () => this.#agrees(), left(), 50);
+      await until('all agree', () => this.#agrees(), HEAL_MS, 50);
     } catch (error) {
       this.violate(`agreement: after ${what}: ${(error as Error).message}; ${await this.#disagreement()}`);
       return false;
