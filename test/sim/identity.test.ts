@@ -77,6 +77,40 @@ describe.each([
     expect(world.violations).toEqual([]);
   });
 
+  it('of a node whose only other member the copy replaced is found out by its call', () => {
+    const session = group(2, 9, domain);
+    const { world } = session;
+    const [original, copy] = world.hosts as [SimHost, SimHost];
+    copy.crash(false);
+    copy.disk.restore(original.disk.copy());
+    copy.start();
+    settle(session);
+    expect([copy.renewals, original.renewals]).toEqual([1, 0]);
+    expect(world.violations).toEqual([]);
+  });
+
+  it('that cannot be asked, because the two are cut off from each other, uses no dot of the original', () => {
+    for (let seed = 1; seed <= 10; seed++) {
+      const session = group(4, seed, domain);
+      const { world } = session;
+      const original = world.hosts[0] as SimHost;
+      const copy = copyOf(session, original, domain);
+      world.network.cut(original.index, copy.index);
+      world.network.cut(copy.index, original.index);
+      copy.start();
+      for (let i = 0; i < 40; i++) {
+        world.events.after(250 * i, () => register(i % 2 === 0 ? original : copy, 10 * i));
+      }
+      world.runUntil(world.nowMs + 12_000);
+      world.network.heal();
+      world.runUntilTrue(() => !copy.running, world.nowMs + 60_000);
+      expect([copy.refusals, original.running]).toEqual([1, true]);
+      settle(session, 30_000);
+      expect(original.machine?.ranges().length).toBeGreaterThan(20);
+      expect(world.violations, `seed ${seed}`).toEqual([]);
+    }
+  });
+
   it('started while the original is off: the original, which is the later one, takes a new id', () => {
     const session = group(4, 8, domain);
     const { world } = session;
