@@ -88,9 +88,10 @@ export const SETTINGS = {
   advertise: setting(contactKind, {
     placeholder: 'HOST:PORT',
     default: null,
-    defaultWords: 'the bound address',
+    defaultWords:
+      "the bound address; of all interfaces up to four of this machine's, followed when they change",
     help: 'where the other nodes reach this one',
-    choose: 'Needed behind address translation, or when bound to all of several networks.',
+    choose: 'Needed behind address translation, or to name one of several networks.',
     example: '"192.0.2.7:29999"',
   }),
   join: setting(contactsKind, {
