@@ -1,7 +1,7 @@
 import type { SeededRng } from '../../src/base/index.ts';
-import type { Board } from './fleet.ts';
+import { type Board, READY_MS } from './fleet.ts';
 import { type Cut, split } from './network.ts';
-import { HEAL_MS, type Trial } from './trial.ts';
+import type { Trial } from './trial.ts';
 
 /** What can be done to a group. Network kinds first: during these a board may rightly be taken for dead. */
 export const NETWORK_KINDS = ['loss', 'oneway', 'partition', 'delay', 'multicast', 'cable'] as const;
@@ -55,7 +55,7 @@ export class Faults {
     if (this.#next !== null) clearTimeout(this.#next);
     await Promise.all(this.#underWay);
     await Promise.all([...this.#active].map((active) => this.#end(active)));
-    await this.#trial.fleet.allUp(2 * HEAL_MS);
+    await this.#trial.fleet.allUp(READY_MS);
   }
 
   #schedule(): void {

@@ -33,7 +33,7 @@ import { sleep, until } from '../bench/proc.ts';
 import { checkTools, gossipOf, Lans, nodeNames, PATH, removeOldLans } from '../net/lans.ts';
 
 const STATE_MB = 24;
-const READY_MS = 20_000;
+export const READY_MS = 60_000;
 const RESTART_MS = 1_000;
 const FILLER = 'filler';
 
