@@ -128,7 +128,11 @@ export class Datagrams {
       return;
     }
     const datagram: Held = {
-      ...opened,
+      // Field by field: a spread here was a fifth of all work.
+      kind: opened.kind,
+      ringDigest: opened.ringDigest,
+      stamp: opened.stamp,
+      content: opened.content,
       keyId: header.keyId,
       counter: header.counter,
       from,
