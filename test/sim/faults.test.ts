@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createNode } from '../../src/node/index.ts';
-import { FAULT_KINDS } from './faults.ts';
+import { FAULT_KINDS, IDENTITY_KINDS } from './faults.ts';
 import { PINS } from './pinned.ts';
 import { faultRun } from './scenarios/faults.ts';
 
@@ -21,6 +21,7 @@ describe('random faults', () => {
     }
     // The runs are worth something only while every kind of fault strikes and changes get through.
     for (const kind of FAULT_KINDS) expect(seen.get(kind) ?? 0, kind).toBeGreaterThan(50);
+    for (const kind of IDENTITY_KINDS) expect(seen.get(kind) ?? 0, kind).toBeGreaterThan(20);
     expect(acknowledged).toBeGreaterThan(3000);
     // Nor are they while the model cannot tell of most changes what became of them.
     expect(decided.must).toBeGreaterThan(500);

@@ -16,6 +16,8 @@ export interface FaultRun {
   readonly trace?: boolean;
   /** Absent: every tenth seed's traffic is sealed. */
   readonly sealed?: boolean;
+  /** Copied and restored disks; absent: in every fifth seed. */
+  readonly identities?: boolean;
   readonly log?: (line: string) => void;
 }
 
@@ -47,7 +49,7 @@ export function faultRun(run: FaultRun): RunResult {
     });
   }
   // Not in all: what a copied disk makes possible would hide what is impossible without.
-  const identities = run.seed % 5 === 2;
+  const identities = run.identities ?? run.seed % 5 === 2;
   const faults = new Faults(world, rng.fork(), session, { identities });
   world.say(
     `${nodes} nodes, ${safetyMs} ms, faults: ${faults.kinds.join(' ')}; link ${JSON.stringify(world.network.link)}`,
