@@ -15,6 +15,8 @@ export interface DatagramOutputs {
 
 /** Our ring goes to a boot whose ring differs at most this often. */
 const PUSH_MS = 500;
+/** Who was not heard for so long may lack the key that we seal with. */
+const SILENT_MS = 5000;
 /** Of those who hear a multicast from a differing ring about so many answer. */
 const PUSHERS = 8;
 /** Proofs given per second at most; each costs about as much as the challenge that asked for it. */
@@ -39,6 +41,10 @@ export class Datagrams {
   readonly #envelope: Envelope;
   /** Peers whose ring differs from ours, with the key they last sealed with: that one they can open. */
   readonly #answerKeys = new BoundedMap<Address, string>(LIMITS.sealedBoots);
+  /** When peers were last heard. */
+  readonly #heardMs = new BoundedMap<Address, number>(LIMITS.sealedBoots);
+  /** Messages to those who are silent. */
+  #tries = 0;
   /** Peers whose ring was ours when they were last heard. */
   #alike = new BoundedMap<Address, true>(LIMITS.sealedBoots);
   /** For those whose challenges may be recordings, played as often as somebody likes. */
@@ -233,6 +239,7 @@ export class Datagrams {
   /** The rings differ: the peer is answered with the key it used, and told ours; it tells its own likewise. */
   #compareRings(boot: Boot, { ringDigest, keyId, from, viaMulticast }: Held): void {
     const { ring } = this.#shared;
+    this.#heardMs.set(from, this.#shared.nowMs());
     if (ringDigest === ring.digest) {
       this.#answerKeys.delete(from);
       if (!this.#alike.has(from)) this.#alike.set(from, true);
@@ -250,6 +257,11 @@ export class Datagrams {
 
   #keyFor(to: Address): string {
     const { ring } = this.#shared;
+    if (this.#shared.nowMs() - (this.#heardMs.get(to) ?? -Infinity) > SILENT_MS) {
+      // Perhaps because it has another of our keys than the one we take: each is tried in turn.
+      const ids = ring.ids();
+      return ids[this.#tries++ % ids.length] ?? ring.primary;
+    }
     const known = this.#answerKeys.get(to);
     return known !== undefined && ring.get(known) !== null ? known : ring.primary;
   }

@@ -84,6 +84,29 @@ describe('the keyring', () => {
     expect(again.seal.warnings().join()).toContain(`key ${id(1)} of the key file was removed`);
   });
 
+  it('lets it back in by its datagrams alone, though nobody speaks to it and its primary is gone', () => {
+    const { bench, peers } = group(3, [1, 2, 3]);
+    const [a, b, off] = peers as [Peer, Peer, Peer];
+    const saved = off.seal.ring.encode();
+    bench.peers.delete(off.address);
+    a.seal.change('use', id(3));
+    a.seal.change('remove', id(1));
+    a.seal.change('remove', id(2));
+    bench.run();
+    const again = bench.add({ keys: [1], saved }, off.address);
+    for (let i = 0; i < 3; i++) {
+      again.say(a, `try ${i}`);
+      bench.nowMs += 300;
+      bench.run();
+    }
+    expect(a.came.at(-1)).toBe('try 2');
+    expect(again.ids()).toBe(id(3));
+    // Those it has not heard yet hear it with the right key at once.
+    again.say(b, 'hello');
+    bench.run();
+    expect(b.came.at(-1)).toBe('hello');
+  });
+
   it('says clearly, on both sides, when no key is common', () => {
     const { bench, peers } = group(2, [2]);
     const [a] = peers as [Peer];

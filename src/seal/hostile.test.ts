@@ -25,7 +25,10 @@ describe('a removed key', () => {
     bench.run();
     // Its first datagram waits at b: the question does not come through.
     bench.lose = ({ from, to }) => from === b.address && to === late.address;
+    // To whom it has not heard it tries its keys in turn: this is the turn of the second one.
+    late.seal.outgoing.send(ATTACKER, Buffer.from('x'));
     late.say(b, 'held');
+    expect(readHeader((bench.recorded.at(-1) as Sent).bytes).keyId).toBe(id(1));
     bench.run();
     bench.lose = () => false;
     a.seal.change('use', id(2));
