@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { agreement, eventually, Sandbox, shoal, type TestAgent } from './harness.ts';
@@ -26,6 +26,14 @@ function start(sandbox: Sandbox, name: string, keys: string | null, flags: strin
 interface Key {
   readonly id: string;
   readonly primary: boolean;
+}
+
+/** Until its keyring of this many keys is on its disk: what it tells of its keys is a moment earlier. */
+function saved(agent: TestAgent, keys: number): Promise<unknown> {
+  return eventually(
+    `${agent.name} has saved ${keys} keys`,
+    () => statSync(join(agent.dataDir, 'keyring')).size === 20 + 47 * keys,
+  );
 }
 
 /** Ids, the primary first. */
@@ -125,6 +133,7 @@ test('a rotation with one of three nodes off: it is back with the key that is le
   const both = await ids(a);
   const second = both.split(' ')[1] as string;
   await eventually('the new key is everywhere', async () => (await ids(c)) === both, 3000);
+  await saved(c, 2);
   await c.stop('SIGKILL');
   await a.ok('keys', 'use', second);
   await eventually('b uses it', async () => (await ids(b)) === `${second} ${first}`, 3000);
@@ -177,6 +186,7 @@ test('one of five is off for all of a rotation: it is back while a key is common
     async () => (await back.rangesOf('quartz-a')).join() === '0-99:1',
     5000,
   );
+  await saved(back, 2);
   await back.stop('SIGKILL');
 
   await a.ok('keys', 'install', k3);
