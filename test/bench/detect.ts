@@ -6,14 +6,15 @@
  * Processes, namespaces, traffic and streams as in `spread`. A node is killed (SIGKILL) at a random moment; each other node
  * knows when its stream shows the event, by this one process's clock. "All" is the last of them. A leave is timed from the
  * call that asks for it. In a small group the node then starts again with its state, and when all list it as alive it is the
- * next one's turn; a large one shrinks, for what 64 processes on one machine do when one joins would be measured along.
+ * next one's turn; a large one shrinks, for what 64 processes on one machine do when one joins would be measured along. Nothing
+ * is measured before all nodes trust themselves (health 0), which takes a while where many start at once.
  * Watching is by event streams alone, which cost nothing while nothing happens. "missed": (kill or leave, node) pairs not
  * seen within `--deadline` seconds.
  */
 import { Args, BenchError } from './args.ts';
 import { type Group, SYSTEMS, type System, startGroup } from './groups.ts';
 import { loopbackOf } from './netns.ts';
-import { Busy, sleep } from './proc.ts';
+import { Busy, sleep, until } from './proc.ts';
 import { aim, median, percentile, round, table } from './stats.ts';
 
 export const what =
@@ -23,6 +24,8 @@ export const quick = false;
 const AIM_DOWN_MS = { median: 2500, p99: 5000 } as const;
 const AIM_LEAVE_MS = 100;
 const AIM_IDLE = 1.5;
+/** Health of nodes that have just started recovers within this, where the machine is not overloaded. */
+const REST_MS = 60_000;
 
 interface Plan {
   readonly kills: number;
@@ -97,6 +100,9 @@ async function measure(system: System, size: number, plan: Plan): Promise<Result
   const group = await startGroup(system, size, 'members');
   try {
     await sleep(plan.settleSeconds * 1000);
+    await until('no node finds itself in trouble', () => group.atRest(), REST_MS, 2000).catch(
+      (error: Error) => console.log(`${system} ${size}: ${error.message}: the times will be longer`),
+    );
     const idleBytesPerSecond = await idling(group, plan.idleSeconds);
     const busy = new Busy();
     const kills = system === 'serf' ? plan.serfKills : plan.kills;

@@ -24,6 +24,8 @@ export interface Group {
   textOf(serial: number): string;
   /** What every stream shows of each event about a node's membership (a group that watches members). */
   subjectOf(node: number): string;
+  /** True when no node finds itself in trouble, as all do when 64 processes start on one machine. */
+  atRest(): Promise<boolean>;
   /** As kill -9. */
   kill(node: number): void;
   /** Tells a node to leave, connected before; resolves when that is accepted. */
@@ -83,6 +85,10 @@ async function startShoal(size: number, multicast: boolean, watch: Watch): Promi
     taps,
     textOf: (serial) => `"start":${serial * 1000},`,
     subjectOf: (node) => `"subject":"${ids[node]}"`,
+    atRest: async () => {
+      const ask = (agent: Agent) => agent.ask<{ health: { score: number } }>('/v1/status');
+      return (await Promise.all(all.map(ask))).every(({ health }) => health.score === 0);
+    },
     kill: (node) => (all[node] as Agent).kill('SIGKILL'),
     prepareLeave: async (node) => {
       const leaver = new Pipe((all[node] as Agent).socket);
@@ -187,6 +193,8 @@ async function startSerf(size: number, watch: Watch): Promise<Group> {
     textOf: (serial) => `change-${serial}-`,
     // As msgpack has it, with the length of the name.
     subjectOf: (node) => `Name${String.fromCharCode(0xa0 + `n${node}`.length)}n${node}`,
+    // serf has such a score too, and does not tell it.
+    atRest: async () => true,
     kill: (node) => (processes[node] as ChildProcess).kill('SIGKILL'),
     prepareLeave: async (node) => () => (rpcs[node] as SerfRpc).leave(),
     restart: async (node) => {
