@@ -30,13 +30,13 @@ export interface MemberRecord {
 
 /**
  * The lattice join: the record of the higher incarnation; within one incarnation the higher state rank and the later
- * reach. Two different records of one incarnation can only come from a cloned identity: the larger boot nonce wins, so
- * that all agree on one of them until the clone is found out.
+ * reach. Two different records of one incarnation can only come from a cloned identity or a forger: the larger boot nonce
+ * wins, then the larger text of all the rest, so that all agree on one of them until the clone is found out.
  */
 export function joinRecords(a: MemberRecord, b: MemberRecord): MemberRecord {
   if (a.incarnation !== b.incarnation) return a.incarnation > b.incarnation ? a : b;
   const author =
-    b.bootNonce > a.bootNonce || (b.bootNonce === a.bootNonce && lastingKey(b) > lastingKey(a)) ? b : a;
+    b.bootNonce > a.bootNonce || (b.bootNonce === a.bootNonce && contentKey(b) > contentKey(a)) ? b : a;
   const state = Math.max(a.state, b.state) as MemberState;
   const later = laterReach(a, b);
   if (author.state === state && author.reachVersion === later.reachVersion && author.reach === later.reach) {
@@ -62,7 +62,7 @@ function sameStanding(a: MemberRecord, b: MemberRecord): boolean {
     a.reachVersion === b.reachVersion &&
     a.reach === b.reach &&
     a.bootNonce === b.bootNonce &&
-    lastingKey(a) === lastingKey(b)
+    contentKey(a) === contentKey(b)
   );
 }
 
@@ -75,6 +75,11 @@ const sortedPairs = (map: Readonly<Record<string, string | number>>): string =>
 /** The lasting part of a record as text: what the digest people see is made of, besides whether it left. */
 export function lastingKey(r: MemberRecord): string {
   return [r.id, r.name, r.addresses.join(','), sortedPairs(r.tags)].join('\u0003');
+}
+
+/** All that only the node itself writes, but for incarnation and boot nonce, as text: what no join may leave undecided. */
+function contentKey(r: MemberRecord): string {
+  return `${lastingKey(r)}\u0004${r.resp ?? '-'}.${r.version}\u0004${sortedPairs(r.capacity)}`;
 }
 
 /** Two 32-bit lanes of hash over text. */
