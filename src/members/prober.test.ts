@@ -149,6 +149,20 @@ describe('the prober', () => {
     expect((down?.atMs ?? 0) - (suspect?.atMs ?? 0)).toBeGreaterThan(2 * minMs);
   });
 
+  it('trusts itself again, a point a period, when the one other member is down and nobody is left to ask', () => {
+    const lab = new Lab(2);
+    lab.run(2000);
+    lab.dead.add(idOf(2));
+    lab.run(30_000);
+    expect(lab.verdicts.map(({ what }) => what)).toEqual(['suspect', 'down']);
+    lab.prober.health.worsen(8);
+    const worst = lab.prober.health.score;
+    lab.run(9 * DETECTION.probePeriodMs);
+    expect(lab.prober.health.score).toBeLessThan(worst);
+    lab.run(60_000);
+    expect(lab.prober.health.score).toBe(0);
+  });
+
   it('never calls down whom it reaches while it accuses, whether or not the refutation is heard', () => {
     const lab = new Lab(10);
     lab.run(5000);

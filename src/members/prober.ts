@@ -250,6 +250,8 @@ export class Prober {
       this.#probeMs = nowMs + jitter(this.#rng, probePeriodMs * (1 + this.health.score / 2), 0.1);
       const target = this.#targets.next((id) => !this.#probing(id));
       if (target !== null) this.#begin('probe', target, nowMs);
+      // Nobody is left to ask whose answer would show that this node is well.
+      else if (this.#rounds.size === 0) this.health.improve();
     }
     this.#wantedMs = this.nextMs();
   }
