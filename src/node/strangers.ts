@@ -23,6 +23,8 @@ const DATAGRAMS = {
 const NEWCOMERS = { perSecond: 4, burst: 256, unproven: 256 } as const;
 /** A member that was alive for so long, and answered, may bring as many as it knows. */
 const ESTABLISHED_MS = 30_000;
+/** One that went without an answer makes room for another after this long: a host brings so many more in that time. */
+const GONE_MS = 60 * 60_000;
 /** Between two looks at which of a host's newcomers have answered meanwhile; a refusal is shown for the other. */
 const LOOK_MS = 1000;
 const SHOWN_MS = 60_000;
@@ -138,7 +140,8 @@ export class Strangers {
     source.lookMs = nowMs;
     for (const id of source.unproven) {
       const member = this.#members.get(id);
-      if (member === undefined || (member.record.state <= STATE.suspect && member.srttMs >= 0)) {
+      const proven = member === undefined || member.srttMs >= 0;
+      if (proven || (member.record.state > STATE.suspect && nowMs - member.stateMs >= GONE_MS)) {
         source.unproven.delete(id);
       }
     }
