@@ -6,7 +6,7 @@ import { createHttpServer, type HttpServer } from '../http/index.ts';
 import { pageFiles } from '../http/page/index.ts';
 import { createDriver, type Driver, type Log, monotonicMs } from '../io/index.ts';
 import type { NodeApi } from '../node/contract.ts';
-import { createNode } from '../node/index.ts';
+import { createNode, snapshotSoundness } from '../node/index.ts';
 import { checkHooks, Hooks, type Scripts } from './hooks.ts';
 import { readKeyFile, sealWith } from './keys.ts';
 import { VERSION } from './version.ts';
@@ -59,6 +59,7 @@ export class Agent {
     const { crash } = parts;
     const driver = await createDriver({
       factory: createNode,
+      soundness: snapshotSoundness,
       stateDirectory: config.dataDir,
       bind: config.bind,
       advertise: config.advertise,
@@ -135,8 +136,9 @@ export class Agent {
 
 /** The events since the start come first. */
 function startHooks(scripts: Scripts, driver: Driver, config: AgentConfig, log: Log): Hooks {
-  const { id: node, name } = driver.status().node;
-  const hooks = new Hooks(scripts, { node, name, socket: config.socket, log, nowMs: monotonicMs });
+  const node = (): string => driver.status().node.id;
+  const { name, socket } = config;
+  const hooks = new Hooks(scripts, { node, name, socket, log, nowMs: monotonicMs });
   if (scripts.size === 0) return hooks;
   for (const event of driver.eventsAfter(0)) hooks.event(event);
   driver.onEvent((event) => hooks.event(event));

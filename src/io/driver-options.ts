@@ -4,9 +4,12 @@ import { isLoopback } from './interfaces.ts';
 import type { Log } from './log.ts';
 import type { Network } from './network.ts';
 import type { SealFactory } from './sealing.ts';
+import type { StateOptions } from './state/directory.ts';
 
 export interface DriverOptions {
   readonly factory: NodeFactory;
+  /** How much of a snapshot the machine can read back; default: it can read all. */
+  readonly soundness?: StateOptions['soundness'];
   readonly stateDirectory: string;
   readonly bind: Address;
   /** Default: the bound address; for a wildcard this machine's first one that others can reach. */

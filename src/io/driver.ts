@@ -87,7 +87,11 @@ export class Driver implements NodeApi {
 
   /** @throws ShoalError of the state directory (`state-...`) or of the sockets (`address-in-use`, `bad-bind`...). */
   static async start(options: DriverOptions): Promise<Driver> {
-    const { state, boot } = await StateDirectory.open(options.stateDirectory, { log: options.log });
+    const { log, soundness } = options;
+    const { state, boot } = await StateDirectory.open(options.stateDirectory, {
+      log,
+      ...(soundness === undefined ? {} : { soundness }),
+    });
     const driver = new Driver(options, state, boot.warnings);
     try {
       await driver.#open(boot, options.bind, []);
@@ -459,6 +463,11 @@ export class Driver implements NodeApi {
     if (error !== null) own.push(`the keyring was not saved: ${error.message}`);
     if (this.#state.journal.failing) {
       own.push(`the state directory ${this.#state.path} cannot be written: changes are refused until it can`);
+    }
+    if (this.#state.unsound) {
+      own.push(
+        'this node made a snapshot of its state that cannot be read back: it was not written, and the journal grows instead; report it',
+      );
     }
     if (this.#options.multicast !== null && this.#network?.multicasts === false) {
       own.push('multicast could not be opened: changes spread by the tree alone');

@@ -23,6 +23,7 @@
  */
 export type * from './contract.ts';
 export { EVENT_TYPES } from './contract.ts';
+export { snapshotSoundness } from './journal.ts';
 export type {
   Answer,
   Boot,

@@ -58,6 +58,21 @@ export function readSnapshot(bytes: Uint8Array, into: Restored): void {
   for (const part of value[2]) readRecord(part, into);
 }
 
+/**
+ * How much of a snapshot can be read back: all, parts of it, or nothing. For the state directory, which knows checksums
+ * only. One of a newer version is all there: it is refused elsewhere, and not to be set aside.
+ */
+export function snapshotSoundness(bytes: Uint8Array): 'whole' | 'parts' | 'none' {
+  const into: Restored = { deltas: [], records: [], malformed: 0 };
+  try {
+    readSnapshot(bytes, into);
+  } catch {
+    return 'whole';
+  }
+  if (into.malformed === 0) return 'whole';
+  return into.deltas.length + into.records.length > 0 ? 'parts' : 'none';
+}
+
 /** @throws ShoalError `state-newer` */
 export function readEntry(bytes: Uint8Array, into: Restored): void {
   const value = decodeValue(bytes);

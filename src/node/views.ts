@@ -75,6 +75,11 @@ export class Node extends NodeCore implements Machine {
     out.push(...nameWarnings(this.state));
     const disk = this.mutations.diskError;
     if (disk !== null) out.push(`the state directory cannot be written, changes are refused: ${disk}`);
+    const parts = this.disk.counters.malformedParts;
+    if (parts > 0)
+      out.push(
+        `${parts} parts of the saved state could not be read and were left out: peers have what had spread`,
+      );
     const { membersRefused, joinsRefused } = this.state.counters;
     if (membersRefused > 0)
       out.push(`the list of members is full (${LIMITS.members}): ${membersRefused} records were refused`);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type NodeId, ShoalError } from '../../base/index.ts';
 import { silentLog } from '../log.ts';
-import { LEASE_COUNTERS, StateDirectory } from './directory.ts';
+import { LEASE_COUNTERS, StateDirectory, type StateOptions } from './directory.ts';
 import type { DiskError } from './errors.ts';
 
 let directory: string;
@@ -23,8 +23,8 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-async function start() {
-  const started = await StateDirectory.open(directory, { log, jump: () => 0 });
+async function start(soundness: StateOptions['soundness'] = () => 'whole') {
+  const started = await StateDirectory.open(directory, { log, soundness, jump: () => 0 });
   open.push(started.state);
   return started;
 }
@@ -235,6 +235,55 @@ describe('state directory', () => {
     next.snapshot(Buffer.from('new'));
     await next.close({ nextCounter: 1, incarnation: 1, snapshot: null });
     expect(Buffer.from((await start()).boot.snapshot ?? []).toString()).toBe('new');
+  });
+
+  it('sets a snapshot aside whose frame is sound but whose content cannot be read, and does not write over it', async () => {
+    const soundness = (bytes: Uint8Array) =>
+      Buffer.from(bytes).toString() === 'unreadable' ? ('none' as const) : ('whole' as const);
+    const { state } = await start();
+    state.snapshot(Buffer.from('unreadable'));
+    await persist(state, 'after');
+    await state.close({ nextCounter: 1, incarnation: 1, snapshot: null });
+    const { state: next, boot } = await start(soundness);
+    expect(boot.snapshot).toBeNull();
+    expect(texts(boot.journal)).toEqual(['after']);
+    expect(boot.warnings.join()).toMatch(
+      /the snapshot \(\d+ bytes\) is not readable and was set aside as snapshot\.corrupt-/,
+    );
+    await next.close({ nextCounter: 1, incarnation: 1, snapshot: Buffer.from('new') });
+    const kept = (await readdir(directory)).filter((name) => name.startsWith('snapshot.corrupt-'));
+    expect(kept).toHaveLength(1);
+    expect(await readFile(join(directory, kept[0] as string), 'latin1')).toContain('unreadable');
+    const { boot: last } = await start(soundness);
+    expect(Buffer.from(last.snapshot ?? []).toString()).toBe('new');
+    expect(last.warnings.join()).toContain(kept[0]);
+  });
+
+  it('keeps a copy of a snapshot of which only parts can be read', async () => {
+    const { state } = await start();
+    state.snapshot(Buffer.from('half'));
+    await state.close({ nextCounter: 1, incarnation: 1, snapshot: null });
+    const { state: next, boot } = await start(() => 'parts');
+    expect(Buffer.from(boot.snapshot ?? []).toString()).toBe('half');
+    expect(boot.warnings.join()).toMatch(
+      /parts of the snapshot .* a copy was set aside as snapshot\.corrupt-/,
+    );
+    await next.abandon();
+    expect(Buffer.from((await start()).boot.snapshot ?? []).toString()).toBe('half');
+    expect((await readdir(directory)).filter((name) => name.startsWith('snapshot.corrupt-'))).toHaveLength(1);
+  });
+
+  it('does not replace a snapshot and its journals by one that cannot be read back', async () => {
+    const { state } = await start((bytes) => (bytes.length === 3 ? 'none' : 'whole'));
+    state.snapshot(Buffer.from('good'));
+    await persist(state, 'after');
+    state.snapshot(Buffer.from('bad'));
+    expect(state.unsound).toBe(true);
+    expect(state.changed).toBe(true);
+    await state.close({ nextCounter: 1, incarnation: 1, snapshot: null });
+    const { boot } = await start();
+    expect(Buffer.from(boot.snapshot ?? []).toString()).toBe('good');
+    expect(texts(boot.journal)).toEqual(['after']);
   });
 
   it('names what an earlier start set aside at each start, until it is removed', async () => {

@@ -18,6 +18,7 @@ import {
   readJournals,
   readSnapshotFile,
   SNAPSHOT_FILE,
+  type Soundness,
   tidy,
 } from './recovery.ts';
 
@@ -49,6 +50,8 @@ export interface StateBoot {
 export interface StateOptions {
   readonly log: Log;
   readonly disk?: Disk;
+  /** How much of a snapshot its reader can make sense of; default: all. */
+  readonly soundness?: (snapshot: Uint8Array) => Soundness;
   readonly newId?: () => NodeId;
   /** Counters to pass over; default: random, below 2^32. */
   readonly jump?: () => number;
@@ -82,6 +85,9 @@ export class StateDirectory {
   /** Records were appended that no snapshot contains. */
   #changed: boolean;
   snapshots = 0;
+  /** The last snapshot that was to be written could not be read back, and was not. */
+  unsound = false;
+  readonly #soundness: (snapshot: Uint8Array) => Soundness;
 
   private constructor(
     path: string,
@@ -91,6 +97,7 @@ export class StateDirectory {
       lock: DirectoryLock;
       boot: BootKeeper;
       journal: Journal;
+      soundness: (snapshot: Uint8Array) => Soundness;
       resting: { leaseFrom: number; leaseTo: number };
     },
     generations: readonly number[],
@@ -103,6 +110,7 @@ export class StateDirectory {
     this.#boot = options.boot;
     this.#resting = options.resting;
     this.journal = options.journal;
+    this.#soundness = options.soundness;
     this.keyring = new KeyringFile(options.disk, path);
     this.#generations = new Set([...generations, this.journal.generation]);
     this.#nextGeneration = this.journal.generation + 1;
@@ -132,7 +140,8 @@ export class StateDirectory {
     const names = await disk.list(path);
     const old = await readBoot(recovery, names);
     noteSetAside(recovery, names);
-    const snapshot = await readSnapshotFile(recovery);
+    const soundness = options.soundness ?? (() => 'whole' as const);
+    const snapshot = await readSnapshotFile(recovery, soundness);
     const found = await readJournals(recovery, names, snapshot?.generation ?? 0);
     const jump = options.jump ?? (() => randomU32() % JUMP_COUNTERS);
     const boot = await startBoot(disk, path, old, options.newId ?? randomNodeId, jump);
@@ -161,6 +170,7 @@ export class StateDirectory {
         lock,
         boot: keeper,
         journal,
+        soundness,
         resting: { leaseFrom: boot.leaseFrom, leaseTo: boot.unleasedFrom },
       },
       found.generations,
@@ -203,6 +213,12 @@ export class StateDirectory {
 
   /** Replaces snapshot and journal. A failure is logged and loses nothing: the journals stay until one succeeds. */
   snapshot(bytes: Uint8Array): void {
+    this.unsound = this.#soundness(bytes) !== 'whole';
+    if (this.unsound) {
+      this.#changed = true;
+      this.#log.error({ bytes: bytes.length }, 'a snapshot that cannot be read back was not written');
+      return;
+    }
     const generation = this.#nextGeneration++;
     this.#changed = false;
     this.journal.rotate(generation, (error) => {

@@ -78,20 +78,35 @@ async function readIdentity(r: Recovery): Promise<NodeId | null> {
   }
 }
 
+/** How much of a snapshot can be read by those whose it is. */
+export type Soundness = 'whole' | 'parts' | 'none';
+
 export async function readSnapshotFile(
   r: Recovery,
+  soundness: (payload: Uint8Array) => Soundness,
 ): Promise<{ generation: number; payload: Uint8Array } | null> {
   const path = join(r.directory, SNAPSHOT_FILE);
   const bytes = await r.disk.read(path);
   if (bytes === null) return null;
   refuseNewer(r, SNAPSHOT_FILE, newerFormat(bytes, SNAPSHOT_MAGIC));
   const snapshot = readSnapshot(bytes);
-  if (snapshot !== null) return snapshot;
+  const sound = snapshot === null ? 'none' : soundness(snapshot.payload);
+  if (sound === 'whole') return snapshot;
   const aside = `${CORRUPT_SNAPSHOT}${fileTime(r.time)}`;
+  if (sound === 'parts') {
+    // Its good parts are in no other file yet: it stays until the next snapshot, and a copy for longer.
+    await replaceFile(r.disk, join(r.directory, aside), [bytes]);
+    note(
+      r,
+      `parts of the snapshot (${bytes.length} bytes) cannot be read; a copy was set aside as ${aside}`,
+      'what was in them comes from the journal and the peers',
+    );
+    return snapshot;
+  }
   await r.disk.rename(path, join(r.directory, aside));
   note(
     r,
-    `the snapshot (${bytes.length} bytes) is damaged and was set aside as ${aside}`,
+    `the snapshot (${bytes.length} bytes) is ${snapshot === null ? 'damaged' : 'not readable'} and was set aside as ${aside}`,
     'state comes from the journal and the peers',
   );
   return null;
