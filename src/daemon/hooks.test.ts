@@ -50,7 +50,7 @@ function start(settings: readonly HookSetting[], over: Partial<HookContext> = {}
       void lines.push({ level, message, fields });
   const log = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
   const context = {
-    node: 'aaaaaaaaaaaaaaaa',
+    node: () => 'aaaaaaaaaaaaaaaa',
     name: 'me',
     socket: '/run/s',
     log,
@@ -116,6 +116,16 @@ describe('a script that cannot be run is an error at start that says what to do'
 });
 
 describe('a script', () => {
+  it('is told the id that the node has when it is run, which may be a new one', async () => {
+    let node = 'aaaaaaaaaaaaaaaa';
+    start(all(script(`echo $SHOAL_NODE_ID >> ${dir}/ids`)), { node: () => node });
+    hooks?.event(event('member-join'));
+    hooks?.event(event('member-leave'));
+    node = 'dddddddddddddddd';
+    await until('both ran', () => ended().length === 2);
+    expect(read('ids')).toBe('aaaaaaaaaaaaaaaa\ndddddddddddddddd\n');
+  });
+
   it('gets the event as JSON on its input, and field by field in its environment', async () => {
     const path = script(`cat > ${dir}/input; env | grep ^SHOAL_ | sort > ${dir}/env`);
     start(all(path));

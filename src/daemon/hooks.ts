@@ -7,9 +7,10 @@ import type { EventView, MetricFamily } from '../node/contract.ts';
 import { type HookEnd, HookRun } from './hook-run.ts';
 
 export interface HookContext {
-  /** This node, the admin socket for verbs that a script calls. */
-  readonly node: string;
+  /** This node's id, asked at each run: another process with the same one may make it take a new one. */
+  readonly node: () => string;
   readonly name: string;
+  /** The admin socket, for verbs that a script calls. */
   readonly socket: string;
   readonly log: Log;
   readonly nowMs: () => number;
@@ -251,7 +252,7 @@ export function hookEnvironment(
   const { member, range } = event;
   const values: Record<string, string | number | null | undefined> = {
     SHOAL_SOCKET: context.socket,
-    SHOAL_NODE_ID: context.node,
+    SHOAL_NODE_ID: context.node(),
     SHOAL_NODE_NAME: context.name,
     SHOAL_EVENT: json,
     SHOAL_EVENT_TYPE: event.type,
