@@ -16,15 +16,21 @@ interface Candidate {
   readonly ip: string;
 }
 
+/** What was found, and whether it is only what there was for want of better: loopback, or interfaces of containers. */
+export interface Found {
+  readonly addresses: readonly Address[];
+  readonly makeshift: boolean;
+}
+
 /**
  * Where others reach what was bound, the best first; at most four. An address that was bound is itself. For a wildcard:
  * the chosen interface, then the one with the default route, then the others; link-local ones last, and those of
  * containers only when there is nothing else. Loopback when this machine has nothing but that.
  */
-export function advertised(bound: Address, chosen: string | null): Address[] {
+export function advertised(bound: Address, chosen: string | null, interfaces = networkInterfaces()): Found {
   const { host, port } = splitAddress(bound) as { host: string; port: number };
-  if (!isWildcard(host)) return [bound];
-  const all = candidates(host === '::');
+  if (!isWildcard(host)) return { addresses: [bound], makeshift: false };
+  const all = candidates(interfaces, host === '::');
   const real = all.filter(({ name }) => !VIRTUAL.test(name) || name === chosen);
   const route = defaultRoute();
   const rank = ({ name, ip }: Candidate): number => {
@@ -34,13 +40,13 @@ export function advertised(bound: Address, chosen: string | null): Address[] {
   };
   const found = (real.length > 0 ? real : all).sort((a, b) => rank(a) - rank(b)).slice(0, MOST);
   const ips = found.length > 0 ? found.map(({ ip }) => ip) : ['127.0.0.1'];
-  return ips.map((ip) => joinAddress(ip, port));
+  return { addresses: ips.map((ip) => joinAddress(ip, port)), makeshift: real.length === 0 };
 }
 
 /** IPv4 addresses first, for peers without IPv6; those with `v6` too for a socket that takes both. */
-function candidates(v6: boolean): Candidate[] {
+function candidates(interfaces: ReturnType<typeof networkInterfaces>, v6: boolean): Candidate[] {
   const found: Candidate[] = [];
-  for (const [name, addresses] of Object.entries(networkInterfaces())) {
+  for (const [name, addresses] of Object.entries(interfaces)) {
     for (const one of addresses ?? []) {
       // A link-local IPv6 address means nothing without an interface of the reader's.
       if (one.internal || one.address.startsWith('fe80:')) continue;
@@ -69,14 +75,14 @@ function defaultRoute(): string | null {
 
 /** Looks now and then whether this machine's addresses are still those that were told to the others. */
 export class AddressWatch {
-  readonly #look: () => Address[];
+  readonly #look: () => Found;
   readonly #changed: (addresses: readonly Address[]) => void;
   readonly #timer: NodeJS.Timeout;
-  #told: readonly Address[];
-  /** A change counts when it is seen twice: between an old lease and a new one there may be none. */
+  #told: Found;
+  /** A change counts when two looks one after the other see it: between an old lease and a new one there may be none. */
   #seen = '';
 
-  constructor(look: () => Address[], told: readonly Address[], changed: (to: readonly Address[]) => void) {
+  constructor(look: () => Found, told: Found, changed: (to: readonly Address[]) => void) {
     this.#look = look;
     this.#told = told;
     this.#changed = changed;
@@ -85,23 +91,27 @@ export class AddressWatch {
   }
 
   check(): void {
-    const now = this.#look();
-    // While an interface is down there is nothing better to tell than what was.
-    if (now.every((address) => address.startsWith('127.'))) return;
-    const [first] = this.#told;
-    // The one that peers use stays the first as long as it is there.
-    if (first !== undefined && now.includes(first))
-      now.sort((a, b) => Number(b === first) - Number(a === first));
-    const text = now.join();
-    if (text === this.#told.join()) return;
-    const again = text === this.#seen;
+    const found = this.#look();
+    const text = this.#news(found);
+    const again = text !== '' && text === this.#seen;
     this.#seen = text;
     if (!again) return;
-    this.#told = now;
-    this.#changed(now);
+    this.#told = { ...found, addresses: text.split(',') as Address[] };
+    this.#changed(this.#told.addresses);
   }
 
   stop(): void {
     clearInterval(this.#timer);
+  }
+
+  /** What there would be to tell; nothing when it was told, or while there is nothing better than what was. */
+  #news({ addresses, makeshift }: Found): string {
+    if (makeshift && (!this.#told.makeshift || addresses.every((address) => address.startsWith('127.'))))
+      return '';
+    const [first] = this.#told.addresses;
+    // The one that peers use stays the first as long as it is there.
+    const now = [...addresses].sort((a, b) => Number(b === first) - Number(a === first));
+    const text = now.join();
+    return text === this.#told.addresses.join() ? '' : text;
   }
 }

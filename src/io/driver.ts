@@ -15,7 +15,7 @@ import type {
   StatusView,
   Yielded,
 } from '../node/index.ts';
-import { AddressWatch, advertised } from './advertise.ts';
+import { AddressWatch, advertised, type Found } from './advertise.ts';
 import { Alarm } from './alarm.ts';
 import { monotonicMs, wallMs, wallTime } from './clock.ts';
 import { Commands } from './commands.ts';
@@ -387,7 +387,7 @@ export class Driver implements NodeApi {
   #addresses(bound: Address): readonly Address[] {
     const { advertise, multicast } = this.#options;
     if (advertise !== null) return [advertise];
-    const look = (): Address[] => advertised(bound, multicast?.interface ?? null);
+    const look = (): Found => advertised(bound, multicast?.interface ?? null);
     const told = look();
     if (isWildcard(splitAddress(bound)?.host ?? '')) {
       this.#watch = new AddressWatch(look, told, (to) => {
@@ -396,7 +396,7 @@ export class Driver implements NodeApi {
         this.#input((node, nowMs) => node.moved(to, nowMs));
       });
     }
-    return told;
+    return told.addresses;
   }
 
   #compose(state: StateBoot, network: Network, contacts: readonly Address[]): void {
