@@ -353,7 +353,12 @@ export class AworMap {
   #applied(delta: Delta): Delta {
     const { refused } = this.join(delta);
     if (refused !== null)
-      throw new ShoalError(refused, 'this change would tear the causal context: wait for anti-entropy');
+      throw new ShoalError(
+        refused,
+        refused === 'context-too-torn'
+          ? `the change counters of this node have as many gaps as they can (${LIMITS.contextIntervals}): its warnings tell what keeps them from being closed`
+          : `the map knows as many writers as it can (${LIMITS.actors}): registrations by new ones are refused`,
+      );
     return delta;
   }
 

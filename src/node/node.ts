@@ -294,7 +294,8 @@ export class NodeCore implements Inputs {
   }
 
   protected peerWarnings(): string[] {
-    return [...this.identity.warnings(this.#nowMs), ...this.strangers.warnings(this.#nowMs)];
+    const now = this.#nowMs;
+    return [...this.identity.warnings(now), ...this.strangers.warnings(now), ...this.#voids.warnings(now)];
   }
 
   snapshotBytes(): Uint8Array {

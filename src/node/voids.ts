@@ -1,6 +1,6 @@
-import type { NodeId } from '../base/index.ts';
+import { LIMITS, type NodeId } from '../base/index.ts';
 import type { Delta } from '../crdt/index.ts';
-import { STATE } from '../members/index.ts';
+import { type MemberRecord, STATE } from '../members/index.ts';
 import type { GroupState } from './state.ts';
 
 /**
@@ -8,6 +8,10 @@ import type { GroupState } from './state.ts';
  * there be one, uses numbers in the gaps, and is found out long before.
  */
 const SETTLE_MS = 600_000;
+
+/** From so many gaps on people are told: each costs all members two numbers, and at the limit no change is taken. */
+const GAPS_TOLD = LIMITS.contextIntervals / 16;
+const NAMES_TOLD = 4;
 
 /**
  * Counters of this node that were never used, though others above them were (each start begins at a number of its own, and
@@ -18,6 +22,10 @@ const SETTLE_MS = 600_000;
  * replaced. To call such a dot void would take from them what it put in its place, and an acknowledged registration with
  * it. So the unused counters are declared void only when every member that has not left was caught up with since the
  * start: what any of them has, this node then has too. Until then the context has a gap, which costs two numbers.
+ *
+ * A member that is down is waited for as well, however long: down is a verdict, and who was cut off may have received what
+ * nobody else did. So a board that never comes back keeps the gaps of all others open until `force-leave` or `forget_after`
+ * says that it is gone; when there are many, `warnings` names it.
  */
 export class Voids {
   readonly #state: GroupState;
@@ -78,11 +86,39 @@ export class Voids {
     return delta;
   }
 
+  warnings(nowMs: number): string[] {
+    const out: string[] = [];
+    const { members, map } = this.#state;
+    const gaps = map.seenOf(members.self).length / 2;
+    if (gaps < GAPS_TOLD) return out;
+    const names: string[] = [];
+    let more = 0;
+    for (const { record } of members.all()) {
+      if (!this.#missing(record)) continue;
+      if (names.length < NAMES_TOLD) names.push(record.name);
+      else more++;
+    }
+    const who = `${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+    const why =
+      names.length > 0 ? `not yet caught up with since its start: ${who}` : 'it has to run for longer';
+    const settled =
+      nowMs >= this.#settledMs ? '' : ` (they are looked at ${SETTLE_MS / 60_000} minutes after a start)`;
+    out.push(
+      `the change counters of this node have ${gaps} gaps, at ${LIMITS.contextIntervals} it refuses changes: ${why}${settled}; bring back or 'shoal force-leave' what is down`,
+    );
+    return out;
+  }
+
+  #missing(record: MemberRecord): boolean {
+    if (record.id === this.#state.members.self || record.state === STATE.left) return false;
+    return !this.#caughtUp.has(record.id);
+  }
+
   #knowsAll(): boolean {
     let others = 0;
     for (const { record } of this.#state.members.all()) {
       if (record.id === this.#state.members.self || record.state === STATE.left) continue;
-      if (!this.#caughtUp.has(record.id)) return false;
+      if (this.#missing(record)) return false;
       others++;
     }
     return others > 0 || !this.#waiting();
