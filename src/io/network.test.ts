@@ -195,6 +195,23 @@ describe('network on sockets', () => {
     await until('accepted', () => a.seen.at(-1)?.startsWith('accepted') === true);
   });
 
+  it('has the place of a caller back at once when it closes on one that was never answered', async () => {
+    const a = await make();
+    for (let i = 0; i < LIMITS.streamsPerHost; i++) dial(a.network).write(Buffer.from([0, 0, 0, 1, 7]));
+    await until(
+      'its share',
+      () => a.seen.filter((line) => line.startsWith('frame')).length === LIMITS.streamsPerHost,
+    );
+    const streams = a.seen.filter((line) => line.startsWith('accepted'));
+    // None of the callers ends its side.
+    for (const socket of raw) socket.allowHalfOpen = true;
+    for (let i = 1; i <= streams.length; i++) a.network.close(-i);
+    await until('told', () => raw.every((socket) => socket.readableEnded || socket.destroyed));
+    dial(a.network);
+    await until('a new one', () => a.seen.at(-1) === `accepted -${LIMITS.streamsPerHost + 1}`);
+    expect(a.network.counters.streamsOfOneHost).toBe(0);
+  });
+
   it('closes a stream on which nothing happens, on both sides, and says so', async () => {
     const timeouts = { connectMs: 3000, idleMs: 50 };
     const [a, b] = [await make({ timeouts }), await make()];

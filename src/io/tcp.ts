@@ -35,6 +35,8 @@ interface Stream {
   reason: string;
   /** We closed it: what still arrives is not for the machine. */
   closing: boolean;
+  /** The other side called, and has had no answer yet: nothing that it sent was worth one. */
+  unanswered: boolean;
 }
 
 /** Streams of length-prefixed frames over TCP: u32 big endian, then so many bytes. Bounds in LIMITS. */
@@ -76,6 +78,7 @@ export class TcpEndpoint {
       earlyBytes: 0,
       reason: 'closed by the peer',
       closing: false,
+      unanswered: false,
     };
     const parts = splitAddress(to);
     const full = this.#sockets.size >= LIMITS.streams || this.#streams.size >= LIMITS.streams;
@@ -93,6 +96,7 @@ export class TcpEndpoint {
   write(handle: number, frame: Uint8Array): void {
     const stream = this.#streams.get(handle);
     if (stream === undefined || stream.closing) return;
+    stream.unanswered = false;
     const header = new Uint8Array(4);
     new DataView(header.buffer).setUint32(0, frame.length);
     this.#counters.streamBytesOut += 4 + frame.length;
@@ -196,6 +200,7 @@ export class TcpEndpoint {
       earlyBytes: 0,
       reason: 'closed by the peer',
       closing: false,
+      unanswered: true,
     };
     this.#counters.streamsIn++;
     this.#streams.set(stream.handle, stream);
@@ -241,6 +246,11 @@ export class TcpEndpoint {
 
   #end(stream: Stream, socket: Socket): void {
     this.#streams.delete(stream.handle);
+    if (stream.unanswered) {
+      // Nothing waits to be sent; who only holds a place must not hold it for longer.
+      socket.destroy();
+      return;
+    }
     socket.end();
     const timer = setTimeout(() => socket.destroy(), LINGER_MS);
     socket.once('close', () => clearTimeout(timer));
