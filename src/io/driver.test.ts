@@ -252,6 +252,21 @@ describe('driver', () => {
     expect(driver.metrics().map((family) => family.name)).toContain('shoal_journal_syncs_total');
   });
 
+  it('gives no answer of the disk to another node than the one that asked', async () => {
+    const fake = fakeFactory();
+    const { driver } = await start({ factory: fake.factory });
+    const old = fake.machine();
+    old.yieldedAs = { how: 'renew', id: old.id, other: '127.0.0.1:9' as Address };
+    await driver.release({ start: 0, end: 0 });
+    await until('the node has a new id', () => fake.machine() !== old && fake.machine().count('start') === 1);
+    const now = fake.machine();
+    expect(now.id).not.toBe(old.id);
+    old.out.lease(5_000_000);
+    now.out.lease(6_000_000);
+    await until('its own answer came', () => now.count('leased') > 0);
+    expect(now.inputs.filter(({ kind }) => kind === 'leased').map(({ upTo }) => upTo)).toEqual([6_000_000]);
+  });
+
   it('says when the machine has left', async () => {
     const { driver, machine } = await start();
     machine.onCommand = (token) => {

@@ -62,6 +62,8 @@ export class Driver implements NodeApi {
   /** While a new id is taken. */
   #renewing: Promise<void> | null = null;
   #renewed: string | null = null;
+  /** Machines made: one, and one more for each new id. */
+  #lives = 0;
   #sayRefused: (error: Error) => void = () => {};
   /** Resolves when this process must not go on: another one has its node id, or a new one could not be taken. */
   readonly whenRefused: Promise<Error>;
@@ -430,6 +432,11 @@ export class Driver implements NodeApi {
 
   #outputs(network: Network): Outputs {
     const state = this.#state;
+    const life = ++this.#lives;
+    /** The disk's answer to what a node asked is for no later one: with a new id its counters are others. */
+    const answer = (act: (node: Machine, nowMs: number) => void): void => {
+      if (life === this.#lives) this.#input(act);
+    };
     const { send, multicast, connect, write, close } = this.#seal?.outgoing ?? network;
     return {
       send,
@@ -438,12 +445,11 @@ export class Driver implements NodeApi {
       write,
       close,
       persist: (record, token) =>
-        state.persist(record, (error) => this.#input((node, now) => node.persisted(token, error, now))),
+        state.persist(record, (error) => answer((node, now) => node.persisted(token, error, now))),
       note: (record) => state.note(record),
-      lease: (upTo) =>
-        state.lease(upTo, (to, error) => this.#input((node, now) => node.leased(to, error, now))),
+      lease: (upTo) => state.lease(upTo, (to, error) => answer((node, now) => node.leased(to, error, now))),
       snapshot: (bytes) => state.snapshot(bytes),
-      answer: (token, answer) => this.#commands.settle(token, answer),
+      answer: (token, result) => this.#commands.settle(token, result),
       event: (event) => this.#events.add(event),
       log: (level, message, fields) => this.#log[level](fields ?? {}, message),
     };

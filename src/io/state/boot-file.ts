@@ -103,9 +103,14 @@ export class BootKeeper {
     this.#start();
   }
 
+  /** Until what was asked for is on disk and told: the files may be written by another then. */
+  async settled(): Promise<void> {
+    while (this.#running !== null) await this.#running;
+  }
+
   /** For a clean stop: the values as they are, so that no counter and no incarnation is skipped at the next start. */
   async finish(leaseTo: number, incarnation: number): Promise<void> {
-    while (this.#running !== null) await this.#running;
+    await this.settled();
     const last = { id: this.#written.id, leaseTo, incarnation };
     if (last.leaseTo === this.#written.leaseTo && last.incarnation === this.#written.incarnation) return;
     await writeBoot(this.#disk, this.#directory, last);

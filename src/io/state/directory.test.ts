@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type NodeId, ShoalError } from '../../base/index.ts';
 import { silentLog } from '../log.ts';
 import { LEASE_COUNTERS, StateDirectory, type StateOptions } from './directory.ts';
+import { type Disk, realDisk } from './disk.ts';
 import type { DiskError } from './errors.ts';
 
 let directory: string;
@@ -382,4 +383,39 @@ describe('state directory', () => {
     const { boot } = await start();
     expect(texts(boot.journal)).toEqual(['note', ...Array.from({ length: 100 }, (_, i) => `r${i}`)]);
   });
+});
+
+it('takes a new id only when what the old one was writing into boot is there', async () => {
+  let slow = false;
+  /** A card that takes longer over the old node's boot files than over everything else together. */
+  const disk: Disk = {
+    ...realDisk,
+    rename: async (from, to) => {
+      if (slow && from.endsWith('boot.tmp')) {
+        slow = false;
+        await new Promise((resolve) => setTimeout(resolve, 60));
+      }
+      await realDisk.rename(from, to);
+    },
+  };
+  // From the very turn on in which the write begins to well after it.
+  for (let pause = 0; pause < 6; pause++) {
+    const path = join(directory, `n${pause}`);
+    const { state, boot } = await StateDirectory.open(path, { log, disk });
+    open.push(state);
+    slow = true;
+    let told = 'nothing';
+    state.incarnationUsed(boot.incarnation + 12);
+    state.lease(5_000_000, (_upTo, error) => {
+      told = error === null ? 'leased' : error.code;
+    });
+    for (let i = 0; i < pause; i++) await new Promise((resolve) => setImmediate(resolve));
+    const renewed = await state.renew(Buffer.from('state'));
+    expect(told, `pause ${pause}`).toBe('leased');
+    await state.abandon();
+    const again = await StateDirectory.open(path, { log });
+    open.push(again.state);
+    expect(again.boot.id).toBe(renewed.id);
+    expect(again.boot.unleasedFrom).toBe(renewed.leaseTo);
+  }
 });

@@ -263,6 +263,8 @@ export class StateDirectory {
    */
   async renew(snapshot: Uint8Array, newId: () => NodeId = randomNodeId): Promise<StateBoot> {
     const former = this.#boot.id;
+    // A lease or an incarnation may be on its way into the files that are written anew below.
+    await this.#boot.settled();
     await this.journal.drain();
     this.snapshot(snapshot);
     await this.journal.drain();
