@@ -35,6 +35,7 @@ class Lab {
   readonly dead = new Set<NodeId>();
   /** Helpers say when they got no answer. */
   nacks = true;
+  answerMs = 1;
   nowMs = 0;
   #queue: { atMs: number; run: () => void }[] = [];
 
@@ -43,13 +44,14 @@ class Lab {
     this.prober = new Prober(this.members, new SeededRng(seed), DETECTION, {
       probe: (to, nonce, atMs) => {
         this.probes.push({ to, atMs });
-        if (!this.dead.has(to)) this.#later(1, () => this.prober.answered(to, nonce, null, this.nowMs));
+        if (!this.dead.has(to))
+          this.#later(this.answerMs, () => this.prober.answered(to, nonce, null, this.nowMs));
       },
       ask: (helper, target, nonce) => {
         this.asks.push(helper);
         const answered = !this.dead.has(target);
         if (answered || this.nacks)
-          this.#later(answered ? 2 : 50, () => this.prober.reported(helper, nonce, answered, this.nowMs));
+          this.#later(answered ? 2 * this.answerMs : 50, () => this.prober.reported(helper, nonce, answered, this.nowMs));
       },
       report: (to, nonce, answered) => this.reports.push({ to, nonce, answered }),
       suspect: (id, accusers, atMs) => this.#verdict('suspect', STATE.suspect, id, accusers, atMs),
@@ -200,6 +202,54 @@ describe('the prober', () => {
       expect(lab.verdicts, `seed ${seed}`).toEqual([]);
       expect(lab.prober.counters.stalls).toBe(1);
     }
+  });
+
+  it('takes no round trip from what was out while its own process stood still', () => {
+    for (const timersFirst of [true, false]) {
+      const lab = new Lab(5);
+      lab.run(10_000);
+      lab.prober.errand(idOf(3), 77, idOf(2), lab.nowMs);
+      if (timersFirst) lab.stall(10_000);
+      else lab.nowMs += 10_000;
+      lab.run(1000);
+      expect(lab.prober.counters.stalls).toBe(1);
+      expect(lab.members.get(idOf(2))?.srttMs).toBeCloseTo(1, 5);
+      expect(lab.members.get(idOf(2))?.rtt.timeoutMs()).toBe(60);
+    }
+  });
+
+  it('takes no round trip from one that stood still under suspicion, but gives it more time until it is measured', () => {
+    const lab = new Lab(5);
+    lab.run(10_000);
+    lab.dead.add(idOf(2));
+    for (let i = 0; i < 40 && lab.prober.suspected === 0; i++) lab.run(100);
+    lab.answerMs = 700;
+    lab.dead.clear();
+    const rtt = lab.members.get(idOf(2))?.rtt;
+    for (let i = 0; i < 100 && rtt?.timeoutMs() === 60; i++) lab.run(10);
+    expect(rtt?.srttMs).toBeCloseTo(1, 5);
+    expect(rtt?.timeoutMs()).toBe(120);
+    lab.answerMs = 1;
+    lab.learn(recordOf(2, STATE.alive, 2));
+    lab.run(10_000);
+    expect(rtt?.timeoutMs()).toBe(60);
+  });
+
+  it('learns that a network has become slower than its timeouts', () => {
+    const lab = new Lab(5);
+    lab.run(10_000);
+    lab.answerMs = 700;
+    for (let i = 0; i < 60; i++) {
+      lab.run(1000);
+      for (let n = 2; n <= 5; n++) {
+        const { state, incarnation } = lab.members.get(idOf(n))?.record ?? recordOf(n);
+        if (state !== STATE.alive) lab.learn(recordOf(n, STATE.alive, incarnation + 1));
+      }
+    }
+    lab.verdicts.length = 0;
+    lab.run(30_000);
+    expect(lab.verdicts).toEqual([]);
+    expect(lab.members.get(idOf(2))?.srttMs).toBeGreaterThan(500);
   });
 
   it('probes for another, and says whether there was an answer', () => {

@@ -107,6 +107,8 @@ export class Prober {
   #errands = 0;
   #probeMs = Infinity;
   #wantedMs = Infinity;
+  /** When it was last found that a timer was late. */
+  #lateMs = -Infinity;
 
   constructor(members: MemberList, rng: Rng, settings: DetectionSettings, out: ProberOutputs) {
     this.#members = members;
@@ -140,6 +142,7 @@ export class Prober {
     const lateMs = nowMs - this.#wantedMs;
     if (!(lateMs > LATE.shiftMs)) return;
     this.#wantedMs = Infinity;
+    this.#lateMs = nowMs;
     this.counters.lateTimers++;
     const stalled = lateMs > LATE.stallMs;
     if (stalled) {
@@ -181,6 +184,8 @@ export class Prober {
 
   /** An answer to a probe. `record` is the sender's own, when it came along. */
   answered(from: NodeId, nonce: number, record: MemberRecord | null, nowMs: number): void {
+    // After a stall an answer may be read before any timer runs.
+    this.#arrive(nowMs);
     const sent = this.#sent.get(nonce);
     if (sent === undefined || sent.to !== from || sent.round.target !== from) {
       // Too late for its round; yet it lives.
@@ -188,16 +193,29 @@ export class Prober {
         if (round.kind === 'suspicion' && round.target === from) this.#settle(round, record, nowMs);
       return;
     }
-    const rttMs = nowMs - sent.sentMs;
-    this.#members.get(from)?.rtt.sample(rttMs);
-    this.#rtt.sample(rttMs);
     const { round } = sent;
+    this.#measure(from, round, nowMs - sent.sentMs, sent.sentMs);
     if (round.kind === 'probe') {
       this.counters.answered++;
       if (round.attempts === 1) this.health.improve();
       else if (round.attempts >= ROUND.askAt) this.health.worsen(1);
     }
     this.#settle(round, record, nowMs);
+  }
+
+  /**
+   * What a probe across a stall of this process took is no round trip. Nor is that of one under suspicion, which may itself
+   * have stood still; but it may be that its timeout is too short, and then the next rounds have to learn better.
+   */
+  #measure(from: NodeId, round: Round, rttMs: number, sentMs: number): void {
+    if (sentMs < this.#lateMs) return;
+    const rtt = this.#members.get(from)?.rtt;
+    if (round.kind === 'suspicion' && rtt !== undefined && rtt.srttMs >= 0) {
+      rtt.late();
+      return;
+    }
+    rtt?.sample(rttMs);
+    if (round.kind !== 'suspicion') this.#rtt.sample(rttMs);
   }
 
   /** A helper tells whether the target answered it. */
