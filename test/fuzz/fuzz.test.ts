@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { KIND } from '../../src/wire/index.ts';
 import { readCorpus } from './corpus.ts';
 import { fuzz } from './engine.ts';
 import { TARGETS } from './targets/index.ts';
@@ -18,6 +19,16 @@ describe('fuzzing', () => {
       expect(result.words).toBeGreaterThan(1);
     });
   }
+
+  it.each(['codec', 'node'])("has messages of every kind that '%s' takes, to make changes of", (name) => {
+    const target = TARGETS[name]?.();
+    const taken = new Set<string>();
+    for (const seed of target?.seeds() ?? []) {
+      const word = target?.feed(seed) as string;
+      if (word.startsWith('+')) taken.add(word.slice(1).split(' ')[0] ?? '');
+    }
+    expect(Object.entries(KIND).filter(([, number]) => !taken.has(String(number)))).toEqual([]);
+  });
 
   it('finds a planted fault, saves what did it, and gives the same inputs for the same seed', async () => {
     const planted = () => {

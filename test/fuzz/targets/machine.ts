@@ -1,20 +1,29 @@
 import { type Address, type NodeId, SeededRng, ShoalError } from '../../../src/base/index.ts';
 import { AworMap } from '../../../src/crdt/index.ts';
 import { createNode, type Machine, type Outputs } from '../../../src/node/index.ts';
-import { Codec, deltaToWire, ENVELOPE_BYTES, encodeValue, KIND } from '../../../src/wire/index.ts';
+import type { NodeCore } from '../../../src/node/node.ts';
+import {
+  Codec,
+  deltaToWire,
+  ENVELOPE_BYTES,
+  encodeValue,
+  KIND,
+  type Message,
+} from '../../../src/wire/index.ts';
 import type { Target } from '../target.ts';
 
 export const A = '00000000000000aa' as NodeId;
 export const B = '00000000000000bb' as NodeId;
-const STRANGER = '127.0.0.1:9' as Address;
+const C = '00000000000000cc' as NodeId;
+const HOSTS = 200;
 /** A machine is made anew after so many inputs, so that what they leave behind does not become all there is. */
 const INPUTS_PER_MACHINE = 20_000;
 
-function outputsTo(keep: (bytes: Uint8Array) => void): Outputs {
+function outputsTo(keep: (bytes: Uint8Array) => void, connect: Outputs['connect'] = () => {}): Outputs {
   return {
     send: (_to, bytes) => keep(bytes),
     multicast: keep,
-    connect: () => {},
+    connect,
     write: (_stream, bytes) => keep(bytes),
     close: () => {},
     persist: (record) => keep(record),
@@ -27,7 +36,12 @@ function outputsTo(keep: (bytes: Uint8Array) => void): Outputs {
   };
 }
 
-function machine(id: NodeId, outputs: Outputs, journal: readonly Uint8Array[] = []): Machine {
+function machine(
+  id: NodeId,
+  outputs: Outputs,
+  journal: readonly Uint8Array[] = [],
+  unsealed = false,
+): Machine {
   const snapshot = journal[0] ?? null;
   const boot = { id, incarnation: 1, bootNonce: 1, leaseFrom: 1, leaseTo: 1025, snapshot, journal };
   const options = {
@@ -42,6 +56,7 @@ function machine(id: NodeId, outputs: Outputs, journal: readonly Uint8Array[] = 
     join: ['127.0.0.1:2' as Address],
     ranges: [{ start: 0, end: 10, priority: 1 }],
     insecure: false,
+    unsealed,
   };
   return createNode(boot, options, outputs, new SeededRng(1));
 }
@@ -87,38 +102,123 @@ export function conversation(): Uint8Array[] {
   return said;
 }
 
-/** A whole machine, by datagram, multicast and stream. What the codec refuses must change nothing. */
-export function nodeTarget(): Target {
-  let outs = 0;
-  const outputs = outputsTo(() => outs++);
+/** One valid message at least of each kind, whether or not the conversation had it: what changes start from. */
+export function everyKind(): Uint8Array[] {
   const codec = new Codec('fuzz', B);
-  let node = machine(A, outputs);
+  const heard = conversation().flatMap((bytes) => {
+    const decoded = codec.decode(bytes);
+    return 'drop' in decoded ? [] : [decoded];
+  });
+  const sound = heard.map(({ message }) => message);
+  const had = <K extends Message['kind']>(kind: K): Extract<Message, { kind: K }> =>
+    sound.find((m) => m.kind === kind) as Extract<Message, { kind: K }>;
+  const { payload } = had(KIND.tree);
+  const hello = heard.find(({ sender, message }) => sender === B && message.kind === KIND.hello);
+  if (hello?.message.kind !== KIND.hello) throw new Error('the second node never called');
+  const { record, digests } = hello.message;
+  const third = { ...record, id: C, reach: C, name: 'third' };
+  const id = 0xabcdef123456;
+  const twin = { question: 7, answer: 0, bootNonce: 2, incarnation: 1, ageMs: 5, verdict: 0 } as const;
+  const messages: Message[] = [
+    { kind: KIND.hello, cluster: 'fuzz', record, digests },
+    { kind: KIND.welcome, record, digests },
+    { kind: KIND.members, records: [record, third], want: [A] },
+    ...[had(KIND.tree), had(KIND.ack), had(KIND.beacon), had(KIND.digest), had(KIND.digestReply)],
+    ...[had(KIND.summary), had(KIND.reconcile), had(KIND.probe), had(KIND.probeAck)],
+    { kind: KIND.list, id, ids: [A, B], ageMs: 1, payload },
+    { kind: KIND.multicast, bootNonce: record.bootNonce, seq: 1, id: id + 1, ageMs: 1, payload },
+    { kind: KIND.askRepair, seqs: [1, 2, 70_000] },
+    { kind: KIND.repair, seq: 0, id: id + 2, ageMs: 12, payload },
+    { kind: KIND.reject, reason: 'no' },
+    { kind: KIND.end },
+    { kind: KIND.probeAsk, nonce: 5, target: C },
+    { kind: KIND.probeReport, nonce: 5, answered: true, record: third },
+    { kind: KIND.probeReport, nonce: 5, answered: false, record: null },
+    { kind: KIND.twin, ...twin },
+  ];
+  // Of twins a node takes in only what comes under its own id.
+  const own = new Codec('fuzz', A);
+  return [
+    ...messages.filter((m) => m !== undefined).map((m) => codec.encode(m)),
+    own.encode({ kind: KIND.twin, ...twin }),
+    own.encode({ kind: KIND.twin, ...twin, question: 0, answer: 7, verdict: 1 }),
+  ];
+}
+
+/** A machine under attack, and what it did. */
+class Victim {
+  readonly #unsealed: boolean;
+  readonly #outputs: Outputs;
+  #node: Machine;
+  outs = 0;
+  /** The stream of its last call. */
+  called = 0;
+
+  constructor(unsealed: boolean) {
+    this.#unsealed = unsealed;
+    this.#outputs = outputsTo(
+      () => this.outs++,
+      (stream) => {
+        this.called = stream;
+      },
+    );
+    this.#node = this.begin(0);
+  }
+
+  get node(): Machine {
+    return this.#node;
+  }
+
+  begin(now: number): Machine {
+    this.#node = machine(A, this.#outputs, [], this.#unsealed);
+    this.#node.start(now);
+    return this.#node;
+  }
+
+  /** All that it holds of map and members, the passing included. */
+  state(): string {
+    const { members } = (this.#node as unknown as NodeCore).state;
+    const { hi, lo } = members.standingDigest();
+    return `${this.#node.digest()} ${hi} ${lo} ${members.size} ${members.viewDigest}`;
+  }
+}
+
+/** Whole machines, by datagram, multicast and stream, one of them where nothing is sealed. What the codec refuses must change nothing. */
+export function nodeTarget(): Target {
+  const codec = new Codec('fuzz', B);
+  const victims = [new Victim(false), new Victim(true)];
+  const seeds = [...everyKind(), ...conversation()];
+  const hello = seeds[0] as Uint8Array;
   let fed = 0;
   let now = 0;
-  node.start(0);
   return {
     shape: { kind: 'msgpack', at: ENVELOPE_BYTES },
-    seeds: conversation,
+    seeds: () => seeds,
     feed(input) {
-      if (++fed % INPUTS_PER_MACHINE === 0) {
-        node = machine(A, outputs);
-        node.start(now);
-      }
+      fed++;
+      const victim = victims[(fed >> 1) % 2] as Victim;
+      if (fed % INPUTS_PER_MACHINE === 0 || fed % INPUTS_PER_MACHINE === 2) victim.begin(now);
+      const { node } = victim;
       now += 1;
-      outs = 0;
-      const before = node.digest();
-      const decoded = codec.decode(input);
+      const stranger = `127.0.0.${1 + (fed % HOSTS)}:9` as Address;
       const stream = -1 - (fed % 50);
-      node.datagram(input, STRANGER, fed % 2 === 0, now);
-      node.accepted(stream, STRANGER, now);
+      node.accepted(stream, stranger, now);
+      // Within a session of a member, or the first that comes.
+      if (fed % 8 < 4) node.frame(stream, hello, now);
+      victim.outs = 0;
+      const before = victim.state();
+      const decoded = codec.decode(input);
+      node.datagram(input, stranger, fed % 2 === 0, now);
       node.frame(stream, input, now);
+      if (victim.called > 0) node.frame(victim.called, input, now);
+      const after = victim.state();
       const refused = 'drop' in decoded ? decoded.drop : null;
-      if (refused !== null && refused !== 'other-cluster' && node.digest() !== before) {
+      if (refused !== null && refused !== 'other-cluster' && after !== before) {
         throw new Error(`state changed by a message dropped as ${refused}`);
       }
-      if (fed % 64 === 0) node.wake(now);
+      if (fed % 64 < 4) node.wake(now);
       if ('drop' in decoded) return decoded.drop;
-      return `+${decoded.message.kind} ${Math.min(outs, 4)} ${node.digest() !== before}`;
+      return `+${decoded.message.kind} ${Math.min(victim.outs, 4)} ${after !== before}`;
     },
   };
 }

@@ -12,7 +12,7 @@ import {
   recordFromWire,
 } from '../../../src/wire/index.ts';
 import type { Target } from '../target.ts';
-import { A, B, conversation } from './machine.ts';
+import { A, B, conversation, everyKind } from './machine.ts';
 
 function sampleMap(actor: NodeId, entries: number): AworMap {
   const map = new AworMap();
@@ -34,7 +34,7 @@ export function codecTarget(): Target {
   const writers = new Map<string, Codec>();
   return {
     shape: { kind: 'msgpack', at: ENVELOPE_BYTES },
-    seeds: conversation,
+    seeds: () => [...everyKind(), ...conversation()],
     feed(input) {
       const decoded = codec.decode(input, true);
       if ('drop' in decoded) return decoded.drop;
