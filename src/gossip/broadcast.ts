@@ -34,8 +34,8 @@ export interface BroadcastOutputs {
   list(to: NodeId, id: number, ids: readonly NodeId[], ageMs: number, payload: Uint8Array): void;
   ack(to: NodeId, id: number, needList: boolean): void;
   multicast(id: number, ageMs: number, payload: Uint8Array, nowMs: number): void;
-  /** A payload that is new here. */
-  deliver(payload: Uint8Array, from: NodeId, ageMs: number, nowMs: number): void;
+  /** A payload that is new here; `repaired`: it had been missed and was sent again. */
+  deliver(payload: Uint8Array, from: NodeId, ageMs: number, nowMs: number, repaired: boolean): void;
 }
 
 export interface BroadcastSettings {
@@ -178,9 +178,14 @@ export class Broadcaster {
     this.#spreadList(ids, id, payload, nowMs);
   }
 
-  /** A multicast payload, or the repair of one, came. */
+  /** A multicast payload came. */
   multicastReceived(from: NodeId, id: number, ageMs: number, payload: Uint8Array, nowMs: number): void {
     this.#take(from, id, payload, ageMs, nowMs);
+  }
+
+  /** What this node had missed came: it asked for it, or a peer that compared states pushed it. */
+  repairReceived(from: NodeId, id: number, ageMs: number, payload: Uint8Array, nowMs: number): void {
+    this.#take(from, id, payload, ageMs, nowMs, true);
   }
 
   /** An acknowledgement came. Returns the round trip in milliseconds when it is a clean sample, else -1. */
@@ -221,8 +226,8 @@ export class Broadcaster {
     }
   }
 
-  #take(from: NodeId, id: number, payload: Uint8Array, ageMs: number, nowMs: number): void {
-    if (this.seen.add(id, payload, nowMs, ageMs)) this.#out.deliver(payload, from, ageMs, nowMs);
+  #take(from: NodeId, id: number, payload: Uint8Array, ageMs: number, nowMs: number, repaired = false): void {
+    if (this.seen.add(id, payload, nowMs, ageMs)) this.#out.deliver(payload, from, ageMs, nowMs, repaired);
   }
 
   /** Hands out places of the seeded order; returns how many messages that took here. */

@@ -24,6 +24,8 @@ const GONE_PER_RECORD = 8192;
 export class Intake {
   readonly counters = { malformedGroups: 0, malformedSteps: 0, lifts: 0 };
   readonly propagation = new Propagation();
+  /** Of what had been missed and was sent again: it was lost, or this node was away. */
+  readonly repaired = new Propagation();
   /** In the groups that came. */
   readonly newer: Newer = { messages: 0, records: 0, groups: 0 };
   readonly #state: GroupState;
@@ -39,14 +41,14 @@ export class Intake {
   }
 
   /** A broadcast's payload that is new here. `ageMs` is its age when the last hop sent it. */
-  deliver(payload: Uint8Array, from: NodeId, ageMs: number, nowMs: number): void {
+  deliver(payload: Uint8Array, from: NodeId, ageMs: number, nowMs: number, repaired: boolean): void {
     const group = decodeGroup(payload, this.newer);
     if (group === null) {
       this.counters.malformedGroups++;
       return;
     }
     const rttMs = this.#state.members.get(from)?.srttMs ?? -1;
-    this.propagation.add(ageMs + Math.max(0, rttMs) / 2);
+    (repaired ? this.repaired : this.propagation).add(ageMs + Math.max(0, rttMs) / 2);
     for (const record of group.records) this.#out.mergeRecord(record, group.origin, nowMs);
     for (const accusation of group.accusations) this.#out.accused(accusation);
     let changed = false;

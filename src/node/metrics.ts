@@ -1,6 +1,7 @@
 import { KIND } from '../wire/index.ts';
 import type { MetricFamily } from './contract.ts';
 import type { NodeCore } from './node.ts';
+import type { Propagation } from './propagation.ts';
 
 type Values = Readonly<Record<string, number>>;
 
@@ -31,7 +32,7 @@ const byKind = (values: readonly number[]): Values =>
 
 /** The machinery's own figures: what was sent, received, dropped, retried and repaired. */
 export function metricsOf(node: NodeCore): MetricFamily[] {
-  return [...messageFigures(node), ...machineryFigures(node), propagationFigures(node)];
+  return [...messageFigures(node), ...machineryFigures(node), ...propagationFigures(node)];
 }
 
 function messageFigures({ link, receivedMessages, drops, intake }: NodeCore): MetricFamily[] {
@@ -98,9 +99,21 @@ function machineryFigures(node: NodeCore): MetricFamily[] {
   ];
 }
 
-function propagationFigures({ intake: { propagation } }: NodeCore): MetricFamily {
-  const { bounds, counts, sumSeconds: sum } = propagation;
-  const help =
-    'Age of changes made elsewhere when they came here, summed over hops without comparing clocks.';
-  return { name: 'shoal_propagation_seconds', help, type: 'histogram', samples: [{ bounds, counts, sum }] };
+function propagationFigures({ intake: { propagation, repaired } }: NodeCore): MetricFamily[] {
+  const family = (name: string, help: string, times: Propagation): MetricFamily => {
+    const { bounds, counts, sumSeconds: sum } = times;
+    return { name, help, type: 'histogram', samples: [{ bounds, counts, sum }] };
+  };
+  return [
+    family(
+      'shoal_propagation_seconds',
+      'Age of changes made elsewhere when spreading brought them here, summed over hops without comparing clocks.',
+      propagation,
+    ),
+    family(
+      'shoal_delta_repair_seconds',
+      'The same of changes that had been missed and were sent again: they were lost, or this node was away.',
+      repaired,
+    ),
+  ];
 }

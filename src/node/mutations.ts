@@ -290,15 +290,18 @@ export class Mutations {
  */
 export function resolveNode(state: GroupState, text: string): NodeId {
   const found = state.members.find(text);
-  const [first, second] = found;
+  const [first] = found;
   if (first === undefined) {
     if (/^[0-9a-f]{16}$/.test(text)) return text as NodeId;
     throw new ShoalError('unknown-node', `no member is called '${text}': see 'shoal members'`, 'node');
   }
-  if (second !== undefined && first.record.state !== STATE.left && second.record.state !== STATE.left) {
+  const holders = found.filter(({ record }) => record.state !== STATE.left);
+  if (holders.length > 1) {
+    const ids = holders.slice(0, 4).map(({ record }) => record.id);
+    const more = holders.length > ids.length ? ', ...' : '';
     throw new ShoalError(
       'name-conflict',
-      `more than one member is called '${text}': give the node id`,
+      `more than one member is called '${text}': give the node id (${ids.join(', ')}${more})`,
       'node',
     );
   }

@@ -44,6 +44,29 @@ describe('a group', () => {
     for (const { node } of lab.seats) expect(node.ranges()).toHaveLength(1);
   });
 
+  it('counts what a member missed while it was cut off apart from what spreading brought', () => {
+    for (const multicast of [true, false]) {
+      const lab = settled(4, multicast);
+      const [maker, away] = [lab.seats[0] as Seat, lab.seats[3] as Seat];
+      const { intake } = away.node;
+      const count = (counts: readonly number[]): number => counts.reduce((sum, n) => sum + n, 0);
+      const before = count(intake.repaired.counts);
+      away.cut = true;
+      lab.ask(maker, register(0, 9));
+      lab.run(3_000);
+      away.cut = false;
+      lab.run(20_000);
+      expect(away.node.ranges()).toHaveLength(1);
+      expect(count(intake.repaired.counts)).toBeGreaterThan(before);
+      expect(intake.repaired.sumSeconds).toBeGreaterThan(1);
+      const spread = count(intake.propagation.counts);
+      lab.ask(maker, register(10, 19));
+      lab.run(100);
+      expect(count(intake.propagation.counts)).toBe(spread + 1);
+      for (const ms of away.node.propagationMs()) expect(ms).toBeLessThan(500);
+    }
+  });
+
   it('spreads a change without multicast by exactly n-1 messages', () => {
     const lab = settled(23, false);
     const before = treeMessages(lab);
@@ -225,7 +248,9 @@ describe('a member', () => {
     lab.add();
     lab.run(10_000);
     expect(a.node.warnings().join()).toContain("more than one member is called 'twin'");
-    expect(code(lab.ask(a, register(0, 1, 1, 'twin')))).toBe('name-conflict');
+    const refused = lab.ask(a, register(0, 1, 1, 'twin'));
+    expect(code(refused)).toBe('name-conflict');
+    for (const { node } of [a, b]) expect(JSON.stringify(refused)).toContain(node.id);
     expect(code(lab.ask(a, register(0, 1, 1, b.node.id)))).toBeNull();
   });
 

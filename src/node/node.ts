@@ -373,7 +373,7 @@ export class NodeCore implements Inputs {
         break;
       case KIND.repair:
         if (m.seq > 0) this.multicast.repaired(sender, m.seq);
-        this.broadcaster.multicastReceived(sender, m.id, m.ageMs, m.payload, nowMs);
+        this.broadcaster.repairReceived(sender, m.id, m.ageMs, m.payload, nowMs);
         break;
       case KIND.digest:
         this.presence.confirmed(sender, m.hears, nowMs);

@@ -21,7 +21,8 @@ export function broadcastOutputs(node: NodeCore, now: () => number): BroadcastOu
       link.send(to, { kind: KIND.ack, id, needList, hears: node.multicast.weHear(to, now()) });
     },
     multicast: (id, ageMs, payload, nowMs) => node.presence.multicast(id, ageMs, payload, nowMs),
-    deliver: (payload, from, ageMs, nowMs) => node.intake.deliver(payload, from, ageMs, nowMs),
+    deliver: (payload, from, ageMs, nowMs, repaired) =>
+      node.intake.deliver(payload, from, ageMs, nowMs, repaired),
   };
 }
 
