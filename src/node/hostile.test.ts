@@ -3,6 +3,7 @@ import { type Address, LIMITS, type NodeId } from '../base/index.ts';
 import { type MemberRecord, STATE } from '../members/index.ts';
 import { Codec, deltaToWire, KIND, type Message } from '../wire/index.ts';
 import { encodeGroup } from './group.ts';
+import { INCARNATIONS } from './strangers.ts';
 import { Lab, type Seat } from './testing/lab.ts';
 
 const STREAM = -9999;
@@ -319,6 +320,54 @@ describe('where nothing is sealed', () => {
     const late = lab.add({ ...UNSEALED, multicast: false, join: ['10.0.0.0:1' as Address] });
     lab.run(3000);
     expect(late.node.memberCounts()).toMatchObject({ alive: 3, left: 1000 });
+  });
+
+  it('one forged departure far above what a member ever said is not believed; the highest believed is refuted', () => {
+    const { lab, a, b } = flooded();
+    const { record } = b.node.state.members.me();
+    const forge = (incarnation: number): void => {
+      const codec = new Codec('lab', b.node.id);
+      const gone = { ...record, incarnation, state: STATE.left };
+      const m = { kind: KIND.probeReport, nonce: 1, answered: true, record: gone } as const;
+      a.node.datagram(codec.encode(m), `${STRANGER}:7` as Address, false, lab.nowMs);
+    };
+    const seen = () => a.node.state.members.get(b.node.id)?.record;
+    for (const top of [2 ** 48, 2 ** 48 - 1, record.incarnation + INCARNATIONS.jump + 1]) {
+      forge(top);
+      expect(seen()).toEqual(record);
+    }
+    expect(a.node.strangers.counters.jumpsRefused).toBe(3);
+    for (let i = 0; i < 3; i++) {
+      const highest = (seen()?.incarnation ?? 0) + INCARNATIONS.jump;
+      forge(highest);
+      expect(seen()?.state).toBe(STATE.left);
+      lab.run(3000);
+      expect(seen()).toMatchObject({ state: STATE.alive, incarnation: highest + 1 });
+    }
+    lab.run(8000);
+    expect(a.node.state.digests()).toEqual(b.node.state.digests());
+  });
+
+  it('what is said of this node from far above it is not answered', () => {
+    const { lab, a, b } = flooded();
+    const before = a.node.incarnation;
+    const standing = { state: STATE.left, incarnation: 2 ** 48 - 1 };
+    const probe = { kind: KIND.probe, nonce: 1, digest: 0, hears: false, standing, record: null } as const;
+    const bytes = new Codec('lab', b.node.id).encode(probe);
+    a.node.datagram(bytes, `${STRANGER}:7` as Address, false, lab.nowMs);
+    lab.run(5000);
+    expect(a.node.incarnation).toBe(before);
+  });
+
+  it('a member that missed two forged departures learns by a call what its owner says now', () => {
+    const { lab, a, b } = flooded();
+    const c = lab.add(UNSEALED);
+    lab.run(40_000);
+    const { record } = b.node.state.members.me();
+    const far = { ...record, incarnation: record.incarnation + 3 * INCARNATIONS.jump };
+    b.node.roster.raise(far, lab.nowMs);
+    lab.run(60_000);
+    for (const seat of [a, c]) expect(seat.node.state.members.get(b.node.id)?.record).toEqual(far);
   });
 
   it('a flood from one address is looked at a hundred times a second, and members are heard through it', () => {

@@ -105,6 +105,7 @@ export class NodeCore implements Inputs {
     this.multicast = new Reach(boot.id, rng, options.multicast);
     this.strangers = new Strangers(this.state.members, options.unsealed === true);
     this.roster = new Roster(this.state, {
+      believes: (id, incarnation, nowMs) => this.strangers.believes(id, incarnation, nowMs),
       admits: (record, nowMs) => this.strangers.admitsMember(record, nowMs),
       changed: (record, joined, nowMs) => this.#memberChanged(record, joined, nowMs),
       publish: (record, nowMs) => this.outbox.addRecord(record, nowMs),
@@ -218,7 +219,7 @@ export class NodeCore implements Inputs {
     if (decoded === null) return;
     const { sender, message } = decoded;
     const other = this.sessions.otherEnd(stream);
-    this.strangers.speaks(other?.address ?? null, sender, other?.asked === true);
+    this.strangers.speaks(other?.address ?? null, sender, other?.asked === true, other?.caller === true);
     if (!this.sessions.received(stream, sender, message, nowMs)) {
       if (sender === this.boot.id) this.drops['own-echo']++;
       else this.#dispatch(sender, message, null, false, nowMs);

@@ -9,6 +9,7 @@ import type { NodeCore } from './node.ts';
 import { Presence } from './presence.ts';
 import type { Reconciler, SessionOutputs } from './sessions.ts';
 import { publicDigest } from './state.ts';
+import { INCARNATIONS } from './strangers.ts';
 import type { TaskOutputs } from './tasks.ts';
 
 /** What the broadcaster sends, as messages. */
@@ -89,7 +90,8 @@ export function identityOutputs(node: NodeCore, outputs: Outputs): IdentityOutpu
     reassert: (above, nowMs) => {
       const me = node.roster.me();
       const incarnation = Math.max(above, me.incarnation) + 1;
-      if (!node.identity.yielding && above < MAX_INCARNATION)
+      const far = node.options.unsealed === true && above > me.incarnation + INCARNATIONS.jump;
+      if (!node.identity.yielding && !far && above < MAX_INCARNATION)
         node.roster.raise({ ...me, incarnation }, nowMs);
     },
     release: (start, end, nowMs) => node.mutations.run(null, { kind: 'release', start, end }, nowMs),

@@ -9,6 +9,8 @@ import type { GroupState } from './state.ts';
  * time, and mere suspicions, of which one answer is enough. */
 const REFUTE_PAUSE_MS = { double: 2000, claim: 100 } as const;
 export interface RosterOutputs {
+  /** Whether whoever speaks now may say something of this incarnation. */
+  believes(id: NodeId, incarnation: number, nowMs: number): boolean;
   /** Whether a record may make a new member now. */
   admits(record: MemberRecord, nowMs: number): boolean;
   /** `joined`: it is new, or back among the living. A record changed here, by whatever way: to be written down, and looked at by those who plan with it. */
@@ -37,6 +39,7 @@ export class Roster {
 
   /** Joins what a peer says of a member; `by`: who made it so, as far as known. Only a member itself says `alive`. */
   merge(record: MemberRecord, by: NodeId | null, nowMs: number): void {
+    if (!this.#out.believes(record.id, record.incarnation, nowMs)) return;
     if (record.id === this.#state.members.self) {
       this.#defend(record, nowMs);
       return;
@@ -53,7 +56,8 @@ export class Roster {
 
   /** A peer says that it does not take this node for alive, as of this incarnation. */
   told(state: MemberState, incarnation: number, nowMs: number): void {
-    this.#defend({ ...this.me(), state, incarnation }, nowMs);
+    const me = this.me();
+    if (this.#out.believes(me.id, incarnation, nowMs)) this.#defend({ ...me, state, incarnation }, nowMs);
   }
 
   /** Publishes a new record of this node. */
@@ -97,7 +101,7 @@ export class Roster {
     if (!this.#out.claimed(record, nowMs)) return;
     // What others would not believe needs no answer; whatever they would, be it the state, the set or the name, does.
     if (covers(me, record)) return;
-    // At the very top there is nothing left to raise; only a forger gets there.
+    // At the very top there is nothing left to raise; strangers' claims do not get there (Strangers.believes).
     if (record.incarnation >= MAX_INCARNATION) return;
     if (me.state === STATE.left) return;
     const pauseMs = REFUTE_PAUSE_MS[record.bootNonce === me.bootNonce ? 'claim' : 'double'];

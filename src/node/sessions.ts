@@ -154,7 +154,9 @@ export class Sessions {
   }
 
   /** Who is at the other end, for what it brings. */
-  otherEnd(stream: number): { readonly address: Address; readonly asked: boolean } | null {
+  otherEnd(
+    stream: number,
+  ): { readonly address: Address; readonly asked: boolean; readonly caller: boolean } | null {
     return this.#sessions.get(stream) ?? null;
   }
 

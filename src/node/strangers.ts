@@ -28,6 +28,11 @@ const GONE_MS = 60 * 60_000;
 /** Between two looks at which of a host's newcomers have answered meanwhile; a refusal is shown for the other. */
 const LOOK_MS = 1000;
 const SHOWN_MS = 60_000;
+/**
+ * A record of somebody else counts up to this far above what is known of that one, and of one unknown up to `first`: who
+ * forges one leaves room above it, and is refuted. Honest ones go up one at a time.
+ */
+export const INCARNATIONS = { jump: 2 ** 20, first: 2 ** 40 } as const;
 
 interface Source {
   readonly bucket: TokenBucket;
@@ -38,10 +43,12 @@ interface Source {
 
 /** Who brings what is being taken in. */
 interface Speaker {
-  readonly host: string;
+  readonly address: Address;
   readonly peer: NodeId;
   /** This node called it because it was told to. */
   readonly asked: boolean;
+  /** On a stream that this node opened. */
+  readonly called: boolean;
 }
 
 /**
@@ -50,7 +57,7 @@ interface Speaker {
  * Whoever answers as a member would for half a minute is believed, as everything is without a key.
  */
 export class Strangers {
-  readonly counters = { newcomersRefused: 0 };
+  readonly counters = { newcomersRefused: 0, jumpsRefused: 0 };
   readonly #limited: boolean;
   readonly #members: MemberList;
   readonly #datagrams = new SourceLimits(DATAGRAMS);
@@ -83,8 +90,22 @@ export class Strangers {
   }
 
   /** What is taken in from now until `silence` comes from this peer. */
-  speaks(from: Address | null, peer: NodeId, asked: boolean): void {
-    this.#speaker = !this.#limited || from === null ? null : { host: hostOf(from), peer, asked };
+  speaks(from: Address | null, peer: NodeId, asked: boolean, called = asked): void {
+    this.#speaker = !this.#limited || from === null ? null : { address: from, peer, asked, called };
+  }
+
+  /**
+   * Whether a record with this incarnation is looked at. One far above what is known comes only from a stream that this
+   * node opened, to a contact or to an established member: by that nodes agree again when one of them was taken in.
+   */
+  believes(id: NodeId, incarnation: number, nowMs: number): boolean {
+    const speaker = this.#speaker;
+    if (speaker === null || speaker.asked) return true;
+    const known = this.#members.get(id)?.record.incarnation;
+    if (incarnation <= (known === undefined ? INCARNATIONS.first : known + INCARNATIONS.jump)) return true;
+    if (speaker.called && this.#isEstablished(speaker, nowMs)) return true;
+    this.counters.jumpsRefused++;
+    return false;
   }
 
   silence(): void {
@@ -97,14 +118,14 @@ export class Strangers {
     if (speaker === null || speaker.asked || this.#members.get(id) !== undefined) return true;
     // Refused for want of room below, and not to be remembered.
     if (this.#members.size >= LIMITS.members || this.#isEstablished(speaker, nowMs)) return true;
-    const source = this.#sourceOf(speaker.host);
+    const source = this.#sourceOf(hostOf(speaker.address));
     if (source.unproven.size >= NEWCOMERS.unproven) this.#look(source, nowMs);
     if (source.unproven.size < NEWCOMERS.unproven && source.bucket.take(nowMs)) {
       source.unproven.add(id);
       return true;
     }
     this.counters.newcomersRefused++;
-    this.#refused = { host: speaker.host, atMs: nowMs };
+    this.#refused = { host: hostOf(speaker.address), atMs: nowMs };
     return false;
   }
 
@@ -117,7 +138,8 @@ export class Strangers {
     ];
   }
 
-  #isEstablished({ host, peer }: Speaker, nowMs: number): boolean {
+  #isEstablished({ address, peer }: Speaker, nowMs: number): boolean {
+    const host = hostOf(address);
     const member = this.#members.get(peer);
     if (member === undefined || member.record.state > STATE.suspect || member.srttMs < 0) return false;
     return (
