@@ -38,6 +38,7 @@ export class AworMap {
   #entryCount = 0;
   #size = 0;
   #joins = 0;
+  #version = 0;
 
   constructor() {
     for (let i = 0; i < BUCKETS; i++) {
@@ -49,6 +50,11 @@ export class AworMap {
   /** Registered entries. */
   get size(): number {
     return this.#size;
+  }
+
+  /** Rises whenever a registration comes, goes or changes its priority. */
+  get version(): number {
+    return this.#version;
   }
 
   /** Entries with at least one live dot; those at zero or below are released, and await their sweep. */
@@ -275,6 +281,7 @@ export class AworMap {
       else if (after === 0) this.#size--;
       changes.push({ node: entry.node, start: entry.start, end: entry.end, before, after });
     }
+    if (changes.length > 0) this.#version++;
     return changes;
   }
 

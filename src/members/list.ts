@@ -118,6 +118,7 @@ export class MemberList {
   readonly #viewHash = new SetHash();
   readonly #views: Views;
   #live = 0;
+  #namesVersion = 0;
   #view: View | null = null;
 
   /** `views`: those of several lists may be kept together, where these are in one process (the simulator). */
@@ -129,6 +130,11 @@ export class MemberList {
 
   get size(): number {
     return this.#members.size;
+  }
+
+  /** Rises whenever a member gets its first or another name. */
+  get namesVersion(): number {
+    return this.#namesVersion;
   }
 
   /** Alive and suspect members, this node's among them. */
@@ -161,6 +167,7 @@ export class MemberList {
       const fresh = new Member(record);
       this.#members.set(record.id, fresh);
       this.#account(record, 1);
+      this.#namesVersion++;
       return { kind: 'new', member: fresh };
     }
     const before = member.record;
@@ -171,6 +178,7 @@ export class MemberList {
     if (was.hi === is.hi && was.lo === is.lo) return NONE;
     this.#account(before, -1);
     member.record = joined;
+    if (joined.name !== before.name) this.#namesVersion++;
     this.#account(joined, 1);
     return { kind: 'changed', member, before };
   }

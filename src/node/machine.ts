@@ -180,7 +180,8 @@ export interface Views {
   reach(nowMs: number): { hears: NodeId[]; heardBy: NodeId[] };
   warnings(): string[];
   members(nowMs: number): MemberView[];
-  ranges(node?: string): RangeView[];
+  /** In order; one array for all who ask until something changes: not to be changed. */
+  ranges(node?: string): readonly RangeView[];
   segments(): readonly SegmentView[];
   ownersAt(position: number): PositionView;
   ownersOfKey(key: string): PositionView;

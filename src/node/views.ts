@@ -1,4 +1,5 @@
 import { LIMITS, type NodeId, type Rng, ShoalError } from '../base/index.ts';
+import type { Registration } from '../crdt/index.ts';
 import { type Member, STATE, STATE_NAMES, WORST_HEALTH } from '../members/index.ts';
 import { checkPosition, type Owner, positionOf, slotAt } from '../ranges/index.ts';
 import type {
@@ -17,6 +18,11 @@ import { resolveNode } from './mutations.ts';
 import { NodeCore, type NodeSettings } from './node.ts';
 import { publicDigest } from './state.ts';
 
+/** A table that nobody asked for so long is dropped, for the sake of small boards. */
+const TABLES_KEPT_MS = 10_000;
+/** Ranges of one node up to these are looked up for themselves, more are picked from the table of all. */
+const FEW_RANGES = 1000;
+
 export function createNode(
   boot: Boot,
   options: NodeOptions,
@@ -31,6 +37,11 @@ export function createNode(
 export class Node extends NodeCore implements Machine {
   /** The segment table with names, while neither owners nor names change. */
   #segments: { version: number; members: string; views: SegmentView[] } | null = null;
+  /** All registrations in order with names, while neither they nor names change. One table, for however many readers. */
+  #ranges: { version: number; names: number; views: readonly RangeView[] } | null = null;
+  /** Whether a table was asked for since the last wake, and when that was noticed. */
+  #tablesAsked = false;
+  #tablesAskedMs = 0;
 
   get id(): NodeId {
     return this.boot.id;
@@ -110,17 +121,36 @@ export class Node extends NodeCore implements Machine {
     return views.sort((a, b) => (a.name === b.name ? (a.id < b.id ? -1 : 1) : a.name < b.name ? -1 : 1));
   }
 
-  ranges(node?: string): RangeView[] {
+  ranges(node?: string): readonly RangeView[] {
     const { map } = this.state;
-    const entries = node === undefined ? map.entries() : map.entriesOf(resolveNode(this.state, node));
-    const views: RangeView[] = [];
-    for (const { node: id, start, end, priority } of entries) {
-      views.push({ node: id, name: this.state.nameOf(id), start, end, priority });
+    const id = node === undefined ? null : resolveNode(this.state, node);
+    if (id !== null) {
+      const few = this.#rangeViews(map.entriesOf(id), FEW_RANGES);
+      if (few !== null) return few;
     }
-    return views.sort((a, b) => a.start - b.start || a.end - b.end || (a.node < b.node ? -1 : 1));
+    this.#tablesAsked = true;
+    const { version } = map;
+    const names = this.state.members.namesVersion;
+    if (this.#ranges?.version !== version || this.#ranges.names !== names) {
+      this.#ranges = { version, names, views: this.#rangeViews(map.entries(), Infinity) ?? [] };
+    }
+    const { views } = this.#ranges;
+    return id === null ? views : views.filter((view) => view.node === id);
+  }
+
+  override wake(nowMs: number): void {
+    super.wake(nowMs);
+    if (this.#tablesAsked) {
+      this.#tablesAsked = false;
+      this.#tablesAskedMs = nowMs;
+    } else if (nowMs - this.#tablesAskedMs > TABLES_KEPT_MS) {
+      this.#ranges = null;
+      this.#segments = null;
+    }
   }
 
   segments(): readonly SegmentView[] {
+    this.#tablesAsked = true;
     const snapshot = this.state.ownership.snapshot();
     const named = this.#segments;
     if (named?.version === snapshot.version && named.members === this.state.members.digestText())
@@ -219,6 +249,16 @@ export class Node extends NodeCore implements Machine {
       digest: self ? this.digest() : digest,
       multicastSet: this.options.multicast && record.state <= STATE.suspect ? record.reach : null,
     };
+  }
+
+  /** Sorted; null when there are more than `most`. */
+  #rangeViews(entries: Iterable<Registration>, most: number): RangeView[] | null {
+    const views: RangeView[] = [];
+    for (const { node, start, end, priority } of entries) {
+      if (views.length === most) return null;
+      views.push({ node, name: this.state.nameOf(node), start, end, priority });
+    }
+    return views.sort((a, b) => a.start - b.start || a.end - b.end || (a.node < b.node ? -1 : 1));
   }
 
   #owners(owners: readonly Owner[]): OwnerView[] {
