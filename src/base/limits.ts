@@ -99,4 +99,6 @@ export const LIMITS = {
   hookQueue: 256,
   /** Of what one run of an event script writes, the log gets this much. */
   hookOutputBytes: 4096,
+  /** Addresses that seal with a key that is not in the ring and are tried with the keys that are; a datagram is kept of each. */
+  keyOffers: 64,
 } as const;

@@ -3,6 +3,7 @@ import { type Boot, Boots, type Held } from './boots.ts';
 import { CONTENT, Envelope, type Header, MIN_DATAGRAM_BYTES, readHeader, SEALED } from './envelope.ts';
 import { FRESH_MS, stampOf } from './freshness.ts';
 import { deriveKey } from './key.ts';
+import { Offers } from './offers.ts';
 import { OwnBoot } from './own-boot.ts';
 import type { Shared } from './shared.ts';
 
@@ -41,10 +42,9 @@ export class Datagrams {
   readonly #envelope: Envelope;
   /** Peers whose ring differs from ours, with the key they last sealed with: that one they can open. */
   readonly #answerKeys = new BoundedMap<Address, string>(LIMITS.sealedBoots);
-  /** When peers were last heard. */
-  readonly #heardMs = new BoundedMap<Address, number>(LIMITS.sealedBoots);
-  /** Messages to those who are silent. */
-  #tries = 0;
+  /** When peers were last heard, with which key, and how often they were tried since. */
+  readonly #heard = new BoundedMap<Address, { ms: number; keyId: string; tries: number }>(LIMITS.sealedBoots);
+  readonly offers: Offers;
   /** Peers whose ring was ours when they were last heard. */
   #alike = new BoundedMap<Address, true>(LIMITS.sealedBoots);
   /** For those whose challenges may be recordings, played as often as somebody likes. */
@@ -58,6 +58,7 @@ export class Datagrams {
     this.#envelope = new Envelope(shared.cluster);
     const random = (bytes: number): Uint8Array => shared.random(bytes);
     this.own = new OwnBoot(random, shared.clusterBytes, () => shared.wallMs(), rekeyAt);
+    this.offers = new Offers(random, MIN_DATAGRAM_BYTES + NONCE_BYTES);
   }
 
   send(to: Address, message: Uint8Array): void {
@@ -81,6 +82,14 @@ export class Datagrams {
     this.#alike = new BoundedMap(LIMITS.sealedBoots);
     this.own.forgetSubkeys();
     this.boots.forgetSubkeys();
+  }
+
+  /** What came of late with a key that only now is known. */
+  openWaiting(): void {
+    const waiting = this.offers.takeWaiting(this.#shared.nowMs());
+    for (const { bytes, from, viaMulticast } of waiting) {
+      if (this.#shared.ring.get(readHeader(bytes).keyId) !== null) this.received(bytes, from, viaMulticast);
+    }
   }
 
   /** Whether a peer showed that it has this key: its ring is ours, or it sealed with that key. */
@@ -113,7 +122,7 @@ export class Datagrams {
     const key = ring.get(header.keyId);
     if (key === null) {
       this.#shared.drop('unknown-key');
-      this.#shared.stranger(from, [header.keyId], 'seals with a key that is not in this ring');
+      this.#tryKeys(header, bytes, from, viaMulticast);
       return;
     }
     const boot = this.boots.get(header.boot);
@@ -150,6 +159,22 @@ export class Datagrams {
       boot.freshness.learn(nowMs, datagram.stamp);
       this.#accept(boot, datagram);
     } else this.#meet(header.boot, datagram);
+  }
+
+  /** It may hold another of our keys: see offers.ts. */
+  #tryKeys(header: Header, bytes: Uint8Array, from: Address, viaMulticast: boolean): void {
+    const nowMs = this.#shared.nowMs();
+    const order = this.#likely(from);
+    // Of a large group not all need answer what all hear.
+    if (!viaMulticast || (this.#shared.random(1)[0] as number) * this.boots.size <= 256 * PUSHERS) {
+      const content = Uint8Array.from(
+        Buffer.from(this.offers.nonce(header.boot, nowMs, NONCE_BYTES), 'latin1'),
+      );
+      for (const keyId of this.offers.came(bytes, from, viaMulticast, order, nowMs))
+        this.#out.send(from, this.#seal(keyId, CONTENT.challenge, content));
+    }
+    const how = 'seals with a key that is not in this ring';
+    this.#shared.stranger(from, [header.keyId], how, !this.offers.allTried(from, order.length));
   }
 
   /** From a boot known to be alive, and not seen yet. */
@@ -223,7 +248,9 @@ export class Datagrams {
     }
     const data = Buffer.from(content);
     const nowMs = this.#shared.nowMs();
-    const held = this.boots.proved(name, data.toString('latin1', 0, NONCE_BYTES), nowMs);
+    const nonce = data.toString('latin1', 0, NONCE_BYTES);
+    const offered = this.offers.isNonce(name, nonce, nowMs);
+    const held = offered ? this.boots.release(name) : this.boots.proved(name, nonce, nowMs);
     const floor = data.readUIntBE(NONCE_BYTES, 6);
     if (held === null || floor > counter) {
       this.#shared.drop('stale-proof');
@@ -239,7 +266,15 @@ export class Datagrams {
   /** The rings differ: the peer is answered with the key it used, and told ours; it tells its own likewise. */
   #compareRings(boot: Boot, { ringDigest, keyId, from, viaMulticast }: Held): void {
     const { ring } = this.#shared;
-    this.#heardMs.set(from, this.#shared.nowMs());
+    const nowMs = this.#shared.nowMs();
+    const heard = this.#heard.get(from);
+    if (heard === undefined) this.#heard.set(from, { ms: nowMs, keyId, tries: 0 });
+    else {
+      heard.ms = nowMs;
+      heard.keyId = keyId;
+      heard.tries = 0;
+    }
+    this.#shared.understood(from);
     if (ringDigest === ring.digest) {
       this.#answerKeys.delete(from);
       if (!this.#alike.has(from)) this.#alike.set(from, true);
@@ -247,7 +282,6 @@ export class Datagrams {
     }
     this.#alike.delete(from);
     this.#answerKeys.set(from, keyId);
-    const nowMs = this.#shared.nowMs();
     if (nowMs - boot.pushedMs < PUSH_MS) return;
     // A multicast is heard by all: a few answers are enough.
     if (viaMulticast && (this.#shared.random(1)[0] as number) * this.boots.size > 256 * PUSHERS) return;
@@ -257,13 +291,27 @@ export class Datagrams {
 
   #keyFor(to: Address): string {
     const { ring } = this.#shared;
-    if (this.#shared.nowMs() - (this.#heardMs.get(to) ?? -Infinity) > SILENT_MS) {
+    const nowMs = this.#shared.nowMs();
+    let heard = this.#heard.get(to);
+    if (nowMs - (heard?.ms ?? -Infinity) > SILENT_MS) {
       // Perhaps because it has another of our keys than the one we take: each is tried in turn.
-      const ids = ring.ids();
-      return ids[this.#tries++ % ids.length] ?? ring.primary;
+      if (heard === undefined) {
+        heard = { ms: -Infinity, keyId: '', tries: 0 };
+        this.#heard.set(to, heard);
+      }
+      const order = [ring.primary, ...this.#likely(to).filter((id) => id !== ring.primary)];
+      return order[heard.tries++ % order.length] ?? ring.primary;
     }
     const known = this.#answerKeys.get(to);
     return known !== undefined && ring.get(known) !== null ? known : ring.primary;
+  }
+
+  /** Our keys, the likeliest that a peer has first: what it last sealed with, then what has been here longest. */
+  #likely(peer: Address): string[] {
+    const { ring } = this.#shared;
+    const last = this.#heard.get(peer)?.keyId ?? '';
+    const ids = ring.byAge();
+    return ids.includes(last) ? [last, ...ids.filter((id) => id !== last)] : ids;
   }
 
   /** With the wanted key while the ring holds it, else with the primary. */

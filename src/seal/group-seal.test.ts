@@ -107,6 +107,73 @@ describe('the keyring', () => {
     expect(b.came.at(-1)).toBe('hello');
   });
 
+  it('comes together again when both halves changed to keys of their own, at the first contacts, and the warning goes', () => {
+    // All of a ring, so that the common key is one of many.
+    for (const mine of [[2], [2, 3, 4, 5, 6]]) {
+      const { bench, peers } = group(4);
+      const [a, b, c, d] = peers as [Peer, Peer, Peer, Peer];
+      const half = (address: string): boolean => address === a.address || address === b.address;
+      bench.lose = ({ from, to }) => to === 'all' || half(from) !== half(to);
+      for (const n of mine) a.seal.change('install', keyText(n));
+      for (const n of mine) c.seal.change('install', keyText(n + 10));
+      a.seal.change('use', id(mine.at(-1) as number));
+      c.seal.change('use', id((mine.at(-1) as number) + 10));
+      bench.run();
+      bench.nowMs += 60_000;
+      for (const [x, y] of [
+        [a, b],
+        [c, d],
+      ] as const) {
+        x.say(y, 'half');
+        y.say(x, 'half');
+      }
+      bench.run();
+      bench.lose = () => false;
+      // Only announcements, as long as a digest is, which nobody can open: no probe happens to be sealed with the right key.
+      a.call('x'.repeat(50));
+      bench.run();
+      for (const peer of peers) expect(peer.came.at(-1)).toContain(peer === a ? 'half' : 'multicast xxx');
+      chatter(bench, peers);
+      for (const peer of peers) expect(peer.seal.ring.digest).toBe(a.seal.ring.digest);
+      for (const peer of peers) expect(peer.came.at(-1)).toBe('round 3');
+      for (const peer of peers) expect(peer.seal.warnings()).toEqual([]);
+      expect(c.logs.join()).toContain('trying the other keys of the ring');
+    }
+  });
+
+  it('finds the common key also when neither process has met the other, and few bytes come', () => {
+    const bench = new Bench();
+    const [a, b] = [bench.add({ keys: [9, 1, 2, 4] }), bench.add({ keys: [8, 4, 5, 6] })];
+    for (let i = 0; i < 8; i++) {
+      bench.nowMs += 500;
+      a.call('digest');
+      b.call('digest');
+      bench.run();
+    }
+    expect([a.came.at(-1), b.came.at(-1)]).toEqual(['multicast digest', 'multicast digest']);
+  });
+
+  it('does not try for ever with those who have none of its keys, sends them less than came, and says so', () => {
+    const bench = new Bench();
+    const [a, b] = [bench.add({ keys: [1, 2, 3] }), bench.add({ keys: [4, 5] })];
+    const bytes = (peer: Peer): number =>
+      bench.recorded.reduce((sum, one) => sum + (one.from === peer.address ? one.bytes.length : 0), 0);
+    for (let i = 0; i < 300; i++) {
+      bench.nowMs += 100;
+      b.say(a, 'hello, is anybody there');
+      bench.run();
+    }
+    expect(bytes(a)).toBeLessThan(bytes(b));
+    expect(a.seal.datagrams.offers.counters.tries).toBeLessThanOrEqual(6 + 8);
+    expect(b.seal.datagrams.offers.counters.tries).toBe(0);
+    expect(a.seal.warnings().join()).toContain('the two cannot talk');
+    expect(a.seal.warnings().join()).not.toContain('garbage');
+    b.seal.change('install', keyText(2));
+    for (let i = 0; i < 3; i++) b.say(a, 'hello again');
+    bench.run();
+    expect(a.came).toContain('hello again');
+  });
+
   it('says clearly, on both sides, when no key is common', () => {
     const { bench, peers } = group(2, [2]);
     const [a] = peers as [Peer];

@@ -175,9 +175,13 @@ export class GroupSeal implements Shared {
     this.drops[reason]++;
   }
 
-  stranger(from: Address, ids: readonly string[], how: string): void {
-    const line = this.#strangers.note(from, ids, how, this.nowMs());
+  stranger(from: Address, ids: readonly string[], how: string, trying = false): void {
+    const line = this.#strangers.note(from, ids, how, this.nowMs(), trying);
     if (line !== null) this.#parts.log('warn', line);
+  }
+
+  understood(from: Address): void {
+    this.#strangers.understood(from);
   }
 
   ringCame(bytes: Uint8Array): void {
@@ -197,6 +201,7 @@ export class GroupSeal implements Shared {
     const also = others === '' ? 'no other key' : `also ${others}`;
     this.#parts.ringChanged?.(this.ring.ids());
     this.#parts.log('info', `keyring changed (${how}): primary ${this.ring.primary}, ${also}`);
+    this.datagrams.openWaiting();
   }
 
   #makeOutgoing(): Transport {

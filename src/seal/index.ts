@@ -22,8 +22,8 @@
  *
  * Keyring (ring.ts): a lattice, spread by the seal itself: every datagram tells a digest of the sender's ring, and rings that
  * differ are exchanged, datagram by datagram and at the start of each stream. A peer whose ring differs is answered with
- * the key it used, a silent one tried with each key in turn; streams agree on a key both have: so a node that was off during a rotation is back while any key is
- * common, and is told when none is. A group key has no forward secrecy, and any holder can speak as any node: what a
+ * the key it used, a silent one tried with each key in turn, and who seals with a key unknown here asked with each of ours (offers.ts); streams
+ * agree on a key both have: so a node that was off during a rotation is back while any key is common, and is told when none is. A group key has no forward secrecy, and any holder can speak as any node: what a
  * holder can do is bounded by the rooms above, not here.
  *
  * After `remove` nothing is sealed or opened with the key, and streams agreed with it end. Whoever holds any key that any

@@ -72,6 +72,12 @@ export class KeyRing {
     return ids.sort((a, b) => Number(b === this.primary) - Number(a === this.primary) || (a < b ? -1 : 1));
   }
 
+  /** Ids in use, those decided on longest ago first. */
+  byAge(): string[] {
+    const used = [...this.#entries.values()].filter((e) => e.key !== null);
+    return used.sort((a, b) => (newer(a, b) ? 1 : -1)).map((e) => e.id);
+  }
+
   isRemoved(id: string): boolean {
     return this.#entries.get(id)?.removed === true && this.get(id) === null;
   }

@@ -32,8 +32,10 @@ export interface Shared {
   nowMs(): number;
   wallMs(): number;
   drop(reason: Drop): void;
-  /** Somebody's key is not in this ring. */
-  stranger(from: Address, ids: readonly string[], how: string): void;
+  /** Somebody's key is not in this ring; `trying`: another one may be. */
+  stranger(from: Address, ids: readonly string[], how: string, trying?: boolean): void;
+  /** What it says can be opened: nothing is to be said of its key any more. */
+  understood(from: Address): void;
   /** A peer's ring, opened. */
   ringCame(bytes: Uint8Array): void;
 }

@@ -6,13 +6,19 @@ const SHOWN_MS = 60_000;
 const LOG_MS = 10_000;
 /** Addresses of one host that are told apart; whoever uses more takes the place of nobody else. */
 const OF_ONE_HOST = 4;
+/** More than any ring holds. */
+const GARBAGE_IDS = LIMITS.keys + 1;
 
 interface Stranger {
   from: Address;
-  /** The last ones seen, and how often they were others: garbage has new ones each time. */
+  /** The last ones seen, and those seen in all, within a bound: garbage has new ones each time. */
   ids: string;
-  changes: number;
+  readonly all: Set<string>;
   how: string;
+  /** Our other keys are being tried with it. */
+  trying: boolean;
+  /** It was understood since: nothing to show. */
+  understood: boolean;
   lastMs: number;
   /** It was in the log, since it was last silent for a while. */
   logged: boolean;
@@ -24,20 +30,25 @@ export class Strangers {
   #loggedMs = -Infinity;
 
   /** The line to log, or null when it was said lately. */
-  note(from: Address, ids: readonly string[], how: string, nowMs: number): string | null {
+  note(from: Address, ids: readonly string[], how: string, nowMs: number, trying = false): string | null {
     const text = ids.slice(0, LIMITS.keys).join(' ');
     const key = this.#keyOf(from);
     const known = this.#seen.get(key);
-    const one = known ?? { from, ids: text, changes: 0, how, lastMs: nowMs, logged: false };
-    if (one.ids !== text) one.changes++;
-    one.from = from;
-    one.ids = text;
-    one.how = how;
+    const fresh = { how, trying, understood: false, lastMs: nowMs, logged: false };
+    const one: Stranger = known ?? { from, ids: text, all: new Set(), ...fresh };
     if (known === undefined) this.#seen.set(key, one);
     if (nowMs - one.lastMs > SHOWN_MS) {
       one.logged = false;
-      one.changes = 0;
+      one.all.clear();
     }
+    one.from = from;
+    one.ids = text;
+    one.how = how;
+    // What is known for sure is said again when the trying is over.
+    if (one.trying && !trying) one.logged = false;
+    one.trying = trying;
+    one.understood = false;
+    if (one.all.size < GARBAGE_IDS) one.all.add(text);
     one.lastMs = nowMs;
     // Whoever comes while there is too much to say is told of when it comes again.
     if (one.logged || nowMs - this.#loggedMs < LOG_MS) return null;
@@ -48,8 +59,16 @@ export class Strangers {
 
   warnings(nowMs: number): string[] {
     const out: string[] = [];
-    for (const one of this.#seen.values()) if (nowMs - one.lastMs <= SHOWN_MS) out.push(this.#say(one));
+    for (const one of this.#seen.values())
+      if (!one.understood && nowMs - one.lastMs <= SHOWN_MS) out.push(this.#say(one));
     return out;
+  }
+
+  /** What it says now can be opened. */
+  understood(from: Address): void {
+    if (this.#seen.size === 0) return;
+    const one = this.#seen.get(from);
+    if (one !== undefined) one.understood = true;
   }
 
   /** What was unknown is not any more. */
@@ -68,10 +87,13 @@ export class Strangers {
     return others < OF_ONE_HOST ? from : host;
   }
 
-  #say({ from, ids, changes, how }: Stranger): string {
-    if (changes > LIMITS.keys) {
-      return `${from} ${how} (${changes} different keys, the last ${ids}): garbage, or many groups behind one address; find out what runs there`;
+  #say({ from, ids, all, how, trying }: Stranger): string {
+    if (all.size >= GARBAGE_IDS) {
+      return `${from} ${how} (more than ${LIMITS.keys} different keys, the last ${ids}): garbage, or many groups behind one address; find out what runs there`;
     }
-    return `${from} ${how} (key ${ids}): the two cannot talk until one key is in both rings; see 'shoal keys list' on both, then 'shoal keys install'`;
+    if (trying) {
+      return `${from} ${how} (key ${ids}): trying the other keys of the ring; if this stays, none is common: see 'shoal keys list' on both, then 'shoal keys install'`;
+    }
+    return `${from} ${how} (key ${ids}): none of this ring's keys was answered, and without a common key the two cannot talk: see 'shoal keys list' on both, then 'shoal keys install'`;
   }
 }
