@@ -85,6 +85,7 @@ export interface MemberEvent {
   readonly subject: string;
   readonly name: string;
   readonly origin: string | null;
+  readonly member?: { readonly incarnation: number };
 }
 
 /** Follows an agent's member events until its process ends; a stream that breaks before that is opened again. */

@@ -13,10 +13,12 @@
  * disk after kill -9, and nobody is called down while nothing is wrong (`calm`), or whom nothing is wrong with.
  */
 import { SeededRng } from '../../src/base/index.ts';
+import type { StatusView } from '../../src/node/contract.ts';
 import { DotLedger, readState } from '../bench/disk-audit.ts';
 import { sleep, until } from '../bench/proc.ts';
 import { round } from '../bench/stats.ts';
 import { Clients, follow, get, type MemberEvent } from './client.ts';
+import { Farewells } from './farewells.ts';
 import { type Board, Fleet } from './fleet.ts';
 import { type Entry, Ledger } from './ledger.ts';
 import { Network } from './network.ts';
@@ -65,8 +67,8 @@ export class Trial {
   readonly #say: (line: string) => void;
   readonly #fromMs = performance.now();
   readonly #left = new Set<string>();
-  /** Boards on which this program ends a process by SIGTERM: they say that they leave. */
-  readonly #leavers = new Set<string>();
+  /** Of the processes that this program ends by SIGTERM. */
+  readonly #farewells = new Farewells();
 
   private constructor(fleet: Fleet, options: TrialOptions, rng: SeededRng) {
     this.fleet = fleet;
@@ -112,7 +114,7 @@ export class Trial {
 
   /** Ends a board's process; `SIGTERM`: it says goodbye. */
   async end(board: Board, signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
-    if (signal === 'SIGTERM' && board.ready !== null) this.#leavers.add(board.ready.id);
+    if (signal === 'SIGTERM' && board.ready !== null) this.#farewells.said(board.ready.id);
     await this.fleet.end(board, signal);
   }
 
@@ -127,6 +129,11 @@ export class Trial {
 
   onReady(board: Board): void {
     follow(board, (event) => this.#onMember(board, event));
+    const back = this.#farewells.back(board.id);
+    get<StatusView>(board, '/v1/status').then(
+      ({ node }) => back(node.incarnation),
+      () => {}, // It has ended again.
+    );
   }
 
   /** Stops the changes and demands what the header says; everything must have ended that was done to the group. */
@@ -274,10 +281,11 @@ export class Trial {
     return found;
   }
 
-  #onMember(by: Board, { type, subject, name }: MemberEvent): void {
+  #onMember(by: Board, { type, subject, name, member }: MemberEvent): void {
     const kind = type.slice('member-'.length) as keyof Trial['verdicts'];
     this.verdicts[kind]++;
-    if (kind === 'leave' && !this.#leavers.has(subject) && !this.#left.has(subject)) {
+    const isTrue = this.#farewells.isTrue(subject, member?.incarnation ?? Infinity);
+    if (kind === 'leave' && !isTrue && !this.#left.has(subject)) {
       this.#left.add(subject);
       this.violate(`members: ${by.name} believes that ${name} left: it never did`);
     }
