@@ -27,6 +27,9 @@ test('every option reaches its setting', () => {
       http: false,
       socket: '/d/s',
       insecure: true,
+      probePeriod: 400,
+      suspicionPeriods: 2.5,
+      forgetAfter: 3600,
       ranges: [
         { start: 1, end: 2 },
         { start: 3, end: 4, priority: 9 },
@@ -47,6 +50,9 @@ test('every option reaches its setting', () => {
     http: null,
     socket: '/d/s',
     insecure: true,
+    probePeriodMs: 400,
+    suspicionPeriods: 2.5,
+    forgetAfterMs: 3_600_000,
     ranges: [
       { start: 1, end: 2, priority: 1 },
       { start: 3, end: 4, priority: 9 },
@@ -62,6 +68,9 @@ test('a wrong or unknown option is refused by name', () => {
     [{ bind: '192.0.2.1:1' }, 'bind'],
     [{ ranges: [{ start: 5, end: 4 }] }, 'range'],
     [{ ranges: [{ start: 0.5, end: 4 }] }, 'range'],
+    [{ probePeriod: 99 }, 'probe_period'],
+    [{ suspicionPeriods: 0 }, 'suspicion_periods'],
+    [{ forgetAfter: 1 }, 'forget_after'],
     [{ nmae: 'x' } as AgentOptions, 'nmae'],
   ];
   for (const [options, field] of refused) {

@@ -27,6 +27,12 @@ export interface AgentOptions {
   readonly keyFile?: string;
   /** Allows other addresses than loopback although nothing is sealed. */
   readonly insecure?: boolean;
+  /** Milliseconds between two probes of this node, 100 to 60000; the same on every node. Default 800. */
+  readonly probePeriod?: number;
+  /** How long a suspected member has to answer, in probe periods, 0.5 to 100; the same on every node. Default 1.25. */
+  readonly suspicionPeriods?: number;
+  /** Seconds, 60 to 315360000, after which a member that is down is marked left. Default: never. */
+  readonly forgetAfter?: number;
   /** Registered at start where absent. */
   readonly ranges?: readonly RangeOption[];
   readonly tags?: Readonly<Record<string, string>>;
@@ -54,6 +60,9 @@ const NAMES = new Set<string>([
   'socket',
   'keyFile',
   'insecure',
+  'probePeriod',
+  'suspicionPeriods',
+  'forgetAfter',
   'ranges',
   'tags',
   'log',
@@ -86,6 +95,9 @@ export function configOf(options: AgentOptions, around: Surroundings): AgentConf
   put('socket', options.socket);
   put('key_file', options.keyFile);
   put('insecure', options.insecure);
+  put('probe_period', options.probePeriod);
+  put('suspicion_periods', options.suspicionPeriods);
+  put('forget_after', options.forgetAfter);
   put(
     options.multicast === false ? 'no_multicast' : 'multicast',
     options.multicast === false || options.multicast,

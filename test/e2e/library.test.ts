@@ -86,6 +86,9 @@ test('a program that imports shoal type-checks, runs two agents, and ends by its
     http: false,
     multicast: sandbox.multicast,
     interface: '127.0.0.1',
+    probePeriod: 800,
+    suspicionPeriods: 1.25,
+    forgetAfter: 3600,
   };
   const dir = consumer(sandbox, PROGRAM_SOURCE(JSON.stringify(options)));
   expect(compile(dir)).toBe('');
@@ -117,11 +120,12 @@ test('the types refuse what the library would', async () => {
 import { createAgent } from 'shoal';
 createAgent({ nmae: 'x' });
 createAgent({ ranges: [{ start: '0', end: 1 }] });
+createAgent({ probePeriod: '800' });
 createAgent().on('no-such-event', () => {});
 `,
   );
   const lines = compile(dir)
     .split('\n')
     .filter((line) => line.includes('error TS'));
-  expect(lines.map((line) => /main\.ts\((\d+),/.exec(line)?.[1])).toEqual(['3', '4', '5']);
+  expect(lines.map((line) => /main\.ts\((\d+),/.exec(line)?.[1])).toEqual(['3', '4', '5', '6']);
 });
