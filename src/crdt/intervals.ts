@@ -84,9 +84,3 @@ export function clip(set: ReadonlyIntervals, lo: number, hi: number): Intervals 
     out.push(Math.max(lo, set[at] as number), Math.min(hi, set[at + 1] as number));
   return out;
 }
-
-export function sameIntervals(a: ReadonlyIntervals, b: ReadonlyIntervals): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
-}
