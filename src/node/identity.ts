@@ -43,7 +43,10 @@ export class Identity {
       send: (to, message) => out.send(to, message),
       incarnation: () => this.#me().incarnation,
       found: (at, incarnation, nowMs) => this.#foundTwin(at, incarnation, nowMs),
-      yields: (at, nowMs) => this.#giveUp(at, nowMs),
+      yields: (at, _bootNonce, nowMs) => {
+        this.#giveUp(at, nowMs);
+        return true;
+      },
       absent: (bootNonce) => {
         if (this.#later.delete(bootNonce)) this.restored();
       },

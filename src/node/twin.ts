@@ -7,6 +7,10 @@ const ASK = { againMs: 400, times: 7 } as const;
 const ASKED = { boots: 8, addresses: 4 } as const;
 /** One that was found absent, or told to go, is not asked after again for this long. */
 const SETTLED_MS = 30_000;
+/** Who is to go makes sure after a random time below the first; not sure, again after one below the second, so many times. */
+const SURE = { soonMs: 400, againMs: 3000, times: 16 } as const;
+/** The verdict of one who goes or is about to: it is there, but nobody goes for it. */
+const LEAVING = 3;
 const REMEMBERED = 64;
 
 export interface TwinOutputs {
@@ -14,8 +18,8 @@ export interface TwinOutputs {
   incarnation(): number;
   /** Another process with this node's id answered: it lives. */
   found(at: Address, incarnation: number, nowMs: number): void;
-  /** Of the two, this process has to give the id up. */
-  yields(at: Address, nowMs: number): void;
+  /** Of the two, this process has to give the id up. Returns whether it does. */
+  yields(at: Address, bootNonce: number, nowMs: number): boolean;
   /** Nobody answers for that boot: what was seen of it was old. */
   absent(bootNonce: number): void;
 }
@@ -23,9 +27,13 @@ export interface TwinOutputs {
 interface Asked {
   readonly bootNonce: number;
   readonly addresses: Address[];
-  readonly question: number;
+  question: number;
   times: number;
   dueMs: number;
+  /** This process is to go for that one, and makes sure that it stays. */
+  last: boolean;
+  /** How often the other was itself about to go. */
+  doubts: number;
 }
 
 /**
@@ -35,6 +43,10 @@ interface Asked {
  *
  * Ages are compared, for boards have no clocks to trust. Both measure, at different moments, so one of the two decides for
  * both: the one with the smaller boot nonce. It decides once; what it says counts with an answer to a question only.
+ *
+ * Of three or more that started within the time of a hop, each may have to go for another in a circle. So whoever is to go
+ * asks once more, and goes only for one that answers and is not itself asking so, or going. Then one stays: who answered
+ * began to make sure, if ever, later than who went for it, and of all who went one began last.
  */
 export class Twins {
   readonly counters = { asked: 0, answered: 0, found: 0, absent: 0 };
@@ -45,6 +57,7 @@ export class Twins {
   readonly #settledMs = new BoundedMap<number, number>(REMEMBERED);
   readonly #verdicts = new BoundedMap<number, 1 | 2>(REMEMBERED);
   #startMs = 0;
+  #gone = false;
 
   constructor(bootNonce: number, rng: Rng, out: TwinOutputs) {
     this.#bootNonce = bootNonce;
@@ -72,9 +85,11 @@ export class Twins {
     this.#asked.set(bootNonce, {
       bootNonce,
       addresses: addresses.slice(0, ASKED.addresses),
-      question: 1 + this.#rng.below(0xffffffff),
+      question: this.#question(),
       times: 0,
       dueMs: nowMs,
+      last: false,
+      doubts: 0,
     });
     this.wake(nowMs);
   }
@@ -88,14 +103,43 @@ export class Twins {
     if (m.question !== 0) {
       this.counters.answered++;
       // An answer to an answer asks nothing, or the two would never be quiet.
-      const question = m.answer === 0 ? (asked?.question ?? 0) : 0;
-      this.#out.send(from, this.#message(question, m.question, verdict, nowMs));
+      const question = m.answer === 0 && !(asked?.last ?? false) ? (asked?.question ?? 0) : 0;
+      this.#out.send(from, this.#message(question, m.question, this.#leaving() ? LEAVING : verdict, nowMs));
     }
-    if (asked === undefined || m.answer !== asked.question) return;
-    this.#settle(m.bootNonce, nowMs);
-    this.counters.found++;
-    this.#out.found(from, m.incarnation, nowMs);
-    if (verdict === 2 || (verdict === 0 && m.verdict === 1)) this.#out.yields(from, nowMs);
+    if (asked === undefined || m.answer !== asked.question || this.#gone) return;
+    if (!asked.last) {
+      this.counters.found++;
+      this.#out.found(from, m.incarnation, nowMs);
+    }
+    if (m.verdict === LEAVING) {
+      if (++asked.doubts < SURE.times) this.#later(asked, SURE.againMs, nowMs);
+      else this.#settle(m.bootNonce, nowMs);
+    } else if (verdict !== 2 && (verdict !== 0 || m.verdict !== 1)) this.#settle(m.bootNonce, nowMs);
+    else if (asked.last) {
+      this.#settle(m.bootNonce, nowMs);
+      this.#gone = this.#out.yields(from, m.bootNonce, nowMs);
+    } else {
+      asked.last = true;
+      this.#later(asked, SURE.soonMs, nowMs);
+    }
+  }
+
+  /** It is about to go, or goes. */
+  #leaving(): boolean {
+    if (this.#gone) return true;
+    for (const { last, times } of this.#asked.values()) if (last && times > 0) return true;
+    return false;
+  }
+
+  #question(): number {
+    return 1 + this.#rng.below(0xffffffff);
+  }
+
+  /** Asks anew, after a random time: until then it is as if nothing had been asked. */
+  #later(asked: Asked, withinMs: number, nowMs: number): void {
+    asked.question = this.#question();
+    asked.times = 0;
+    asked.dueMs = nowMs + this.#rng.below(withinMs);
   }
 
   nextMs(): number {
@@ -135,7 +179,7 @@ export class Twins {
     return verdict;
   }
 
-  #message(question: number, answer: number, verdict: 0 | 1 | 2, nowMs: number): TwinMessage {
+  #message(question: number, answer: number, verdict: 0 | 1 | 2 | 3, nowMs: number): TwinMessage {
     return {
       kind: KIND.twin,
       question,

@@ -303,7 +303,7 @@ const READERS: Readonly<Record<number, Reader>> = {
   [KIND.twin]: ([, question, answer, bootNonce, incarnation, ageMs, verdict]) => {
     if (!isCount(question, 0xffffffff) || !isCount(answer, 0xffffffff) || !isCount(bootNonce, 0xffffffff))
       return null;
-    if (!isCount(incarnation, MAX_INCARNATION) || !isCount(ageMs) || !isCount(verdict, 2)) return null;
+    if (!isCount(incarnation, MAX_INCARNATION) || !isCount(ageMs) || !isCount(verdict, 3)) return null;
     return {
       kind: KIND.twin,
       question,
@@ -311,7 +311,7 @@ const READERS: Readonly<Record<number, Reader>> = {
       bootNonce,
       incarnation,
       ageMs,
-      verdict: verdict as 0 | 1 | 2,
+      verdict: verdict as 0 | 1 | 2 | 3,
     };
   },
 };

@@ -204,7 +204,7 @@ export interface TwinMessage {
   /** How long the sender's process has run. */
   readonly ageMs: number;
   /** By the one of the two that decides: 0 not said, 1 the receiver gives up the id, 2 the sender does. */
-  readonly verdict: 0 | 1 | 2;
+  readonly verdict: 0 | 1 | 2 | 3;
 }
 
 export type Message =

@@ -13,9 +13,16 @@ function group(count: number, seed: number, domain = -1): Session {
   return session;
 }
 
+/** Agreed, and every id once: seen twice, for whoever changes its id runs nowhere for a moment. */
 function settle({ world }: Session, withinMs = 20_000): void {
+  let looks = 0;
   const settled = world.runUntilTrue(
-    () => agree(world) && new Set(world.running().map((h) => h.machine?.id)).size === world.running().length,
+    () => {
+      const running = world.running();
+      const isSo = agree(world) && new Set(running.map((h) => h.machine?.id)).size === running.length;
+      looks = isSo ? looks + 1 : 0;
+      return looks === 2;
+    },
     world.nowMs + withinMs,
     100,
   );
