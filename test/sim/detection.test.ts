@@ -3,7 +3,8 @@ import { createNode } from '../../src/node/index.ts';
 import type { NodeFactory } from '../../src/node/machine.ts';
 import { alarmRun, killRun, leaveRun, stallRun } from './scenarios/detection.ts';
 
-/** Short runs; the long ones are `npm run sim -- --scenario kill --nodes 500`, `alarms --loss 20 --seconds 3600`, `stalls`. */
+// Short runs; the long ones are `npm run sim -- --scenario kill --nodes 500`, `alarms --loss 20 --seconds 3600`, `stalls`.
+
 /** A machine that never learns that it stood still: it is woken for each timer it missed at the time that this was for. */
 const oblivious: NodeFactory = (boot, options, outputs, rng) => {
   const machine = createNode(boot, options, outputs, rng);
