@@ -161,7 +161,7 @@ function agentPage({ program, version, date, unit }: ManualInputs): Page {
       'State: identity, counters, journal, snapshot, keyring. Two agents must never have a copy of one.',
     )
     .item(bold('/run/shoal/shoal.sock'), 'Admin socket, mode 0600: whoever may open it may do everything.')
-    .item(bold('/usr/share/doc/shoal/README.md'), 'Five boards from nothing, firewall, update, backup.');
+    .item(bold('/usr/share/doc/shoal/README.md.gz'), 'Five boards from nothing, firewall, update, backup.');
   page.heading('Examples');
   for (const [line, what] of agent.examples) page.item(bold(line), sentence(what));
   return page.seeAlso('shoal(1)', 'shoal.toml(5)', 'systemd.exec(5)', 'journalctl(1)');

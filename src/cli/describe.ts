@@ -97,6 +97,8 @@ const NOWHERE: CliIo = {
   homedir: '',
   readFile: () => '',
   exists: () => false,
+  isLocked: () => false,
+  writeSecret: () => {},
   interrupted: () => new AbortController().signal,
   daemon: () => Promise.reject(new Error('nothing is run')),
 };

@@ -94,6 +94,8 @@ export interface RunOptions {
   readonly env?: Record<string, string>;
   readonly terminal?: boolean;
   readonly files?: Record<string, string>;
+  /** Paths that this user may not look at. */
+  readonly locked?: readonly string[];
   readonly stop?: AbortSignal;
   readonly daemon?: DaemonDoor;
   readonly onOut?: (text: string) => void;
@@ -123,6 +125,11 @@ export async function shoal(argv: readonly string[], options: RunOptions = {}): 
       return text;
     },
     exists: (path) => Object.hasOwn(files, path),
+    isLocked: (path) => options.locked?.includes(path) === true,
+    writeSecret: (path, text) => {
+      if (Object.hasOwn(files, path)) throw Object.assign(new Error('EEXIST'), { code: 'EEXIST' });
+      files[path] = text;
+    },
     interrupted: () => options.stop ?? new AbortController().signal,
     daemon: async () => {
       if (options.daemon === undefined) throw new Error('this verb must not load the daemon');

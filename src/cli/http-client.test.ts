@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { FakeDaemon, shoal } from './fake-daemon.testkit.ts';
+import { HttpClient } from './http-client.ts';
 
 const daemon = new FakeDaemon();
 beforeAll(() => daemon.start());
@@ -58,7 +59,38 @@ describe('the daemon is found', () => {
   });
 });
 
+describe('a socket that this user may not look for', () => {
+  const SOCKET = '/run/shoal/shoal.sock';
+
+  it('is the one a verb that writes asks', async () => {
+    const locked = await shoal(['register', '0', '1'], { locked: [SOCKET] });
+    expect(locked.code).toBe(3);
+    expect(locked.err).toContain(SOCKET);
+  });
+
+  it('is named by a verb that reads when HTTP does not answer either', async () => {
+    const target = { kind: 'url', host: '127.0.0.1', port: 1, token: null, locked: SOCKET } as const;
+    const asked = new HttpClient(target, 5000).call('GET', '/v1/status');
+    await expect(asked).rejects.toMatchObject({
+      exitCode: 3,
+      message: expect.stringMatching(
+        /^permission denied: .*shoal\.sock: run as root.*nobody answers at http/,
+      ),
+    });
+  });
+});
+
 describe('the token', () => {
+  it('is asked for in words of the verbs', async () => {
+    const message =
+      'writing needs authority: use the Unix socket (--socket PATH), or send Authorization: Bearer TOKEN';
+    daemon.on('PUT /v1/ranges', 401, { error: { code: 'unauthorized', message } });
+    const { code, err } = await shoal(['register', '0', '1', '--url', url()]);
+    expect(code).toBe(1);
+    expect(err).toMatch(/or give --token-file FILE/);
+    expect(err).not.toContain('Bearer');
+  });
+
   it('goes with writes and reads over TCP', async () => {
     const files = { '/t': 'secret\n' };
     await shoal(['register', '0', '1', '--url', url(), '--token-file', '/t'], { files });

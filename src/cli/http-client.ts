@@ -120,7 +120,7 @@ export class HttpClient {
     if (status >= 200 && status < 300) return value;
     const message = (value as { error?: { message?: unknown } } | null)?.error?.message;
     if (typeof message !== 'string') throw this.#notShoal();
-    throw new VerbError(EXIT.no, message);
+    throw new VerbError(EXIT.no, inWordsOfVerbs(message));
   }
 
   #notShoal(): VerbError {
@@ -142,9 +142,12 @@ export class HttpClient {
     }
     const code = (error as { code?: unknown }).code;
     if (code === 'EACCES' || code === 'EPERM') {
+      return new VerbError(EXIT.noDaemon, noPermission(where));
+    }
+    if (this.target.kind === 'url' && this.target.locked !== undefined) {
       return new VerbError(
         EXIT.noDaemon,
-        `no permission to open ${where}: run as the user of the daemon, or root`,
+        `${noPermission(this.target.locked)}; and nobody answers at ${where}`,
       );
     }
     if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ECONNREFUSED') {
@@ -159,6 +162,18 @@ export class HttpClient {
       `cannot talk to ${where} (${systemReason(error)}): check --socket or --url`,
     );
   }
+}
+
+function noPermission(path: string): string {
+  return `permission denied: this user may not open ${path}: run as root (sudo) or the user of the daemon, or read by --url`;
+}
+
+/** A verb does not send headers; it is given options. */
+function inWordsOfVerbs(message: string): string {
+  return message.replace(
+    'send Authorization: Bearer TOKEN',
+    "give --token-file FILE with the daemon's token",
+  );
 }
 
 async function readAll(response: IncomingMessage, req: ClientRequest): Promise<string> {

@@ -19,6 +19,10 @@ export interface CliIo {
   readonly homedir: string;
   readonly readFile: (path: string) => string;
   readonly exists: (path: string) => boolean;
+  /** Whether a directory on the way may not be searched by this user, so that nobody can say what is there. */
+  readonly isLocked: (path: string) => boolean;
+  /** Makes a file that only its owner may read; throws as node:fs does, EEXIST when there is one. */
+  readonly writeSecret: (path: string, text: string) => void;
   /** A signal that fires at Ctrl-C; asking for it is what takes Ctrl-C over. */
   readonly interrupted: () => AbortSignal;
   readonly daemon: () => Promise<DaemonDoor>;

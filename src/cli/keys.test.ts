@@ -35,6 +35,18 @@ describe('the keyring', () => {
     expect(one.out).not.toBe(two.out);
   });
 
+  it('keygen --out makes a file and writes over none', async () => {
+    const files: Record<string, string> = {};
+    expect(await shoal(['keygen', '--out', 'new'], { files })).toEqual({ code: 0, out: '', err: '' });
+    const key = files.new ?? '';
+    expect(Buffer.from(key.trim(), 'base64')).toHaveLength(32);
+    const again = await shoal(['keygen', '--out', 'new'], { files });
+    expect(again).toMatchObject({ code: 1, out: '' });
+    expect(again.err).toMatch(/^shoal: --out: cannot make new \(it exists already\): .*name a new file\n$/);
+    expect(files.new).toBe(key);
+    expect((await shoal(['keygen', '--out', ''], { files })).code).toBe(2);
+  });
+
   it('keys list tells ids and their use', async () => {
     daemon.on('GET /v1/keys', 200, list);
     expect((await ask('keys list')).out).toBe(
@@ -62,6 +74,7 @@ describe('the keyring', () => {
     'keys install',
     'keys burn x',
     `keys install ${KEY}x`,
+    'keys install 0a1b2c3d',
     'keys use 0A1B2C3D',
   ])('%s is bad usage, and no key is repeated', async (line) => {
     const { code, err } = await ask(line);

@@ -1,5 +1,14 @@
 /** What bin/shoal runs: the real world around run(). */
-import { existsSync, readFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { homedir, hostname } from 'node:os';
 import type { CliIo } from './io.ts';
 import { run } from './run.ts';
@@ -8,6 +17,29 @@ import { run } from './run.ts';
 function quitOnBrokenPipe(error: NodeJS.ErrnoException): void {
   if (error.code === 'EPIPE') process.exit(0);
   throw error;
+}
+
+function isLocked(path: string): boolean {
+  try {
+    statSync(path);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EACCES';
+  }
+}
+
+/** All of it or none: what a full disk cut short would be in the way of the next attempt. */
+function writeSecret(path: string, text: string): void {
+  const file = openSync(path, 'wx', 0o600);
+  try {
+    writeFileSync(file, text);
+    fsyncSync(file);
+  } catch (error) {
+    rmSync(path, { force: true });
+    throw error;
+  } finally {
+    closeSync(file);
+  }
 }
 
 const io: CliIo = {
@@ -20,6 +52,8 @@ const io: CliIo = {
   homedir: homedir(),
   readFile: (path) => readFileSync(path, 'utf8'),
   exists: existsSync,
+  isLocked,
+  writeSecret,
   interrupted: () => {
     const controller = new AbortController();
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => controller.abort());

@@ -13,6 +13,8 @@ export type Target =
       readonly token: string | null;
       /** The socket that was looked for first, and is not there. */
       readonly missing?: string;
+      /** The socket that this user may not look for. */
+      readonly locked?: string;
     };
 
 export interface TargetFlags {
@@ -42,11 +44,13 @@ export function chooseTarget(flags: TargetFlags, io: CliIo, readOnly: boolean): 
   if (path === '') throw usage('--socket: a path may not be empty');
   if (path !== undefined) return { kind: 'socket', path };
   const own = defaultSocketPath(io);
-  const found = [own, SYSTEM_SOCKET].find((candidate) => io.exists(candidate));
+  const candidates = [own, SYSTEM_SOCKET];
+  const found = candidates.find((candidate) => io.exists(candidate));
   if (found !== undefined) return { kind: 'socket', path: found };
-  return readOnly
-    ? { kind: 'url', ...DEFAULT_HTTP, token: null, missing: own }
-    : { kind: 'socket', path: own };
+  const locked = candidates.find((candidate) => io.isLocked(candidate));
+  if (!readOnly) return { kind: 'socket', path: locked ?? own };
+  const url = { kind: 'url', ...DEFAULT_HTTP, token: null } as const;
+  return locked === undefined ? { ...url, missing: own } : { ...url, locked };
 }
 
 function urlTarget(text: string, tokenFile: string | undefined, io: CliIo): Target {

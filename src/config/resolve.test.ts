@@ -222,6 +222,7 @@ describe('a wrong setting is refused with its name and where it came from', () =
       'nmae',
       /variable SHOAL_NMAE\).*did you mean SHOAL_NAME/,
     ],
+    ['a line with two letters swapped', { file: 'rnage = "0-9"' }, 'rnage', /did you mean range\?/],
     ['a variable in small letters', { env: { SHOAL_name: 'x' } }, 'name', /unknown setting/],
     [
       'an unknown line',
@@ -339,7 +340,12 @@ describe('a wrong setting is refused with its name and where it came from', () =
       /--bind\).*not loopback.*--insecure/,
     ],
     ['a bind to all', { env: { SHOAL_BIND: '0.0.0.0:0' } }, 'bind', /SHOAL_BIND.*not loopback/],
-    ['HTTP beyond loopback', { file: 'http = "0.0.0.0:80"' }, 'http', /:1\).*not loopback/],
+    [
+      'HTTP beyond loopback',
+      { file: 'http = "0.0.0.0:80"' },
+      'http',
+      /:1\).*not loopback, and HTTP is neither sealed nor asks who reads.*put a proxy before it/,
+    ],
   ])('%s', (_what, given, field, message) => {
     expect(() => resolve(given)).toThrow(expect.objectContaining({ name: 'ShoalError', field }));
     expect(() => resolve(given)).toThrow(message);

@@ -231,13 +231,13 @@ function checkReachable(sources: Sources, config: AgentConfig): void {
   for (const name of ['bind', 'http', 'resp', 'proxy'] as const) {
     const address = config[name];
     if (address === null || isLoopback(address)) continue;
-    throw failed(
-      name,
-      sources.get(name)?.origin ?? 'default',
-      `${address} is not loopback, and without a key anyone there could reach it; use 127.0.0.1, or give ` +
-        `${flagOf('key-file')} (shoal keygen makes a key), or ${flagOf('insecure')} if every machine on that network is trusted`,
-      'not-loopback',
-    );
+    const why =
+      name === 'http'
+        ? `${address} is not loopback, and HTTP is neither sealed nor asks who reads (writes need the bearer token of ${flagOf('http-token-file')}): ` +
+          `use 127.0.0.1 and put a proxy before it; an agent with ${flagOf('key-file')} or ${flagOf('insecure')} may open it to all who reach it`
+        : `${address} is not loopback, and without a key anyone there could reach it; use 127.0.0.1, or give ` +
+          `${flagOf('key-file')} (shoal keygen makes a key), or ${flagOf('insecure')} if every machine on that network is trusted`;
+    throw failed(name, sources.get(name)?.origin ?? 'default', why, 'not-loopback');
   }
 }
 

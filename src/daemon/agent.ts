@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
 import { type Address, ShoalError, splitAddress, systemReason } from '../base/index.ts';
-import type { AgentConfig } from '../config/index.ts';
+import { type AgentConfig, isLoopback } from '../config/index.ts';
 import { createHttpServer, type HttpServer } from '../http/index.ts';
 import { pageFiles } from '../http/page/index.ts';
 import { createDriver, type Driver, type Log, monotonicMs } from '../io/index.ts';
@@ -93,6 +93,7 @@ export class Agent {
     try {
       const bound = await http.start();
       driver.setAddresses({ http: bound.http });
+      driver.attach({ warnings: () => httpWarnings(bound.http), metrics: () => [] });
       const { gossip } = driver;
       const addresses = { gossip, http: bound.http, resp: null, socket: config.socket };
       return new Agent(driver, http, startHooks(scripts, driver, config, log), log, addresses);
@@ -132,6 +133,14 @@ export class Agent {
     // Last, because whoever sees the socket gone may start another agent on the same state directory.
     await this.#http.close();
   }
+}
+
+/** A key seals what passes between nodes, and nothing of HTTP. */
+export function httpWarnings(address: Address | null): string[] {
+  if (address === null || isLoopback(address)) return [];
+  return [
+    `HTTP is readable by anybody who reaches ${address}: bind it to loopback (http = "127.0.0.1:29980") or put a proxy before it`,
+  ];
 }
 
 /** The events since the start come first. */

@@ -47,6 +47,8 @@ describe('a key file', () => {
   });
 
   it('that is not there is refused', () => {
-    expect(() => readKeyFile(join(directory, 'none'))).toThrow(/cannot read .*none \(ENOENT\)/);
+    expect(() => readKeyFile(join(directory, 'none'))).toThrow(
+      /cannot read .*none \(there is no such file or directory\)/,
+    );
   });
 });

@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
-import { LIMITS, ShoalError } from '../base/index.ts';
+import { LIMITS, ShoalError, systemReason } from '../base/index.ts';
 import type { Seal, SealFactory } from '../io/index.ts';
 import type { MetricFamily } from '../node/contract.ts';
 import { GroupSeal, parseKey } from '../seal/index.ts';
@@ -31,7 +31,7 @@ export function readKeyFile(path: string): Uint8Array[] {
     text = readFileSync(file, 'utf8');
   } catch (error) {
     if (error instanceof ShoalError) throw error;
-    throw bad(`cannot read ${path} (${(error as NodeJS.ErrnoException).code ?? 'unreadable'})`);
+    throw bad(`cannot read ${path} (${systemReason(error)}): give a file that this user can read`);
   } finally {
     if (file !== null) closeSync(file);
   }

@@ -1,7 +1,7 @@
 import { ShoalError, systemReason } from '../base/index.ts';
 import type { AgentConfig } from '../config/index.ts';
 import { createLog, type Log } from '../io/index.ts';
-import { Agent } from './agent.ts';
+import { Agent, httpWarnings } from './agent.ts';
 import { processServiceNotifier, type ServiceNotifier } from './service.ts';
 import { VERSION } from './version.ts';
 
@@ -39,6 +39,7 @@ export async function runAgent(config: AgentConfig, options: RunOptions | Reload
   }
   const { gossip, http, resp, socket } = agent.addresses;
   warnInsecure(config, log);
+  for (const warning of httpWarnings(http)) log.warn({ http }, warning);
   const { node } = agent.api.status();
   log.info({ node: node.name, id: node.id, gossip, http, resp, socket, version: VERSION }, 'ready');
   service.ready();
@@ -100,7 +101,7 @@ function failed(log: Log, what: string, error: unknown, config: AgentConfig): nu
     return 1;
   }
   const { code, field } = error;
-  const message = `${error.message}${whereFrom(field, config)}`;
+  const message = withOrigin(error.message, field, config);
   log.error(field === undefined ? { code } : { code, field }, `${what}: ${message}`);
   process.stderr.write(`shoal: ${message}\n`);
   return SETTING_AT_FAULT.has(code) ? 2 : 1;
@@ -120,11 +121,13 @@ const SETTING_AT_FAULT = new Set([
   'state-newer',
 ]);
 
-/** Of a setting that was not typed: where it was found. */
-export function whereFrom(field: string | undefined, config: AgentConfig): string {
+/** Says where the setting was found: behind its name when the message begins with that, as config's own do, else at the end. */
+export function withOrigin(message: string, field: string | undefined, config: AgentConfig): string {
   const name = field?.replaceAll('-', '_') ?? '';
   const origin = config.origins[name];
-  return origin === undefined || origin.startsWith('flag ') ? '' : ` (${name} is from ${origin})`;
+  if (origin === undefined) return message;
+  if (message.startsWith(`${name}: `)) return `${name} (from ${origin})${message.slice(name.length)}`;
+  return `${message} (${name} is from ${origin})`;
 }
 
 function onUncaught(log: Log): void {

@@ -187,7 +187,7 @@ test('an agent whose socket is taken because SHOAL_SOCKET was exported for the v
   expect(code).toBe(1);
   expect(stderr.trim().split('\n')).toHaveLength(1);
   expect(stderr).toContain('is in use by another process');
-  expect(stderr).toContain('(socket is from environment variable SHOAL_SOCKET)');
+  expect(stderr).toContain('socket (from environment variable SHOAL_SOCKET): ');
 });
 
 test('a token that could be guessed, or is not there, is exit code 2', async () => {
@@ -282,6 +282,48 @@ test('--insecure is named in the log and in the status', async () => {
   const { warnings, encrypted } = await agent.get<{ warnings: string[]; encrypted: boolean }>('/v1/status');
   expect(encrypted).toBe(false);
   expect(warnings.join('\n')).toMatch(/insecure|unsealed|sealed/);
+});
+
+test('HTTP beyond loopback is named in the log and in the status, with a key as well', async () => {
+  await using sandbox = new Sandbox();
+  const keys = sandbox.path('keys');
+  expect(await shoal(['keygen', '--out', keys])).toMatchObject({ code: 0, stdout: '' });
+  expect(statSync(keys).mode & 0o777).toBe(0o600);
+  const again = await shoal(['keygen', '--out', keys]);
+  expect([again.code, again.stderr]).toEqual([
+    1,
+    expect.stringMatching(/^.*exists already.*name a new file\n$/),
+  ]);
+  const sealed = { name: 'a', multicast: false, flags: ['--key-file', keys, '--http', '0.0.0.0:0'] };
+  const agent = await sandbox.start(sealed);
+  const said = `HTTP is readable by anybody who reaches ${agent.ready.http}`;
+  expect(agent.log.some(({ msg }) => msg.startsWith(said))).toBe(true);
+  expect(await agent.ok('status')).toContain(said);
+  const { code, stderr } = await sandbox.spawn({ name: 'b', flags: ['--http', '0.0.0.0:0'] }).ended;
+  expect([code, stderr]).toEqual([
+    2,
+    expect.stringMatching(/^shoal: http \(from flag --http\): .*HTTP is neither/),
+  ]);
+});
+
+test('a key file or a script that is not there is exit code 2, with where the setting came from', async () => {
+  await using sandbox = new Sandbox();
+  const start = (flags: string[], env = {}) => sandbox.spawn({ name: 'a', flags, env }).ended;
+  const none = sandbox.path('none');
+  expect(await start(['--key-file', none])).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(
+      /^shoal: key_file \(from flag --key-file\): cannot read .*no such file.*\n$/,
+    ),
+  });
+  expect(await start(['--on-event', none])).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/^shoal: on_event \(from flag --on-event\): .* does not exist.*\n$/),
+  });
+  expect(await start([], { SHOAL_KEY_FILE: none })).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/^shoal: key_file \(from environment variable SHOAL_KEY_FILE\): /),
+  });
 });
 
 test('--range is registered at start where it is absent, and a change to it survives a restart', async () => {

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { debianChangelog } from '../../deploy/package/changelog.ts';
 import { bashCompletion, zshCompletion } from '../../deploy/package/completions.ts';
-import { packagedUnit } from '../../deploy/package/contents.ts';
+import { packageContents, packagedUnit } from '../../deploy/package/contents.ts';
 import { manualPages } from '../../deploy/package/manual.ts';
 import { describeProgram } from '../../src/cli/index.ts';
 import { flagOf, SETTING_NAMES, settingOf, variableOf } from '../../src/config/index.ts';
@@ -41,6 +41,16 @@ function rendered(name: string): string {
   expect({ stderr, status }).toEqual({ stderr: '', status: 0 });
   return stdout.replace(/\s+/g, ' ');
 }
+
+it('the manual names documents that the package has', () => {
+  const inputs = { root: ROOT, bundle: new Uint8Array(0), copyright: '', changelog: '' };
+  const paths = packageContents({ ...inputs, version: '1.2.3', epochSeconds: 0 }).map(({ path }) => path);
+  const named = [...pages.values()].flatMap((page) =>
+    [...page.replace(/\\(f.)?/g, '').matchAll(/\/usr\/share\/doc\/[\w./-]*\w/g)].map(([path]) => path),
+  );
+  expect(named.length).toBeGreaterThanOrEqual(2);
+  expect(named.filter((path) => !paths.includes(path))).toEqual([]);
+});
 
 describe.skipIf(!has('groff'))('the manual', () => {
   it('names every verb with its arguments, options and summary in shoal(1)', () => {

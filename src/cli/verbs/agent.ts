@@ -19,7 +19,12 @@ export const agent: Verb = {
     'line of the configuration file, in this order (also SHOAL_SOCKET, which the verbs read too). SIGTERM and Ctrl-C stop it within 2 s; its ranges are kept.',
   examples: [
     ['shoal agent', 'on loopback only'],
-    ['shoal agent --insecure --join 192.0.2.1:29999', 'on a network you trust'],
+    ['shoal keygen --out keys', 'once; every node gets the same file'],
+    [
+      'shoal agent --key-file keys --join 192.0.2.1:29999',
+      'sealed, on all interfaces, with a contact beyond a router',
+    ],
+    ['shoal agent --insecure', 'on a network where every machine is trusted'],
     ['shoal agent --range 0-0x7fffffff:2 --tag rack=3', 'with a share of the key space and a tag'],
   ],
   asksDaemon: false,

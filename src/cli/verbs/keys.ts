@@ -6,6 +6,7 @@ import type { Verb } from '../verb.ts';
 
 const OPERATIONS = ['install', 'use', 'remove'];
 export const KEY_OPERATIONS = ['list', ...OPERATIONS];
+const KEY_ID = /^[0-9a-f]{8}$/;
 const HOW = "write 'shoal keys list', or 'shoal keys install|use|remove KEY'";
 
 export const keys: Verb = {
@@ -17,7 +18,8 @@ export const keys: Verb = {
     'A node that is off meanwhile is back as long as one of its keys is still in the ring.',
   examples: [
     ['shoal keys list', 'ids, how many members have each, and when it was last of use'],
-    ['shoal keygen | tee new.key | shoal keys install -', 'every node can open what it seals'],
+    ['shoal keygen --out new', 'a key in a file of mode 0600'],
+    ['shoal keys install - < new', 'every node can open what it seals'],
     ['shoal keys use 0a1b2c3d', 'every node seals with it'],
     ['shoal keys remove 4e5f6a7b', 'nobody can use it any more'],
   ],
@@ -31,6 +33,8 @@ export const keys: Verb = {
     }
     if (!OPERATIONS.includes(operation) || given === undefined) throw usage(HOW);
     const key = readKey(given, shell);
+    if (operation === 'install' && KEY_ID.test(key))
+      throw usage("KEY: install takes the key itself ('shoal keygen' prints one), not its id");
     const body = { op: operation, key };
     const answer = (await shell.client(false).call('POST', '/v1/keys', body)) as { keys: KeyView[] };
     shell.answer(answer, () => table(answer.keys, shell));
@@ -48,7 +52,7 @@ function readKey(given: string, shell: Shell): string {
       throw usage('KEY: nothing could be read from standard input');
     }
   }
-  if (/^[0-9a-f]{8}$/.test(key) || /^[A-Za-z0-9+/]{43}=$/.test(key)) return key;
+  if (KEY_ID.test(key) || /^[A-Za-z0-9+/]{43}=$/.test(key)) return key;
   throw usage(
     "KEY: that is neither a key ('shoal keygen' prints one) nor a key's id (8 hex digits, 'shoal keys list')",
   );
