@@ -74,10 +74,11 @@ export const LIMITS = {
   httpDiscardBytes: 1 << 20,
   /** Bytes that may wait for one watcher of the event stream before it is closed as too slow. */
   eventBacklogBytes: 1 << 20,
-  /** Keys of the ring in use at once, and removals remembered: together they fit one sealed datagram. */
+  /** Keys of the ring in use at once, as an operator may install them; see also `mergedKeys`. */
   keys: 8,
   removedKeys: 16,
   /** Boots of senders whose replay windows are kept, about 500 bytes each. One that was dropped proves itself anew. */
+  /** Removals of keys that are remembered: with the keys of two full rings that were joined they fit one sealed datagram. */
   sealedBoots: 8192,
   /** Boots that were asked to prove that they live, with the datagrams held meanwhile. */
   sealedProofs: 512,
@@ -102,3 +103,10 @@ export const LIMITS = {
   /** Addresses that seal with a key that is not in the ring and are tried with the keys that are; a datagram is kept of each. */
   keyOffers: 64,
 } as const;
+  /** Keys in use at once where rings were joined that changed apart: two full ones with a common key have one less. */
+  mergedKeys: 16,
+  /** Lists (members, ranges, segments) being sent at once over TCP, and over the Unix socket; each may hold a table. */
+  httpLists: 4,
+  httpSocketLists: 16,
+  /** Requests that wait for their turn of the event loop, per HTTP listener. */
+  httpTurns: 64,

@@ -109,7 +109,7 @@ describe('the keyring', () => {
 
   it('comes together again when both halves changed to keys of their own, at the first contacts, and the warning goes', () => {
     // All of a ring, so that the common key is one of many.
-    for (const mine of [[2], [2, 3, 4, 5, 6]]) {
+    for (const mine of [[2], [2, 3, 4]]) {
       const { bench, peers } = group(4);
       const [a, b, c, d] = peers as [Peer, Peer, Peer, Peer];
       const half = (address: string): boolean => address === a.address || address === b.address;
@@ -151,6 +151,26 @@ describe('the keyring', () => {
       bench.run();
     }
     expect([a.came.at(-1), b.came.at(-1)]).toEqual(['multicast digest', 'multicast digest']);
+  });
+
+  it('says what it dropped where more rings were joined than one holds, and that it holds too many', () => {
+    const { bench, peers } = group(3);
+    peers.forEach((peer, i) => {
+      bench.lose = () => true;
+      for (let n = 0; n < 7; n++) peer.seal.change('install', keyText(10 * (i + 1) + n));
+      peer.seal.change('use', id(10 * (i + 1)));
+    });
+    bench.run();
+    bench.lose = () => false;
+    chatter(bench, peers);
+    chatter(bench, peers);
+    for (const { seal, logs } of peers) {
+      const ids = seal.ring.ids();
+      expect(ids).toHaveLength(LIMITS.mergedKeys - 1);
+      for (const primary of [10, 20, 30]) expect(ids).toContain(id(primary));
+      expect(seal.warnings().join('\n')).toMatch(/holds 15 keys.*\nkeys dropped.* had more than 16/);
+      expect(logs.join('\n')).toContain('keys dropped');
+    }
   });
 
   it('does not try for ever with those who have none of its keys, sends them less than came, and says so', () => {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type Address, ShoalError, utf8 } from '../base/index.ts';
+import { type Address, LIMITS, ShoalError, utf8 } from '../base/index.ts';
 import { Datagrams } from './datagrams.ts';
 import { keyIdOf, parseKey } from './key.ts';
 import { type KeyInfo, KeyUses } from './keys.ts';
@@ -72,6 +72,8 @@ export class GroupSeal implements Shared {
   readonly #fileKeys: readonly string[];
 
   /** @throws ShoalError `bad-key-file` when there is no key at all, `state-newer` when a later version saved the ring. */
+  /** Keys that had no room where rings were joined. */
+  #evicted: readonly string[] = [];
   constructor(parts: SealParts) {
     if (parts.saved !== null && KeyRing.isNewer(parts.saved)) {
       throw new ShoalError(
@@ -151,6 +153,14 @@ export class GroupSeal implements Shared {
     const out = this.#strangers.warnings(this.nowMs());
     for (const id of this.#fileKeys) {
       if (this.ring.isRemoved(id)) {
+    const held = this.ring.ids().length;
+    if (held > LIMITS.keys) {
+      out.push(
+        `the ring holds ${held} keys, for rings were joined that had changed apart; no more than ${LIMITS.keys} are wanted: remove those not used any more ('shoal keys list')`,
+      );
+    }
+    const evicted = this.#evicted.filter((id) => this.ring.get(id) === null);
+    if (evicted.length > 0) out.push(droppedKeys(evicted));
         out.push(`key ${id} of the key file was removed from the ring: put the primary key in its place`);
       }
     }
@@ -194,6 +204,11 @@ export class GroupSeal implements Shared {
     this.counters.ringChanges++;
     this.datagrams.ringChanged();
     this.streams.ringChanged();
+    const evicted = this.ring.takeEvicted();
+    if (evicted.length > 0) {
+      this.#evicted = [...new Set([...evicted, ...this.#evicted])].slice(0, LIMITS.mergedKeys);
+      this.#parts.log('warn', droppedKeys(evicted));
+    }
     this.uses.forget(this.ring);
     this.#strangers.forget((id) => this.ring.get(id) !== null);
     this.#parts.save(this.ring.encode());
@@ -228,4 +243,8 @@ export class GroupSeal implements Shared {
       frameLimit: (stream) => this.streams.frameLimit(stream),
     };
   }
+}
+
+function droppedKeys(ids: readonly string[]): string {
+  return `keys dropped, for the joined ring had more than ${LIMITS.mergedKeys}: ${ids.join(' ')}; those installed or made the primary last were kept`;
 }

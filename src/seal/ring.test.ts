@@ -115,12 +115,65 @@ describe('the ring is a lattice', () => {
   it("is told from a later version's, which is not damage", () => {
     const bytes = KeyRing.begin(CLUSTER, [key(1)]).encode();
     expect(KeyRing.isNewer(bytes)).toBe(false);
-    const later = Uint8Array.from(bytes, (byte, i) => (i === 0 ? byte + 1 : byte));
+    const later = Uint8Array.from(bytes, (byte, i) => (i === 0 ? byte + 2 : byte));
     expect([KeyRing.decode(later, CLUSTER), KeyRing.isNewer(later)]).toEqual([null, true]);
     expect(KeyRing.isNewer(Uint8Array.of(0xff))).toBe(false);
     const parts = { cluster: CLUSTER, keys: [key(1)], saved: later, log: () => {} };
     const make = () => new GroupSeal(parts as unknown as ConstructorParameters<typeof GroupSeal>[0]);
     expect(make).toThrow(/keyring .* newer version of shoal/);
+  });
+
+  it('joins two full rings that changed apart without dropping a key in use, and it fits a datagram', () => {
+    const common = KeyRing.begin(CLUSTER, [key(1)]);
+    const [a, b] = [copy(common), copy(common)];
+    for (const [ring, from, node] of [
+      [a, 10, NODES[0] as string],
+      [b, 20, NODES[1] as string],
+    ] as const) {
+      // Removals, too: as many as are remembered.
+      for (let n = 100 * from; n < 100 * from + 20; n++) {
+        ring.install(key(n), node);
+        ring.remove(id(n), node);
+      }
+      for (let n = from; n < from + LIMITS.keys - 1; n++) ring.install(key(n), node);
+      ring.use(id(from), node);
+    }
+    const both = joined(a, b);
+    same(both, joined(b, a));
+    expect(both.ids()).toHaveLength(2 * LIMITS.keys - 1);
+    for (const known of [...a.ids(), ...b.ids()]) expect(both.get(known)).not.toBeNull();
+    expect(both.takeEvicted()).toEqual([]);
+    expect(both.encode().length).toBeLessThanOrEqual(LIMITS.messageBytes);
+    same(copy(both), both);
+    expect(() => both.install(key(99), 'x')).toThrow(/holds 15 keys already, of 8 at most/);
+  });
+
+  it('keeps the primaries of all sides and the newest keys beyond its bound, in whatever order rings are joined', () => {
+    // Each ring begins at another count, so that keys of one are newer than those of another.
+    const shape = fc.record({ before: fc.nat(30), keys: fc.nat(7), primary: fc.nat(7) });
+    fc.assert(
+      fc.property(fc.tuple(shape, shape, shape, shape), (shapes) => {
+        const rings = shapes.map(({ before, keys, primary }, i) => {
+          const ring = KeyRing.begin(CLUSTER, [key(1)]);
+          const node = `000000000000000${i}`;
+          for (let n = 0; n < before; n++) ring.use(ring.install(key(1 + (n % 2)), node), node);
+          const own = Array.from({ length: Math.min(keys, 6) }, (_, n) =>
+            ring.install(key(10 * (i + 1) + n), node),
+          );
+          if (own.length > 0) ring.use(own[primary % own.length] as string, node);
+          return ring;
+        }) as [KeyRing, KeyRing, KeyRing, KeyRing];
+        const [a, b, c, d] = rings;
+        const all = joined(a, b, c, d);
+        same(all, joined(d, c, b, a));
+        same(all, joined(joined(a, c), joined(b, d)));
+        same(all, joined(all, b, all));
+        expect(all.ids().length).toBeLessThanOrEqual(LIMITS.mergedKeys);
+        const newest = rings.reduce((x, y) => (joined(x, y).primary === x.primary ? x : y));
+        expect(all.primary).toBe(newest.primary);
+      }),
+      { numRuns: 60 },
+    );
   });
 
   it('is bounded: a ninth key is refused, and removals are forgotten oldest first', () => {

@@ -21,7 +21,12 @@ interface Primary extends Stamp {
 const NOBODY = '0'.repeat(16);
 const ENTRY_BYTES = 1 + 6 + 8 + KEY_BYTES;
 const HEAD_BYTES = 2 + 6 + 8 + KEY_ID_BYTES;
+/** An entry without its key, in a ring of more entries than all of the full length fit a datagram. */
+const SHORT_BYTES = 1 + 6 + 8 + KEY_ID_BYTES;
+const LONG_ENTRIES = 24;
 const FORMAT = 1;
+/** As the first, but that entries without a key are short. */
+const SHORT_FORMAT = 2;
 /** Formats of later versions are in this range; a greater first byte is damage. */
 const MAX_FORMAT = 15;
 const MAX_STAMP = 2 ** 47;
@@ -35,12 +40,19 @@ const later = (a: Stamp, b: Stamp): boolean => (a.stamp !== b.stamp ? a.stamp > 
  * elsewhere, the key that the register names is in use, so that two operators at once cannot leave a group without a key.
  * Removals are remembered (LIMITS.removedKeys, the oldest go first); a node that was off for more of them and still
  * shares a key brings an old one back: listed, and logged.
+ *
+ * An operator installs up to LIMITS.keys; two full rings that changed apart are joined whole (LIMITS.mergedKeys). Beyond that
+ * those installed or made the primary last are kept, besides the primary. The rank of a key depends on its own last decision
+ * only and the primary takes part in it, so that what is left does not depend on the order of joins; a removal in
+ * between makes room for what another order has dropped, and the next exchange brings it back.
  */
 export class KeyRing {
   readonly #cluster: string;
   readonly #entries = new Map<string, Entry>();
   #primary: Primary = { id: '', stamp: -1, node: NOBODY };
   #digest: number | null = null;
+  /** Keys in use that had no room, since `takeEvicted`. */
+  readonly #evicted = new Set<string>();
 
   constructor(cluster: string) {
     this.#cluster = cluster;
@@ -102,10 +114,11 @@ export class KeyRing {
   install(key: Uint8Array, node: string): string {
     const id = keyIdOf(key, this.#cluster);
     if (this.get(id) !== null) return id;
-    if (this.ids().length >= LIMITS.keys) {
+    const held = this.ids().length;
+    if (held >= LIMITS.keys) {
       throw new ShoalError(
         'too-many-keys',
-        `the ring holds ${LIMITS.keys} keys already: remove one that is not used any more`,
+        `the ring holds ${held} keys already, of ${LIMITS.keys} at most: remove one that is not used any more`,
       );
     }
     this.#put({ id, ...this.#next(node), removed: false, key });
@@ -115,8 +128,10 @@ export class KeyRing {
   use(id: string, node: string): void {
     this.find(id);
     if (id === this.primary) return;
-    this.#primary = { id, ...this.#next(node) };
-    this.#settle();
+    const stamp = this.#next(node);
+    this.#primary = { id, ...stamp };
+    // A decision about the key, too: it is among the last to go.
+    this.#put({ id, ...stamp, removed: false, key: this.get(id) });
   }
 
   remove(id: string, node: string): void {
@@ -145,49 +160,63 @@ export class KeyRing {
     return this.digest !== before;
   }
 
+  /** Ids that were in use and are dropped, for there were too many; once. */
+  takeEvicted(): string[] {
+    const out = [...this.#evicted].filter((id) => this.get(id) === null).sort();
+    this.#evicted.clear();
+    return out;
+  }
+
   /** Canonical: equal rings give equal bytes. Holds the keys: sealed on the network, mode 0600 on disk. */
   encode(): Uint8Array {
     const entries = [...this.#entries.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+    const short = entries.length > LONG_ENTRIES;
     const out = Buffer.alloc(HEAD_BYTES + entries.length * ENTRY_BYTES);
-    out[0] = FORMAT;
+    out[0] = short ? SHORT_FORMAT : FORMAT;
     out[1] = entries.length;
     writeStamp(out, 2, this.#primary);
     out.write(this.#primary.id, 16, 'hex');
-    entries.forEach((entry, i) => {
-      const at = HEAD_BYTES + i * ENTRY_BYTES;
+    let at = HEAD_BYTES;
+    for (const entry of entries) {
       out[at] = (entry.removed ? 1 : 0) | (entry.key === null ? 0 : 2);
       writeStamp(out, at + 1, entry);
       if (entry.key === null) out.write(entry.id, at + 15, 'hex');
       else out.set(entry.key, at + 15);
-    });
-    return Uint8Array.from(out);
+      at += short && entry.key === null ? SHORT_BYTES : ENTRY_BYTES;
+    }
+    return Uint8Array.from(out.subarray(0, at));
   }
 
   /** Written by a later version, in a format that this one does not know. */
   static isNewer(bytes: Uint8Array): boolean {
     const format = bytes[0] ?? 0;
-    return format > FORMAT && format <= MAX_FORMAT;
+    return format > SHORT_FORMAT && format <= MAX_FORMAT;
   }
 
   /** Null when these are not the bytes of a ring of this cluster, or it is larger than one may be. */
   static decode(bytes: Uint8Array, cluster: string): KeyRing | null {
     const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
     const count = data[1] ?? 0;
-    if (data[0] !== FORMAT || count === 0 || count > LIMITS.keys + LIMITS.removedKeys) return null;
-    if (data.length !== HEAD_BYTES + count * ENTRY_BYTES) return null;
+    if (data[0] !== FORMAT && data[0] !== SHORT_FORMAT) return null;
+    if (count === 0 || count > LIMITS.mergedKeys + LIMITS.removedKeys || data.length < HEAD_BYTES)
+      return null;
     const ring = new KeyRing(cluster);
     ring.#primary = { id: data.toString('hex', 16, 20), ...readStamp(data, 2) };
-    for (let at = HEAD_BYTES; at < data.length; at += ENTRY_BYTES) {
-      const flags = data[at] as number;
-      if (flags > 3 || flags === 0) return null;
-      const body = data.subarray(at + 15, at + ENTRY_BYTES);
+    let at = HEAD_BYTES;
+    for (let i = 0; i < count; i++) {
+      const flags = data[at] ?? 0;
+      const end = at + (data[0] === SHORT_FORMAT && flags === 1 ? SHORT_BYTES : ENTRY_BYTES);
+      if (flags > 3 || flags === 0 || end > data.length) return null;
+      const body = data.subarray(at + 15, end);
       const key = flags >= 2 ? Uint8Array.from(body) : null;
       const id = key === null ? body.toString('hex', 0, KEY_ID_BYTES) : keyIdOf(key, cluster);
       ring.#entries.set(id, { id, ...readStamp(data, at + 1), removed: (flags & 1) === 1, key });
+      at = end;
     }
+    if (at !== data.length) return null;
     const stamps = [...ring.#entries.values(), ring.#primary].map((e) => e.stamp);
     if (ring.get(ring.primary) === null || stamps.some((stamp) => stamp > MAX_STAMP)) return null;
-    return ring.ids().length > LIMITS.keys ? null : ring;
+    return ring.ids().length > LIMITS.mergedKeys ? null : ring;
   }
 
   #next(node: string): Stamp {
@@ -209,14 +238,15 @@ export class KeyRing {
     for (const entry of this.#entries.values()) {
       const used = !entry.removed || entry.id === this.primary;
       if (!used && entry.key !== null) this.#entries.set(entry.id, { ...entry, key: null });
-      if (entry.id !== this.primary) (used ? live : removed).push(entry);
+      (used ? live : removed).push(entry);
     }
-    for (const [list, most] of [
-      [removed, LIMITS.removedKeys],
-      [live, LIMITS.keys - 1],
-    ] as const) {
-      list.sort((a, b) => (newer(a, b) ? -1 : 1));
-      for (const entry of list.slice(most)) this.#entries.delete(entry.id);
+    for (const list of [removed, live]) list.sort((a, b) => (newer(a, b) ? -1 : 1));
+    for (const { id } of removed.slice(LIMITS.removedKeys)) this.#entries.delete(id);
+    // The primary has its rank like all others, and is kept besides when that is too low.
+    for (const { id } of live.slice(LIMITS.mergedKeys - 1)) {
+      if (id === this.primary) continue;
+      this.#entries.delete(id);
+      this.#evicted.add(id);
     }
   }
 }

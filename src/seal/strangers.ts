@@ -7,7 +7,7 @@ const LOG_MS = 10_000;
 /** Addresses of one host that are told apart; whoever uses more takes the place of nobody else. */
 const OF_ONE_HOST = 4;
 /** More than any ring holds. */
-const GARBAGE_IDS = LIMITS.keys + 1;
+const GARBAGE_IDS = LIMITS.mergedKeys + 1;
 
 interface Stranger {
   from: Address;
@@ -31,7 +31,7 @@ export class Strangers {
 
   /** The line to log, or null when it was said lately. */
   note(from: Address, ids: readonly string[], how: string, nowMs: number, trying = false): string | null {
-    const text = ids.slice(0, LIMITS.keys).join(' ');
+    const text = ids.slice(0, LIMITS.mergedKeys).join(' ');
     const key = this.#keyOf(from);
     const known = this.#seen.get(key);
     const fresh = { how, trying, understood: false, lastMs: nowMs, logged: false };
@@ -89,7 +89,7 @@ export class Strangers {
 
   #say({ from, ids, all, how, trying }: Stranger): string {
     if (all.size >= GARBAGE_IDS) {
-      return `${from} ${how} (more than ${LIMITS.keys} different keys, the last ${ids}): garbage, or many groups behind one address; find out what runs there`;
+      return `${from} ${how} (more than ${LIMITS.mergedKeys} different keys, the last ${ids}): garbage, or many groups behind one address; find out what runs there`;
     }
     if (trying) {
       return `${from} ${how} (key ${ids}): trying the other keys of the ring; if this stays, none is common: see 'shoal keys list' on both, then 'shoal keys install'`;

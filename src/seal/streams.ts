@@ -165,7 +165,7 @@ export class Streams {
       bytes[0] === SEALED &&
       bytes[1] === GREETING.hello &&
       count > 0 &&
-      count <= LIMITS.keys &&
+      count <= LIMITS.mergedKeys &&
       bytes.length === 3 + RANDOM_BYTES + count * KEY_ID_BYTES;
     if (!right) {
       this.#shared.drop(bytes[0] === 1 ? 'unsealed' : 'malformed');
@@ -197,7 +197,7 @@ export class Streams {
   #greetingBack(handle: number, stream: Stream, bytes: Uint8Array): void {
     if (bytes[0] === SEALED && bytes[1] === GREETING.noCommonKey) {
       this.counters.noCommonKey++;
-      const ids = bytes.length > LIMITS.keys * KEY_ID_BYTES + 3 ? [] : readIds(bytes, 3);
+      const ids = bytes.length > LIMITS.mergedKeys * KEY_ID_BYTES + 3 ? [] : readIds(bytes, 3);
       this.#shared.stranger(stream.peer, ids, 'has none of the keys of this ring, but others');
       const why = "it has none of this node's keys: install one that both have ('shoal keys')";
       this.#break(handle, stream, why);
