@@ -74,7 +74,7 @@ export async function eventually<T>(
   }
 }
 
-/** A program of the sandbox: its output, and how it ended. */
+/** A program of a sandbox or a test bed: its output, and how it ended. */
 export class Running {
   readonly process: ChildProcess;
   readonly ended: Promise<Ended>;
@@ -83,15 +83,10 @@ export class Running {
   readonly lines: string[] = [];
   alive = true;
 
-  constructor(
-    args: readonly string[],
-    env: Readonly<Record<string, string>>,
-    ipc: boolean,
-    [launcher = process.execPath, ...flags]: readonly string[] = [],
-  ) {
-    this.process = spawn(launcher, [...flags, PROGRAM, ...args], {
+  constructor([command = '', ...args]: readonly string[], env: NodeJS.ProcessEnv, ipc: boolean) {
+    this.process = spawn(command, args, {
       stdio: ipc ? ['ignore', 'pipe', 'pipe', 'ipc'] : ['ignore', 'pipe', 'pipe'],
-      env: cleanEnvironment(env),
+      env,
     });
     const { stdout, stderr } = this.process;
     stdout?.on('data', (chunk) => {
@@ -235,9 +230,9 @@ export class Sandbox {
     args: readonly string[],
     env: Readonly<Record<string, string>> = {},
     ipc = false,
-    launcher: readonly string[] = [],
+    launcher: readonly string[] = [process.execPath],
   ): Running {
-    const running = new Running(args, env, ipc, launcher);
+    const running = new Running([...launcher, PROGRAM, ...args], cleanEnvironment(env), ipc);
     this.#running.add(running);
     return running;
   }
@@ -270,7 +265,7 @@ export async function shoal(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Promise<Ended> {
-  return await new Running(args, env, false).ended;
+  return await new Running([process.execPath, PROGRAM, ...args], cleanEnvironment(env), false).ended;
 }
 
 /** Every agent lists exactly these alive and all digests are equal. */

@@ -7,13 +7,19 @@
  * the next bed: names begin with `sn-<pid>-`, or with SHOAL_BED_PREFIX. The admin sockets are files, so that verbs
  * and calls reach every node from outside its namespace, whatever is done to its network.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { type Ended, eventually, logRecords, PROGRAM, type Ready, TestAgent } from '../e2e/harness.ts';
+import {
+  type Ended,
+  eventually,
+  logRecords,
+  PROGRAM,
+  type Ready,
+  Running,
+  TestAgent,
+} from '../e2e/harness.ts';
 import {
   addressOf,
   checkTools,
@@ -52,53 +58,12 @@ function agentEnvironment(): NodeJS.ProcessEnv {
   return { ...Object.fromEntries(own), PATH };
 }
 
-/** A program in a namespace: what `Running` of test/e2e is without one. */
-class Inside {
-  readonly process: ChildProcess;
-  readonly ended: Promise<Ended>;
-  stdout = '';
-  stderr = '';
-  readonly lines: string[] = [];
-  alive = true;
-
-  constructor(namespace: string, args: readonly string[], ipc: boolean) {
-    // `ip netns exec` becomes the program, so the pid and the channel are the program's.
-    this.process = spawn('ip', ['netns', 'exec', namespace, ...args], {
-      stdio: ipc ? ['ignore', 'pipe', 'pipe', 'ipc'] : ['ignore', 'pipe', 'pipe'],
-      env: agentEnvironment(),
-    });
-    const { stdout, stderr } = this.process;
-    stdout?.on('data', (chunk) => {
-      this.stdout += chunk;
-    });
-    if (stdout) createInterface({ input: stdout }).on('line', (line) => this.lines.push(line));
-    stderr?.on('data', (chunk) => {
-      this.stderr += chunk;
-    });
-    this.ended = new Promise((done, fail) => {
-      this.process.once('error', fail);
-      this.process.once('close', (code, signal) => {
-        this.alive = false;
-        done({ code, signal, stdout: this.stdout, stderr: this.stderr });
-      });
-    });
-  }
-
-  get pid(): number {
-    return this.process.pid ?? 0;
-  }
-
-  kill(signal: NodeJS.Signals): void {
-    this.process.kill(signal);
-  }
-}
-
 export class Bed {
   readonly nodes: readonly string[];
   readonly dir = realpathSync(mkdtempSync(join(tmpdir(), `shoal-net-${process.pid}-`)));
   readonly prefix: string;
   readonly #lans: Lans;
-  readonly #running = new Set<Inside>();
+  readonly #running = new Set<Running>();
   readonly #onExit = (): void => this.#downNow();
 
   private constructor(prefix: string, nodes: readonly string[]) {
@@ -186,8 +151,10 @@ export class Bed {
     rmSync(this.dir, { recursive: true, force: true });
   }
 
-  #spawn(node: string, args: readonly string[], ipc: boolean): Inside {
-    const running = new Inside(`${this.prefix}${node}`, args, ipc);
+  #spawn(node: string, args: readonly string[], ipc: boolean): Running {
+    // `ip netns exec` becomes the program, so the pid and the channel are the program's.
+    const command = ['ip', 'netns', 'exec', `${this.prefix}${node}`, ...args];
+    const running = new Running(command, agentEnvironment(), ipc);
     this.#running.add(running);
     return running;
   }
