@@ -117,6 +117,26 @@ describe('the verbs that read', () => {
     expect((await ask('members')).out).not.toContain('\x1b');
   });
 
+  it('ranges says at a terminal, and nowhere else, whose do not count', async () => {
+    const other = { ...ENTRY, node: B, name: 'be', start: 100, end: 199 };
+    daemon.on('GET /v1/ranges', 200, { ranges: [ENTRY, other] });
+    daemon.on('GET /v1/members', 200, MEMBERS);
+    const { out } = await ask('ranges', { terminal: true });
+    expect(out.split('\n').map((line) => line.split(/ {2,}/))).toEqual([
+      ['NODE', 'START', 'END', 'PRIORITY', 'NOTE'],
+      ['alpha', '0', '99', '3', '-'],
+      ['be', '100', '199', '3', 'down: does not count'],
+      [''],
+    ]);
+    expect((await ask('ranges')).out).toBe('alpha  0    99   3\nbe     100  199  3\n');
+    const json = await ask('ranges --json', { terminal: true });
+    expect(JSON.parse(json.out)).toEqual({ ranges: [ENTRY, other] });
+    daemon.on('GET /v1/ranges', 200, { ranges: [ENTRY] });
+    expect((await ask('ranges', { terminal: true })).out).toBe(
+      'NODE   START  END  PRIORITY\nalpha  0      99   3\n',
+    );
+  });
+
   it('ranges prints node, start, end, priority', async () => {
     daemon.on('GET /v1/ranges', 200, { ranges: [ENTRY] });
     expect(await ask('ranges --node alpha')).toEqual({ code: 0, out: 'alpha  0  99  3\n', err: '' });

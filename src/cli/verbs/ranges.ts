@@ -1,13 +1,14 @@
-import type { RangeView } from '../../node/contract.ts';
+import type { MemberView, RangeView } from '../../node/contract.ts';
 import { EXIT } from '../errors.ts';
 import { columns } from '../layout.ts';
 import { checkNode, rangeRow } from '../ranges.ts';
-import { textOption } from '../shell.ts';
+import { type Shell, textOption } from '../shell.ts';
 import type { Verb } from '../verb.ts';
 
 export const ranges: Verb = {
   usage: 'ranges',
   summary: 'the registrations: node, start, end, priority',
+  details: 'At a terminal it also says of which nodes they do not count, as those are down or left.',
   examples: [
     ['shoal ranges', 'of every node'],
     ['shoal ranges --node board-7', 'of one'],
@@ -18,10 +19,22 @@ export const ranges: Verb = {
     const node = textOption(options, 'node');
     const query = node === undefined ? '' : `?node=${encodeURIComponent(checkNode(node, '--node'))}`;
     const answer = (await shell.client(true).call('GET', `/v1/ranges${query}`)) as { ranges: RangeView[] };
+    const isForPeople = shell.io.isTerminal && !shell.json;
+    const states = isForPeople ? await absent(shell) : new Map<string, string>();
     shell.answer(answer, () => {
-      const rows = answer.ranges.map(rangeRow);
-      return shell.io.isTerminal ? columns([['NODE', 'START', 'END', 'PRIORITY'], ...rows]) : columns(rows);
+      const rows = answer.ranges.map((range) => [...rangeRow(range), states.get(range.node) ?? '']);
+      if (!isForPeople) return columns(answer.ranges.map(rangeRow));
+      const isNoted = rows.some((row) => row.at(-1) !== '');
+      const header = ['NODE', 'START', 'END', 'PRIORITY', 'NOTE'];
+      return columns([header, ...rows].map((row) => (isNoted ? row : row.slice(0, -1))));
     });
     return EXIT.done;
   },
 };
+
+/** Members whose registrations do not count, by id, with why. */
+async function absent(shell: Shell): Promise<Map<string, string>> {
+  const { members } = (await shell.client(true).call('GET', '/v1/members')) as { members: MemberView[] };
+  const gone = members.filter(({ status }) => status === 'down' || status === 'left');
+  return new Map(gone.map(({ id, status }) => [id, `${status}: does not count`]));
+}
