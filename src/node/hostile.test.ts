@@ -309,6 +309,36 @@ describe('where nothing is sealed', () => {
     expect(a.node.strangers.counters.newcomersRefused).toBeGreaterThan(4000);
   });
 
+  it('a stranger on the host of a member, and in its name, brings no more than that, by stream and by datagram', () => {
+    const { lab, a, b, forged } = flooded();
+    lab.run(60_000);
+    const codec = new Codec('lab', b.node.id);
+    a.node.accepted(STREAM, '10.0.0.1:9' as Address, lab.nowMs);
+    const frame = (message: Message): void => a.node.frame(STREAM, codec.encode(message), lab.nowMs);
+    const record = b.node.state.members.me().record;
+    frame({ kind: KIND.hello, cluster: 'lab', record, digests: a.node.state.digests() });
+    for (let i = 0; i < 50; i++) {
+      frame({ kind: KIND.members, records: Array.from({ length: 100 }, forged), want: [] });
+      const m = { kind: KIND.probeReport, nonce: 1, answered: true, record: forged() } as const;
+      a.node.datagram(codec.encode(m), '10.0.0.1:9' as Address, false, lab.nowMs);
+    }
+    expect(a.node.memberCounts().alive).toBeLessThanOrEqual(2 + 256);
+  });
+
+  it('a member that answers where it is recorded brings many, but not a whole table at once', () => {
+    const { lab, a, b, forged } = flooded();
+    lab.run(60_000);
+    const codec = new Codec('lab', b.node.id);
+    for (let i = 0; i < 4000; i++) {
+      const m = { kind: KIND.probeReport, nonce: 1, answered: true, record: forged() } as const;
+      a.node.datagram(codec.encode(m), '10.0.0.1:1' as Address, false, lab.nowMs);
+    }
+    const { alive } = a.node.memberCounts();
+    expect(alive).toBeGreaterThan(2000);
+    expect(alive).toBeLessThanOrEqual(2 + 2048 + 256);
+    expect(a.node.warnings().join()).toMatch(/10\.0\.0\.1 brings more new members/);
+  });
+
   it('a group is taken in whole from a contact, and from a member that has been there for a while', () => {
     const { lab, a, forged } = flooded();
     for (let i = 0; i < 1000; i++) {
@@ -346,6 +376,50 @@ describe('where nothing is sealed', () => {
     }
     lab.run(8000);
     expect(a.node.state.digests()).toEqual(b.node.state.digests());
+  });
+
+  /** A process with this node's id that answers its questions and claims to be older. */
+  function usurper(lab: Lab, seat: Seat) {
+    const codec = new Codec('lab', seat.node.id);
+    const from = `10.0.0.${lab.seats.length}:1` as Address;
+    const say = (question: number, answer: number): void => {
+      const m = { kind: KIND.twin, question, answer, bootNonce: 0, incarnation: 1, ageMs: 9e9 } as const;
+      seat.node.datagram(codec.encode({ ...m, verdict: answer === 0 ? 0 : 1 }), from, false, lab.nowMs);
+    };
+    const datagram = (bytes: Uint8Array): void => {
+      const decoded = codec.decode(bytes);
+      if ('message' in decoded && decoded.message.kind === KIND.twin && decoded.message.question !== 0)
+        say(0, decoded.message.question);
+    };
+    lab.seats.push({ node: { datagram, nextWakeMs: () => Infinity } } as unknown as Seat);
+    return { from, accost: () => say(7, 0) };
+  }
+
+  it('a process that claims to be older with this node\u2019s id ends nothing after the start, however often it answers', () => {
+    const { lab, a } = flooded();
+    lab.run(30_000);
+    const { from, accost } = usurper(lab, a);
+    for (let i = 0; i < 40; i++) {
+      accost();
+      lab.run(1000);
+    }
+    expect(a.node.identity.twins.counters.found).toBeGreaterThan(10);
+    expect(a.node.yielded()).toBeNull();
+    expect(a.node.warnings().join()).toContain(`another process ran with this node's id, at ${from}`);
+    expect(a.node.warnings().join()).toContain('Nothing is sealed, so this node goes on');
+    expect(lab.ask(a, { kind: 'register', start: 1, end: 2, priority: 3 })).toHaveProperty('ok');
+  });
+
+  it('one that does so at the start, and answers again seconds later, is believed: the copy is the later one', () => {
+    const { lab, a } = flooded();
+    lab.ask(a, { kind: 'register', start: 1, end: 2, priority: 3 });
+    const { from, accost } = usurper(lab, a);
+    accost();
+    lab.run(1000);
+    expect(a.node.identity.twins.counters.found).toBe(1);
+    expect(a.node.yielded()).toBeNull();
+    lab.run(1000);
+    expect(a.node.yielded()).toEqual({ how: 'refuse', id: a.node.id, other: from });
   });
 
   it('what is said of this node from far above it is not answered', () => {

@@ -1,4 +1,4 @@
-import type { Address, NodeId, Rng } from '../base/index.ts';
+import { type Address, BoundedMap, type NodeId, type Rng } from '../base/index.ts';
 import { type MemberRecord, STATE } from '../members/index.ts';
 import type { Boot, LogLevel, NodeOptions, Yielded } from './machine.ts';
 import type { GroupState } from './state.ts';
@@ -8,6 +8,8 @@ import { type TwinOutputs, Twins } from './twin.ts';
 const PARTING_MS = 800;
 /** How long another process with this id is worth a warning after it was last heard. */
 const FOUND_MS = 60_000;
+/** Unsealed: a verdict counts that first came so soon after the start, and came again so much later, but not too late. */
+const UNSEALED = { startMs: 30_000, againMs: 1500, withinMs: 30_000, boots: 16 } as const;
 
 export interface IdentityOutputs {
   send: TwinOutputs['send'];
@@ -21,6 +23,12 @@ export interface IdentityOutputs {
 /**
  * Is this process who it says it is? Watches for another live process with its id (a cloned state directory), for signs
  * that its own state directory is an older copy (a restored backup), and decides what follows.
+ *
+ * Where nothing is sealed anybody who receives this node's questions can answer them, and claim to be older: believed at any
+ * time, two datagrams would end a daemon. So a process gives its id up only by what it hears in its first half minute, from
+ * one boot and twice, over round trips seconds apart: a copied state directory is found at its start, by the copy. Later it
+ * only warns. What is left to a forger is that half minute, and twins that meet later than that (after a partition) both go
+ * on until an operator stops one; with a key neither is so.
  */
 export class Identity {
   readonly twins: Twins;
@@ -30,6 +38,10 @@ export class Identity {
   readonly #out: IdentityOutputs;
   readonly #later = new Set<number>();
   #found: { at: Address; ms: number } | null = null;
+  #startMs = 0;
+  /** Unsealed: when another boot was first said to be older, and when it is asked once more. */
+  readonly #older = new BoundedMap<number, { at: Address; ms: number; dueMs: number }>(UNSEALED.boots);
+  #doubtedMs = -Infinity;
   #restored = false;
   #yield: { readonly what: Yielded; readonly deadlineMs: number } | null = null;
   #parted = false;
@@ -43,14 +55,20 @@ export class Identity {
       send: (to, message) => out.send(to, message),
       incarnation: () => this.#me().incarnation,
       found: (at, incarnation, nowMs) => this.#foundTwin(at, incarnation, nowMs),
-      yields: (at, _bootNonce, nowMs) => {
-        this.#giveUp(at, nowMs);
-        return true;
+      yields: (at, bootNonce, nowMs) => {
+        const sure = this.#isSure(at, bootNonce, nowMs);
+        if (sure) this.#giveUp(at, nowMs);
+        return sure;
       },
       absent: (bootNonce) => {
         if (this.#later.delete(bootNonce)) this.restored();
       },
     });
+  }
+
+  start(nowMs: number): void {
+    this.#startMs = nowMs;
+    this.twins.start(nowMs);
   }
 
   /** This process is about to end, or to become another node. */
@@ -97,11 +115,18 @@ export class Identity {
   }
 
   nextMs(): number {
-    return Math.min(this.twins.nextMs(), this.#parted ? Infinity : (this.#yield?.deadlineMs ?? Infinity));
+    let next = Math.min(this.twins.nextMs(), this.#parted ? Infinity : (this.#yield?.deadlineMs ?? Infinity));
+    for (const { dueMs } of this.#older.values()) next = Math.min(next, dueMs);
+    return next;
   }
 
   /** `silent`: nothing waits to be sent. */
   wake(silent: boolean, nowMs: number): void {
+    for (const [bootNonce, older] of this.#older.entries()) {
+      if (nowMs < older.dueMs) continue;
+      older.dueMs = Infinity;
+      this.twins.suspect(bootNonce, [older.at], nowMs, true);
+    }
     this.twins.wake(nowMs);
     if (this.#yield !== null && (silent || nowMs >= this.#yield.deadlineMs)) this.#parted = true;
   }
@@ -113,6 +138,7 @@ export class Identity {
         `another process ran with this node's id, at ${this.#found.at}: a copied state directory? The one that started later takes a new id, or ends`,
       );
     }
+    if (nowMs - this.#doubtedMs < FOUND_MS) out.push(DOUBTED);
     if (this.#restored) out.push(RESTORED);
     return out;
   }
@@ -130,6 +156,19 @@ export class Identity {
     }
     this.#found = { at, ms: nowMs };
     this.#out.reassert(incarnation, nowMs);
+  }
+
+  /** Whether it counts that this process is said to be the one that goes. */
+  #isSure(at: Address, bootNonce: number, nowMs: number): boolean {
+    if (this.#options.unsealed !== true) return true;
+    const first = this.#older.get(bootNonce);
+    const sinceMs = nowMs - (first?.ms ?? -Infinity);
+    if (sinceMs >= UNSEALED.againMs && sinceMs < UNSEALED.withinMs) return true;
+    if (sinceMs < UNSEALED.againMs) return false;
+    if (nowMs - this.#startMs < UNSEALED.startMs) {
+      this.#older.set(bootNonce, { at, ms: nowMs, dueMs: nowMs + UNSEALED.againMs });
+    } else this.#doubtedMs = nowMs;
+    return false;
   }
 
   #giveUp(other: Address, nowMs: number): void {
@@ -161,6 +200,9 @@ export class Identity {
 
 const RESTORED =
   'peers know later changes or starts of this node than its state directory does (restored from an older copy?): resumed above them';
+
+const DOUBTED =
+  "another process says that it had this node's id before this one did. Nothing is sealed, so this node goes on: if a state directory was copied, stop one of the two; else give the group a key (shoal keygen)";
 
 /** Says which member is meant when one name has several. */
 export function nameWarnings(state: GroupState): string[] {

@@ -152,7 +152,7 @@ export class NodeCore implements Inputs {
   start(nowMs: number): void {
     this.#startMs = nowMs;
     this.#voids.start(nowMs);
-    this.identity.twins.start(nowMs);
+    this.identity.start(nowMs);
     this.multicast.start(nowMs);
     this.presence.memberChanged(this.roster.me(), false, true, nowMs);
     this.comparison.antiEntropy.start(nowMs);
@@ -220,6 +220,8 @@ export class NodeCore implements Inputs {
     const { sender, message } = decoded;
     const other = this.sessions.otherEnd(stream);
     this.strangers.speaks(other?.address ?? null, sender, other?.asked === true, other?.caller === true);
+    if (other?.caller === true && message.kind === KIND.welcome)
+      this.strangers.answered(other.address, sender, nowMs);
     if (!this.sessions.received(stream, sender, message, nowMs)) {
       if (sender === this.boot.id) this.drops['own-echo']++;
       else this.#dispatch(sender, message, null, false, nowMs);
@@ -359,7 +361,7 @@ export class NodeCore implements Inputs {
         break;
       case KIND.ack:
         this.presence.confirmed(sender, m.hears, nowMs);
-        this.#acknowledged(sender, m, nowMs);
+        this.#acknowledged(sender, m, from, nowMs);
         break;
       case KIND.multicast:
         this.presence.payloadCame(sender, m, nowMs);
@@ -385,9 +387,16 @@ export class NodeCore implements Inputs {
         this.comparison.replied(sender, m, nowMs);
         break;
       default:
-        if (!this.detection.received(sender, m, nowMs)) this.drops['wrong-place']++;
+        this.#detected(sender, m, from, nowMs);
     }
     this.detection.heard(sender, m.kind, nowMs);
+  }
+
+  #detected(sender: NodeId, m: Message, from: Address | null, nowMs: number): void {
+    const { counters } = this.detection.prober;
+    const before = counters.answered;
+    if (!this.detection.received(sender, m, nowMs)) this.drops['wrong-place']++;
+    if (counters.answered > before && from !== null) this.strangers.answered(from, sender, nowMs);
   }
 
   heard(id: NodeId, nowMs: number): void {
@@ -395,9 +404,11 @@ export class NodeCore implements Inputs {
     if (member !== undefined) member.heardMs = nowMs;
   }
 
-  #acknowledged(sender: NodeId, m: AckMessage, nowMs: number): void {
+  #acknowledged(sender: NodeId, m: AckMessage, from: Address | null, nowMs: number): void {
     const rttMs = this.broadcaster.ackReceived(sender, m.id, m.needList, nowMs);
-    if (rttMs >= 0) this.state.members.get(sender)?.rtt.sample(rttMs);
+    if (rttMs < 0) return;
+    this.state.members.get(sender)?.rtt.sample(rttMs);
+    if (from !== null) this.strangers.answered(from, sender, nowMs);
   }
 
   // --- Commands. ---

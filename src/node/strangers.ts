@@ -21,8 +21,9 @@ const DATAGRAMS = {
 };
 /** New members that one host may bring, itself included, while it is none that answered this node for a while. */
 const NEWCOMERS = { perSecond: 4, burst: 256, unproven: 256 } as const;
-/** A member that was alive for so long, and answered, may bring as many as it knows. */
+/** A member that was alive for so long, and answered from where it speaks, may bring as many as a group has, but not all at once. */
 const ESTABLISHED_MS = 30_000;
+const BROUGHT = { perSecond: 8, burst: 2048 } as const;
 /** One that went without an answer makes room for another after this long: a host brings so many more in that time. */
 const GONE_MS = 60 * 60_000;
 /** Between two looks at which of a host's newcomers have answered meanwhile; a refusal is shown for the other. */
@@ -36,6 +37,8 @@ export const INCARNATIONS = { jump: 2 ** 20, first: 2 ** 40 } as const;
 
 interface Source {
   readonly bucket: TokenBucket;
+  /** Of its established members. */
+  readonly brought: TokenBucket;
   /** Brought by it, and never heard to answer this node. */
   readonly unproven: Set<NodeId>;
   lookMs: number;
@@ -54,7 +57,8 @@ interface Speaker {
 /**
  * Where nothing is sealed anybody can send datagrams, and invent members. What strangers may cost is bounded here: so
  * many datagrams looked at in a second, so many new members from one host, of which none is ever taken out for another.
- * Whoever answers as a member would for half a minute is believed, as everything is without a key.
+ * Whoever answers as a member would for half a minute, at an address of its record, is believed more; its name alone is
+ * nothing, for anybody can write it. Without a key no more can be had.
  */
 export class Strangers {
   readonly counters = { newcomersRefused: 0, jumpsRefused: 0 };
@@ -63,6 +67,8 @@ export class Strangers {
   readonly #datagrams = new SourceLimits(DATAGRAMS);
   /** Addresses that members spoke from. */
   readonly #known = new BoundedMap<Address, NodeId>(LIMITS.members);
+  /** Since when a member answers questions sent to this address, by id and address. */
+  readonly #provenMs = new BoundedMap<string, number>(LIMITS.members);
   readonly #sources = new BoundedMap<string, Source>(LIMITS.strangerHosts);
   #speaker: Speaker | null = null;
   #refused: { host: string; atMs: number } | null = null;
@@ -87,6 +93,13 @@ export class Strangers {
   /** A member spoke from there. */
   heard(from: Address, id: NodeId): void {
     if (this.#limited && !this.#known.has(from)) this.#known.set(from, id);
+  }
+
+  /** A member answered, from there, what it could know only from a question sent there. */
+  answered(from: Address, id: NodeId, nowMs: number): void {
+    const key = `${id} ${from}`;
+    if (!this.#limited || this.#provenMs.has(key)) return;
+    if (this.#members.get(id)?.record.addresses.includes(from) === true) this.#provenMs.set(key, nowMs);
   }
 
   /** What is taken in from now until `silence` comes from this peer. */
@@ -117,8 +130,9 @@ export class Strangers {
     const speaker = this.#speaker;
     if (speaker === null || speaker.asked || this.#members.get(id) !== undefined) return true;
     // Refused for want of room below, and not to be remembered.
-    if (this.#members.size >= LIMITS.members || this.#isEstablished(speaker, nowMs)) return true;
+    if (this.#members.size >= LIMITS.members) return true;
     const source = this.#sourceOf(hostOf(speaker.address));
+    if (this.#isEstablished(speaker, nowMs) && source.brought.take(nowMs)) return true;
     if (source.unproven.size >= NEWCOMERS.unproven) this.#look(source, nowMs);
     if (source.unproven.size < NEWCOMERS.unproven && source.bucket.take(nowMs)) {
       source.unproven.add(id);
@@ -138,20 +152,20 @@ export class Strangers {
     ];
   }
 
+  /** The sender's id alone says nothing, nor does its host: on loopback all share one. */
   #isEstablished({ address, peer }: Speaker, nowMs: number): boolean {
-    const host = hostOf(address);
     const member = this.#members.get(peer);
-    if (member === undefined || member.record.state > STATE.suspect || member.srttMs < 0) return false;
-    return (
-      nowMs - member.stateMs >= ESTABLISHED_MS && member.record.addresses.some((a) => hostOf(a) === host)
-    );
+    if (member === undefined || member.record.state > STATE.suspect) return false;
+    const sinceMs = Math.max(member.stateMs, this.#provenMs.get(`${peer} ${address}`) ?? Infinity);
+    return nowMs - sinceMs >= ESTABLISHED_MS && member.record.addresses.includes(address);
   }
 
   #sourceOf(host: string): Source {
     let source = this.#sources.get(host);
     if (source === undefined) {
       const bucket = new TokenBucket(NEWCOMERS.perSecond, NEWCOMERS.burst);
-      source = { bucket, unproven: new Set(), lookMs: -Infinity };
+      const brought = new TokenBucket(BROUGHT.perSecond, BROUGHT.burst);
+      source = { bucket, brought, unproven: new Set(), lookMs: -Infinity };
       this.#sources.set(host, source);
     }
     return source;
