@@ -84,8 +84,8 @@ export const LIMITS = {
   sealedProofs: 512,
   /** Datagrams held for one of them. */
   heldDatagrams: 8,
-  /** Sealed streams that called and have not proved to hold a key; one more ends the oldest. Well under `streams`. */
-  unprovenStreams: 64,
+  /** Streams that called and have not proved to hold a key (unsealed: sent a frame); one more ends an older one. */
+  unprovenStreams: 128,
   /** Senders whose key is in no ring of ours that are remembered for the warnings. */
   keyStrangers: 16,
   /** Probes run for other members at once. One more is not answered, which its asker takes for a sign of trouble. */
@@ -96,6 +96,11 @@ export const LIMITS = {
   strangerHosts: 1024,
   /** Streams open at once that one host opened: a quarter, so that a stranger cannot take them all. */
   streamsPerHost: 64,
+  /** Of `streams`, kept for this node's own calls, and for calls from hosts where members live. */
+  ownStreams: 64,
+  memberStreams: 64,
+  /** Sockets of closed streams that still send what waits; one more cuts the oldest off. */
+  lingeringStreams: 64,
   /** Events that wait for one event script; of more, the oldest are dropped, counted, and the script is told. */
   hookQueue: 256,
   /** Of what one run of an event script writes, the log gets this much. */

@@ -22,6 +22,8 @@ export class NetworkCounters {
   streamsRefused = 0;
   /** More from one host than LIMITS.streamsPerHost. */
   streamsOfOneHost = 0;
+  /** Ended because they proved nothing: in time, or before another caller needed the place. */
+  streamsUnproven = 0;
   /** Closed because the peer read too slowly, and because it announced too long a frame. */
   streamsTooSlow = 0;
   framesTooLong = 0;

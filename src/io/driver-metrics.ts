@@ -47,6 +47,7 @@ function networkMetrics(n: NetworkCounters): MetricFamily[] {
     'unresolved-name': n.unresolved,
     'too-many-streams': n.streamsRefused,
     'too-many-streams-of-one-host': n.streamsOfOneHost,
+    'unproven-stream': n.streamsUnproven,
     'too-slow-a-reader': n.streamsTooSlow,
     'too-long-a-frame': n.framesTooLong,
   };

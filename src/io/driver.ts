@@ -24,6 +24,7 @@ import { type Attached, type DriverOptions, idInUse, nodeOptionsOf } from './dri
 import { randomU32 } from './entropy.ts';
 import { EventLog } from './events.ts';
 import { isWildcard } from './interfaces.ts';
+import { KnownHosts } from './known-hosts.ts';
 import type { Log } from './log.ts';
 import { type Network, type NetworkSink, openNetwork } from './network.ts';
 import { laterTransport, type Seal } from './sealing.ts';
@@ -110,7 +111,9 @@ export class Driver implements NodeApi {
   async #open(boot: StateBoot, bind: Address, contacts: readonly Address[]): Promise<void> {
     const { multicast, log } = this.#options;
     const sink = await this.#sealed(boot);
-    this.#network = await openNetwork({ bind, multicast, log, nowMs: monotonicMs }, sink);
+    const known = new KnownHosts(() => this.#livePeers(), monotonicMs);
+    const isMember = (ip: string): boolean => known.has(ip);
+    this.#network = await openNetwork({ bind, multicast, log, nowMs: monotonicMs, isMember }, sink);
     this.#compose(boot, this.#network, contacts);
     this.#running = true;
     this.#input((node, nowMs) => node.start(nowMs));

@@ -4,7 +4,7 @@ import { type Address, LIMITS, splitAddress } from '../base/index.ts';
 import { externalAddresses } from './interfaces.ts';
 import { type Log, silentLog } from './log.ts';
 import { type Network, openNetwork } from './network.ts';
-import type { StreamTimeouts } from './tcp.ts';
+import type { StreamOptions, StreamSink } from './tcp.ts';
 import { type End, networkSuite, recordingSink } from './testing/network-suite.ts';
 import { until } from './testing/poll.ts';
 
@@ -19,8 +19,8 @@ async function make(
     group?: string;
     interface?: string | null;
     log?: Log;
-    timeouts?: StreamTimeouts;
-  } = {},
+    sink?: Partial<StreamSink>;
+  } & StreamOptions = {},
 ): Promise<End> {
   const seen: string[] = [];
   const network = await openNetwork(
@@ -30,8 +30,9 @@ async function make(
       log: over.log ?? silentLog,
       nowMs: () => performance.now(),
       ...(over.timeouts && { timeouts: over.timeouts }),
+      ...(over.bounds && { bounds: over.bounds }),
     },
-    recordingSink(seen),
+    { ...recordingSink(seen), ...over.sink },
   );
   open.push(network);
   return { network, seen };
@@ -164,35 +165,95 @@ describe('network on sockets', () => {
     expect(a.seen[1]).toBe(`closed -1 a frame of more than ${LIMITS.frameBytes} bytes was announced`);
   });
 
-  it('refuses streams beyond the bound and takes new ones when some are closed', async () => {
-    const a = await make();
-    for (let i = 0; i < LIMITS.streams; i++) dial(a.network, 1 + Math.floor(i / LIMITS.streamsPerHost));
-    await until('full', () => a.seen.length === LIMITS.streams);
-    const extra = dial(a.network, 99);
-    await until('refused', () => extra.destroyed || extra.closed);
-    expect(a.network.counters.streamsRefused).toBe(1);
-    a.network.connect(1, a.network.address);
-    await until('no outgoing one either', () => a.seen.at(-1)?.startsWith('closed 1') === true);
-    expect(a.seen.at(-1)).toBe(`closed 1 ${LIMITS.streams} streams are open already`);
-    raw[0]?.destroy();
-    await until('closed', () => a.seen.at(-1)?.startsWith('closed -1') === true);
-    dial(a.network);
-    await until('accepted', () => a.seen.at(-1) === `accepted -${LIMITS.streams + 1}`);
-  });
+  const TIMES = { connectMs: 3000, idleMs: 15_000, unprovenMs: 60_000 };
+  /** A whole frame: without a seal, that is the proof. */
+  const FRAME = Buffer.from([0, 0, 0, 1, 0x78]);
+  const accepted = ({ seen }: End): number => seen.filter((line) => line.startsWith('accepted')).length;
+  const framed = ({ seen }: End): number => seen.filter((line) => line.startsWith('frame')).length;
 
-  it('refuses more streams from one host than its share, and takes those of others', async () => {
-    const a = await make();
-    for (let i = 0; i < LIMITS.streamsPerHost; i++) dial(a.network);
-    await until('its share', () => a.seen.length === LIMITS.streamsPerHost);
+  it('refuses streams beyond the bound and takes new ones when some are closed; its own calls have places left', async () => {
+    const bounds = { ...LIMITS, streams: 12, ownStreams: 2, memberStreams: 0 };
+    const [a, b] = [await make({ bounds }), await make()];
+    for (let i = 0; i < 10; i++) dial(a.network).write(FRAME);
+    await until('full', () => framed(a) === 10);
     const extra = dial(a.network);
     await until('refused', () => extra.destroyed || extra.closed);
-    expect(a.network.counters).toMatchObject({ streamsOfOneHost: 1, streamsRefused: 0 });
-    dial(a.network, 2);
-    await until('another host', () => a.seen.length === LIMITS.streamsPerHost + 1);
+    expect(a.network.counters.streamsRefused).toBe(1);
+    for (const call of [1, 2, 3]) a.network.connect(call, b.network.address);
+    await until('two outgoing ones', () => a.seen.filter((line) => line.startsWith('opened')).length === 2);
+    expect(a.seen).toContain('closed 3 12 streams are open already');
     raw[0]?.destroy();
-    await until('closed', () => a.seen.at(-1)?.startsWith('closed -1') === true);
+    await until('closed', () => a.seen.some((line) => line.startsWith('closed -')));
+    dial(a.network);
+    await until('accepted', () => a.seen.at(-1) === 'accepted -11');
+  });
+
+  it('refuses more streams from one host than its share, loopback being one host, when all have proved themselves', async () => {
+    const a = await make({ bounds: { ...LIMITS, streamsPerHost: 8 } });
+    for (let i = 0; i < 8; i++) dial(a.network, 1 + (i % 4)).write(FRAME);
+    await until('its share', () => framed(a) === 8);
+    const extra = dial(a.network, 9);
+    await until('refused', () => extra.destroyed || extra.closed);
+    expect(a.network.counters).toMatchObject({ streamsOfOneHost: 1, streamsRefused: 0 });
+    raw[0]?.destroy();
+    await until('closed', () => a.seen.at(-1)?.startsWith('closed -') === true);
     dial(a.network);
     await until('accepted', () => a.seen.at(-1)?.startsWith('accepted') === true);
+  });
+
+  it('is not shut by a stranger who opens streams, proves nothing and never ends its side: a newcomer finds room', async () => {
+    const a = await make({ timeouts: TIMES });
+    for (let i = 0; i < 3 * LIMITS.streamsPerHost; i++) dial(a.network, 1 + (i % 4)).allowHalfOpen = true;
+    await until('all seen', () => accepted(a) === 3 * LIMITS.streamsPerHost);
+    const b = await make();
+    b.network.connect(1, a.network.address);
+    b.network.write(1, Buffer.from('let me in'));
+    await until('heard', () => a.seen.some((line) => line.endsWith(' let me in')));
+    for (let i = 0; i < 2 * LIMITS.streamsPerHost; i++) dial(a.network, 1 + (i % 4)).allowHalfOpen = true;
+    await until('all seen', () => accepted(a) === 5 * LIMITS.streamsPerHost + 1);
+    b.network.write(1, Buffer.from('and again'));
+    await until('it stays', () => a.seen.some((line) => line.endsWith(' and again')));
+    expect(a.network.counters).toMatchObject({ streamsRefused: 0, streamsOfOneHost: 0 });
+    expect(a.network.counters.streamsUnproven).toBe(4 * LIMITS.streamsPerHost + 1);
+    expect(b.seen).toEqual(['opened 1']);
+  });
+
+  it('cuts a caller that has not proved itself in time, whatever trickles in', async () => {
+    const timeouts = { connectMs: 3000, idleMs: 15_000, unprovenMs: 300 };
+    const a = await make({ timeouts, sink: { proven: () => false } });
+    const socket = dial(a.network);
+    const trickle = setInterval(() => socket.write(FRAME), 20);
+    await until('cut', () => socket.destroyed).finally(() => clearInterval(trickle));
+    expect(framed(a)).toBeGreaterThan(0);
+    expect(a.seen.at(-1)).toBe('closed -1 it proved nothing in 0.3 s');
+  });
+
+  it('lets who proved nothing read why it is closed, without waiting for its end, and counts no place for who lingers', async () => {
+    const bounds = { ...LIMITS, streams: 2, ownStreams: 0, memberStreams: 0 };
+    const [a, b] = [await make({ bounds, sink: { proven: () => false } }), await make({ bounds })];
+    const unproven = dial(a.network);
+    unproven.allowHalfOpen = true;
+    const got: Buffer[] = [];
+    unproven.on('data', (chunk) => got.push(chunk));
+    unproven.write(FRAME);
+    await until('heard', () => framed(a) === 1);
+    a.network.write(-1, Buffer.from('why'));
+    a.network.close(-1);
+    await until('told', () => unproven.readableEnded);
+    expect(Buffer.concat(got).toString('latin1')).toContain('why');
+    // Those that proved themselves linger, for they never end their side; two more find room all the same.
+    for (let i = 0; i < 2; i++) {
+      const socket = dial(b.network);
+      socket.allowHalfOpen = true;
+      socket.write(FRAME);
+    }
+    await until('both', () => framed(b) === 2);
+    for (const call of [-1, -2]) {
+      b.network.write(call, Buffer.from('bye'));
+      b.network.close(call);
+    }
+    for (let i = 0; i < 2; i++) dial(b.network).write(FRAME);
+    await until('two more', () => framed(b) === 4);
   });
 
   it('has the place of a caller back at once when it closes on one that was never answered', async () => {
@@ -213,7 +274,7 @@ describe('network on sockets', () => {
   });
 
   it('closes a stream on which nothing happens, on both sides, and says so', async () => {
-    const timeouts = { connectMs: 3000, idleMs: 50 };
+    const timeouts = { ...TIMES, idleMs: 50 };
     const [a, b] = [await make({ timeouts }), await make()];
     b.network.connect(1, a.network.address);
     await until('closed', () => a.seen.length === 2 && b.seen.length === 2);
@@ -222,7 +283,7 @@ describe('network on sockets', () => {
   });
 
   it('gives up a name that is not resolved, or not in time', async () => {
-    const a = await make({ timeouts: { connectMs: 1, idleMs: 15_000 } });
+    const a = await make({ timeouts: { ...TIMES, connectMs: 1 } });
     a.network.connect(1, 'no.such.host.invalid:1' as Address);
     await until('closed', () => a.seen.length === 1);
     expect(a.seen[0]).toMatch(

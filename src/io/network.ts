@@ -12,14 +12,14 @@ import { NetworkCounters } from './counters.ts';
 import { checkInterface, isWildcard } from './interfaces.ts';
 import type { Log } from './log.ts';
 import { Multicast } from './multicast.ts';
-import { STREAM_TIMEOUTS, type StreamSink, type StreamTimeouts, TcpEndpoint } from './tcp.ts';
+import { type StreamOptions, type StreamSink, TcpEndpoint } from './tcp.ts';
 import { bindUdp, UdpEndpoint } from './udp.ts';
 
 export interface NetworkSink extends StreamSink {
   datagram(bytes: Uint8Array, from: Address, viaMulticast: boolean): void;
 }
 
-export interface NetworkOptions {
+export interface NetworkOptions extends StreamOptions {
   /** Port 0: one that is free for datagrams and streams alike. */
   readonly bind: Address;
   readonly multicast: {
@@ -29,7 +29,6 @@ export interface NetworkOptions {
   } | null;
   readonly log: Log;
   readonly nowMs: () => number;
-  readonly timeouts?: StreamTimeouts;
 }
 
 /**
@@ -71,7 +70,7 @@ export async function openNetwork(options: NetworkOptions, sink: NetworkSink): P
     (bytes, from) => sink.datagram(bytes, from, false),
     () => multicast?.suspect(),
   );
-  const tcp = new TcpEndpoint(server, host, counters, sink, options.timeouts ?? STREAM_TIMEOUTS);
+  const tcp = new TcpEndpoint(server, host, counters, sink, options);
   try {
     multicast = await openMulticast(options, host, udp, counters, sink);
   } catch (error) {

@@ -1,6 +1,7 @@
 import { lookup } from 'node:dns';
 import { connect, isIPv4, type Server, type Socket } from 'node:net';
 import { type Address, joinAddress, LIMITS, splitAddress, systemReason } from '../base/index.ts';
+import { Callers, type StreamBounds } from './callers.ts';
 import type { NetworkCounters } from './counters.ts';
 import { FrameReader } from './frame-reader.ts';
 import { isWildcard } from './interfaces.ts';
@@ -13,6 +14,8 @@ export interface StreamSink {
   closed(stream: number, reason: string): void;
   /** Longest frame taken from this stream now; absent: LIMITS.frameBytes. */
   frameLimit?(stream: number): number;
+  /** Whether a caller has shown that it belongs here; absent: with its first frame. */
+  proven?(stream: number): boolean;
 }
 
 export interface StreamTimeouts {
@@ -20,9 +23,18 @@ export interface StreamTimeouts {
   readonly connectMs: number;
   /** Without a byte either way. */
   readonly idleMs: number;
+  /** For a caller to prove itself, whatever trickles in meanwhile. */
+  readonly unprovenMs: number;
 }
 
-export const STREAM_TIMEOUTS: StreamTimeouts = { connectMs: 3_000, idleMs: 15_000 };
+export const STREAM_TIMEOUTS: StreamTimeouts = { connectMs: 3_000, idleMs: 15_000, unprovenMs: 5_000 };
+export interface StreamOptions {
+  readonly timeouts?: StreamTimeouts;
+  readonly bounds?: StreamBounds;
+  /** Whether a member lives at this IP address. */
+  readonly isMember?: (ip: string) => boolean;
+}
+
 /** How long a closing stream may take to send what waits and to hear the other side's end. */
 const LINGER_MS = 3_000;
 
@@ -47,10 +59,12 @@ export class TcpEndpoint {
   readonly #sink: StreamSink;
   readonly #timeouts: StreamTimeouts;
   readonly #streams = new Map<number, Stream>();
-  /** Sockets, those that linger after our close included. */
+  readonly #callers: Callers;
+  /** All sockets, those that linger after our close included: a place is held by a stream, not by its socket. */
   readonly #sockets = new Set<Socket>();
-  /** How many of them one host opened. */
-  readonly #callers = new Map<string, number>();
+  /** The oldest first. */
+  readonly #lingering = new Set<Socket>();
+  readonly #streamBound: number;
   #lastAccepted = 0;
   #closed = false;
 
@@ -59,13 +73,15 @@ export class TcpEndpoint {
     bindHost: string,
     counters: NetworkCounters,
     sink: StreamSink,
-    timeouts: StreamTimeouts,
+    { timeouts = STREAM_TIMEOUTS, bounds = LIMITS, isMember = () => false }: StreamOptions,
   ) {
     this.#server = server;
     this.#bindHost = bindHost;
     this.#counters = counters;
     this.#sink = sink;
     this.#timeouts = timeouts;
+    this.#streamBound = bounds.streams;
+    this.#callers = new Callers(isMember, bounds);
     server.on('error', () => {}); // EMFILE and the like: the connection is lost, the server goes on
     server.on('connection', (socket) => this.#accept(socket));
   }
@@ -81,13 +97,13 @@ export class TcpEndpoint {
       unanswered: false,
     };
     const parts = splitAddress(to);
-    const full = this.#sockets.size >= LIMITS.streams || this.#streams.size >= LIMITS.streams;
+    const full = this.#streams.size >= this.#streamBound;
     this.#streams.set(handle, stream);
     if (parts === null || parts.host === '' || parts.port === 0) {
       setImmediate(() => this.#gone(stream, `'${to}' is not an address`));
     } else if (full) {
       this.#counters.streamsRefused++;
-      setImmediate(() => this.#gone(stream, `${LIMITS.streams} streams are open already`));
+      setImmediate(() => this.#gone(stream, `${this.#streamBound} streams are open already`));
     } else {
       this.#resolve(stream, parts.host, parts.port);
     }
@@ -180,19 +196,20 @@ export class TcpEndpoint {
 
   #accept(socket: Socket): void {
     const { remoteAddress, remotePort } = socket;
-    if (this.#closed || remoteAddress === undefined || this.#sockets.size >= LIMITS.streams) {
-      this.#counters.streamsRefused++;
+    if (this.#closed || remoteAddress === undefined) {
       refuse(socket);
       return;
     }
-    const calls = this.#callers.get(remoteAddress) ?? 0;
-    if (calls >= LIMITS.streamsPerHost) {
-      this.#counters.streamsOfOneHost++;
+    const ip = unmapped(remoteAddress);
+    const { refused, victim } = this.#callers.room(ip);
+    if (refused !== null) {
+      if (refused === 'host') this.#counters.streamsOfOneHost++;
+      else this.#counters.streamsRefused++;
       refuse(socket);
       return;
     }
-    this.#callers.set(remoteAddress, calls + 1);
-    socket.once('close', () => this.#hungUp(remoteAddress));
+    const giving = victim === null ? undefined : this.#streams.get(victim);
+    if (giving !== undefined) this.#cut(giving, 'it proved nothing and another caller needed its place');
     const stream: Stream = {
       handle: --this.#lastAccepted,
       socket,
@@ -204,14 +221,22 @@ export class TcpEndpoint {
     };
     this.#counters.streamsIn++;
     this.#streams.set(stream.handle, stream);
+    this.#callers.add(stream.handle, ip);
     this.#adopt(stream, socket);
-    this.#sink.accepted(stream.handle, joinAddress(unmapped(remoteAddress), remotePort ?? 0));
+    const { unprovenMs } = this.#timeouts;
+    const deadline = setTimeout(() => {
+      if (this.#callers.isUnproven(stream.handle))
+        this.#cut(stream, `it proved nothing in ${unprovenMs / 1000} s`);
+    }, unprovenMs);
+    socket.once('close', () => clearTimeout(deadline));
+    this.#sink.accepted(stream.handle, joinAddress(ip, remotePort ?? 0));
   }
 
-  #hungUp(host: string): void {
-    const calls = (this.#callers.get(host) ?? 1) - 1;
-    if (calls === 0) this.#callers.delete(host);
-    else this.#callers.set(host, calls);
+  /** At once: who has proved nothing has nothing to wait for. */
+  #cut(stream: Stream, reason: string): void {
+    this.#counters.streamsUnproven++;
+    stream.socket?.resetAndDestroy();
+    this.#gone(stream, reason);
   }
 
   #adopt(stream: Stream, socket: Socket): void {
@@ -231,7 +256,10 @@ export class TcpEndpoint {
       this.#counters.streamBytesIn += chunk.length;
       if (stream.closing) return;
       const sound = reader.push(chunk, (frame) => {
-        if (!stream.closing) this.#sink.frame(stream.handle, frame);
+        if (stream.closing) return;
+        this.#sink.frame(stream.handle, frame);
+        if (!this.#callers.isUnproven(stream.handle)) return;
+        if (this.#sink.proven?.(stream.handle) ?? true) this.#callers.proved(stream.handle);
       });
       if (sound) return;
       this.#counters.framesTooLong++;
@@ -245,26 +273,46 @@ export class TcpEndpoint {
   }
 
   #end(stream: Stream, socket: Socket): void {
-    this.#streams.delete(stream.handle);
+    const unproven = this.#callers.isUnproven(stream.handle);
+    this.#forget(stream);
     if (stream.unanswered) {
       // Nothing waits to be sent; who only holds a place must not hold it for longer.
-      socket.destroy();
+      if (unproven) socket.resetAndDestroy();
+      else socket.destroy();
+      return;
+    }
+    if (unproven) {
+      // It may read why (no common key), but its own end is not waited for.
+      socket.destroySoon();
       return;
     }
     socket.end();
+    this.#lingering.add(socket);
+    if (this.#lingering.size > LIMITS.lingeringStreams) {
+      const [oldest] = this.#lingering as Iterable<Socket>;
+      oldest?.destroy();
+    }
     const timer = setTimeout(() => socket.destroy(), LINGER_MS);
-    socket.once('close', () => clearTimeout(timer));
+    socket.once('close', () => {
+      clearTimeout(timer);
+      this.#lingering.delete(socket);
+    });
+  }
+
+  #forget(stream: Stream): void {
+    this.#streams.delete(stream.handle);
+    this.#callers.remove(stream.handle);
   }
 
   /** Tells the machine, unless it closed the stream itself. */
   #gone(stream: Stream, reason: string): void {
     if (this.#streams.get(stream.handle) !== stream) return;
-    this.#streams.delete(stream.handle);
+    this.#forget(stream);
     if (!stream.closing) this.#sink.closed(stream.handle, reason);
   }
 }
 
 function refuse(socket: Socket): void {
   socket.on('error', () => {});
-  socket.destroy();
+  socket.resetAndDestroy();
 }

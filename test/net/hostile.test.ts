@@ -190,7 +190,7 @@ describe.skipIf(!canRun())('garbage at the gossip port, from inside the LAN', ()
   test('streams that announce too much, stall, or say garbage, and more of them than fit, change nothing', async () => {
     const a1 = named(agents, 'a1');
     await underAttack({ datagrams: ['00'], streams: streams(a2Id()), idleStreams: 300 });
-    const refused = 'shoal_socket_dropped_total{reason="too-many-streams-of-one-host"}';
+    const refused = 'shoal_socket_dropped_total{reason="unproven-stream"}';
     expect((await metrics(a1)).get(refused)).toBeGreaterThan(100);
   });
 
