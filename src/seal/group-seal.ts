@@ -25,6 +25,8 @@ export interface Receiver {
   frame(stream: number, bytes: Uint8Array): void;
   closed(stream: number, reason: string): void;
   frameLimit?(stream: number): number;
+  /** Whether the peer of a stream has shown that it holds a key. */
+  proven?(stream: number): boolean;
 }
 
 export interface SealParts {
@@ -70,10 +72,10 @@ export class GroupSeal implements Shared {
   readonly #parts: SealParts;
   readonly #strangers = new Strangers();
   readonly #fileKeys: readonly string[];
-
-  /** @throws ShoalError `bad-key-file` when there is no key at all, `state-newer` when a later version saved the ring. */
   /** Keys that had no room where rings were joined. */
   #evicted: readonly string[] = [];
+
+  /** @throws ShoalError `bad-key-file` when there is no key at all, `state-newer` when a later version saved the ring. */
   constructor(parts: SealParts) {
     if (parts.saved !== null && KeyRing.isNewer(parts.saved)) {
       throw new ShoalError(
@@ -151,8 +153,6 @@ export class GroupSeal implements Shared {
 
   warnings(): string[] {
     const out = this.#strangers.warnings(this.nowMs());
-    for (const id of this.#fileKeys) {
-      if (this.ring.isRemoved(id)) {
     const held = this.ring.ids().length;
     if (held > LIMITS.keys) {
       out.push(
@@ -161,6 +161,8 @@ export class GroupSeal implements Shared {
     }
     const evicted = this.#evicted.filter((id) => this.ring.get(id) === null);
     if (evicted.length > 0) out.push(droppedKeys(evicted));
+    for (const id of this.#fileKeys) {
+      if (this.ring.isRemoved(id)) {
         out.push(`key ${id} of the key file was removed from the ring: put the primary key in its place`);
       }
     }
@@ -202,13 +204,13 @@ export class GroupSeal implements Shared {
 
   #changed(how: string): void {
     this.counters.ringChanges++;
-    this.datagrams.ringChanged();
-    this.streams.ringChanged();
     const evicted = this.ring.takeEvicted();
     if (evicted.length > 0) {
       this.#evicted = [...new Set([...evicted, ...this.#evicted])].slice(0, LIMITS.mergedKeys);
       this.#parts.log('warn', droppedKeys(evicted));
     }
+    this.datagrams.ringChanged();
+    this.streams.ringChanged();
     this.uses.forget(this.ring);
     this.#strangers.forget((id) => this.ring.get(id) !== null);
     this.#parts.save(this.ring.encode());
@@ -237,10 +239,12 @@ export class GroupSeal implements Shared {
     return {
       datagram: (bytes, from, via) => this.datagrams.received(bytes, from, via),
       accepted: (stream, from) => this.streams.acceptedBelow(stream, from),
-      opened: () => {}, // Told when the keys are agreed on.
+      // The machine is told when the keys are agreed on.
+      opened: (stream) => this.streams.openedBelow(stream),
       frame: (stream, bytes) => this.streams.frameBelow(stream, bytes),
       closed: (stream, reason) => this.streams.closedBelow(stream, reason),
       frameLimit: (stream) => this.streams.frameLimit(stream),
+      proven: (stream) => this.streams.proven(stream),
     };
   }
 }

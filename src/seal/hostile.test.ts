@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { type Address, LIMITS } from '../base/index.ts';
+import type { Address } from '../base/index.ts';
 import { readHeader } from './envelope.ts';
+import { FRESH_MS } from './freshness.ts';
 import { keyIdOf } from './key.ts';
 import { Bench, key, keyText, type Peer, type Sent } from './testing/bench.ts';
 
@@ -211,7 +212,7 @@ describe('who plays recordings', () => {
 });
 
 describe('streams of strangers', () => {
-  it('that prove nothing do not stay open beyond a bound, and members are served meanwhile', () => {
+  it('are told apart from those that hold a key, leave nothing behind, and members are served meanwhile', () => {
     const { bench, peers } = group(2);
     const [a, b] = peers as [Peer, Peer];
     a.seal.outgoing.connect(1, b.address);
@@ -222,8 +223,11 @@ describe('streams of strangers', () => {
       b.seal.incoming.accepted(-1000 - i, ATTACKER);
       // Half of them go on as far as one can without a key.
       if (i % 2 === 0) b.seal.incoming.frame(-1000 - i, hello.bytes);
+      expect(b.seal.incoming.proven?.(-1000 - i)).toBe(false);
+      b.seal.incoming.closed(-1000 - i, 'it proved nothing');
     }
-    expect(b.seal.streams.open).toBe(LIMITS.unprovenStreams + 1);
+    expect(b.seal.streams.open).toBe(1);
+    expect(b.seal.incoming.proven?.(-1)).toBe(true);
     a.seal.outgoing.write(1, Buffer.from('two'));
     a.seal.outgoing.connect(2, b.address);
     a.seal.outgoing.write(2, Buffer.from('three'));
@@ -231,6 +235,74 @@ describe('streams of strangers', () => {
     expect(b.streams.filter((line) => line.startsWith('frame'))).toEqual([
       ...['frame -1 one', 'frame -1 two', 'frame -2 three'],
     ]);
+  });
+
+  it('vouch for nobody when the first sealed frame was kept back, and for nothing older than four seconds', () => {
+    const cases = [
+      { keptMs: 3_600_000, streams: [] },
+      { keptMs: FRESH_MS + 1, streams: [] },
+      { keptMs: FRESH_MS - 1, streams: ['accepted -1'] },
+      { keptMs: 0, streams: ['accepted -1'] },
+    ];
+    for (const { keptMs, streams } of cases) {
+      const bench = new Bench();
+      const [a, b] = [bench.add(), bench.add()];
+      const frames: Uint8Array[] = [];
+      bench.write = (_from, _handle, bytes) => void frames.push(bytes);
+      a.seal.outgoing.connect(1, b.address);
+      b.seal.incoming.accepted(-1, a.address);
+      a.seal.incoming.opened(1);
+      b.seal.incoming.frame(-1, frames.shift() as Uint8Array);
+      a.seal.incoming.frame(1, frames.shift() as Uint8Array);
+      const introduction = frames.at(-1) as Uint8Array;
+      // The man in the middle keeps it, and what a says to others meanwhile, and until four seconds after.
+      bench.lose = () => true;
+      const from = bench.nowMs;
+      const said: { sent: Sent; atMs: number }[] = [];
+      const say = (): void => {
+        a.seal.outgoing.send(ATTACKER, Buffer.from(`${bench.nowMs}`));
+        said.push({ sent: bench.recorded.at(-1) as Sent, atMs: bench.nowMs });
+      };
+      const stepMs = Math.max(keptMs / 60, 1);
+      while (bench.nowMs + stepMs < from + keptMs) {
+        bench.nowMs += stepMs;
+        say();
+      }
+      bench.nowMs = from + keptMs;
+      b.seal.incoming.frame(-1, introduction);
+      expect(b.streams).toEqual(streams);
+      for (let i = 0; i < 10; i++) {
+        say();
+        bench.nowMs += 500;
+      }
+      for (const { sent } of said) b.seal.incoming.datagram(sent.bytes, a.address, false);
+      const oldest = Math.min(...b.came.map(Number), bench.nowMs);
+      expect(bench.nowMs - oldest).toBeLessThanOrEqual(FRESH_MS + 16);
+      expect(b.came.length > 0, `${keptMs}`).toBe(keptMs <= FRESH_MS);
+    }
+  });
+
+  it('that a man in the middle answers late vouch for nobody either, though to connect may take long', () => {
+    for (const { lateMs, closed } of [
+      { lateMs: 0, closed: false },
+      { lateMs: FRESH_MS + 1, closed: true },
+    ]) {
+      const bench = new Bench();
+      const [a, b] = [bench.add(), bench.add()];
+      const frames: Uint8Array[] = [];
+      bench.write = (_from, _handle, bytes) => void frames.push(bytes);
+      a.seal.outgoing.connect(1, b.address);
+      bench.nowMs += 5000;
+      a.seal.incoming.opened(1);
+      b.seal.incoming.accepted(-1, a.address);
+      b.seal.incoming.frame(-1, frames.shift() as Uint8Array);
+      a.seal.incoming.frame(1, frames.shift() as Uint8Array);
+      bench.nowMs += lateMs;
+      a.seal.incoming.frame(1, frames.shift() as Uint8Array);
+      const late = 'closed 1 its first sealed frame came late';
+      expect(a.streams).toEqual(closed ? ['opened 1', late] : ['opened 1']);
+      expect(a.seal.datagrams.boots.size).toBe(closed ? 0 : 1);
+    }
   });
 
   it('cut short give the machine whole frames only, in order, and nothing of the rest', () => {

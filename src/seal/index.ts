@@ -30,7 +30,10 @@
  * node still takes can have that node take his keyring: a node that was off while a stolen key was removed must not come
  * back with it (deploy/README.md).
  *
- * Bounds: LIMITS.keys ... keyStrangers, unprovenStreams; whatever strangers without a key send costs one hash and one failed
+ * Streams: whose first sealed frame comes later than four seconds after our greeting is ended, for it may have been kept
+ * back. Who has not sealed one yet is told to io (`proven`), which lets it give way.
+ *
+ * Bounds: LIMITS.keys ... keyStrangers; whatever strangers without a key send costs one hash and one failed
  * tag, and is answered, if at all, with no more bytes than came. Keys are in this process's memory and cannot be wiped
  * from it: JavaScript copies as it likes.
  * Called by io's driver (in between), made by daemon. Tests: beside the files; test/fuzz; test/sim/sealed.test.ts;

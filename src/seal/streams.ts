@@ -1,6 +1,6 @@
 import { type Address, LIMITS } from '../base/index.ts';
 import { CONTENT, FRAME_OVERHEAD_BYTES, FrameCipher, SALT_BYTES, SEALED } from './envelope.ts';
-import { stampOf } from './freshness.ts';
+import { FRESH_MS, stampOf } from './freshness.ts';
 import { deriveKey, KEY_ID_BYTES, sha256 } from './key.ts';
 import type { Shared } from './shared.ts';
 
@@ -43,6 +43,8 @@ interface Stream {
   announced: boolean;
   /** The peer has sealed a frame rightly. */
   trusted: boolean;
+  /** When our greeting was sent, or soon before: what the peer seals for this stream is no older. */
+  greetedMs: number;
 }
 
 /**
@@ -56,8 +58,6 @@ export class Streams {
   readonly #shared: Shared;
   readonly #out: StreamOutputs;
   readonly #streams = new Map<number, Stream>();
-  /** Those that called and have not sealed a frame rightly, the oldest first. */
-  readonly #unproven = new Set<number>();
 
   constructor(shared: Shared, out: StreamOutputs) {
     this.#shared = shared;
@@ -115,13 +115,17 @@ export class Streams {
 
   acceptedBelow(handle: number, from: Address): void {
     this.#add(handle, false, from, new Uint8Array(0));
-    this.#unproven.add(handle);
-    // Whoever holds connections open without a key must not take the place of those who have one.
-    if (this.#unproven.size <= LIMITS.unprovenStreams) return;
-    const [oldest] = this.#unproven as Iterable<number>;
-    const stream = oldest === undefined ? undefined : this.#streams.get(oldest);
-    if (oldest !== undefined && stream !== undefined)
-      this.#break(oldest, stream, 'it has not proved to hold a key');
+  }
+
+  /** A call has got through: nobody saw its greeting before. */
+  openedBelow(handle: number): void {
+    const stream = this.#streams.get(handle);
+    if (stream !== undefined) stream.greetedMs = this.#shared.nowMs();
+  }
+
+  /** Whether the peer has shown that it holds a key; whoever cannot must not take the place of those who can. */
+  proven(handle: number): boolean {
+    return this.#streams.get(handle)?.trusted === true;
   }
 
   /** Ends what was sealed with a key that is not in the ring any more. */
@@ -135,14 +139,15 @@ export class Streams {
   closedBelow(handle: number, reason: string): void {
     const stream = this.#streams.get(handle);
     this.#forget(handle);
-    if (stream?.announced && !stream.closing) this.#out.closed(handle, reason);
+    if (!stream?.announced || stream.closing) return;
+    const early = stream.caller && stream.in === null && reason === 'closed by the peer';
+    const why = early ? `${reason} before a key was agreed on: it may have no key, or be no shoal` : reason;
+    this.#out.closed(handle, why);
   }
 
   /** Strangers get little; a member's longest frame has the seal on top. */
   frameLimit(handle: number): number {
-    return this.#streams.get(handle)?.trusted === true
-      ? LIMITS.frameBytes + FRAME_OVERHEAD_BYTES
-      : EARLY_FRAME_BYTES;
+    return this.proven(handle) ? LIMITS.frameBytes + FRAME_OVERHEAD_BYTES : EARLY_FRAME_BYTES;
   }
 
   frameBelow(handle: number, bytes: Uint8Array): void {
@@ -156,7 +161,8 @@ export class Streams {
   #add(handle: number, caller: boolean, peer: Address, hello: Uint8Array): void {
     const keys = { out: null, in: null, keyId: '' };
     const waiting = { queue: [], queuedBytes: 0, closing: false, announced: caller, trusted: false };
-    this.#streams.set(handle, { caller, peer, hello, ...keys, ...waiting });
+    const greetedMs = this.#shared.nowMs();
+    this.#streams.set(handle, { caller, peer, hello, ...keys, ...waiting, greetedMs });
   }
 
   #greeting(handle: number, stream: Stream, bytes: Uint8Array): void {
@@ -168,8 +174,7 @@ export class Streams {
       count <= LIMITS.mergedKeys &&
       bytes.length === 3 + RANDOM_BYTES + count * KEY_ID_BYTES;
     if (!right) {
-      this.#shared.drop(bytes[0] === 1 ? 'unsealed' : 'malformed');
-      this.#break(handle, stream, 'the peer does not seal');
+      this.#unsealed(handle, stream, bytes);
       return;
     }
     const theirs = readIds(bytes, 3 + RANDOM_BYTES);
@@ -190,6 +195,7 @@ export class Streams {
       ...Buffer.from(picked, 'hex'),
     ]);
     stream.hello = bytes;
+    stream.greetedMs = this.#shared.nowMs();
     this.#out.write(handle, agreed);
     this.#agree(handle, stream, picked, agreed);
   }
@@ -212,11 +218,21 @@ export class Streams {
       return;
     }
     if (!right) {
-      this.#shared.drop(bytes[0] === 1 ? 'unsealed' : 'malformed');
-      this.#break(handle, stream, 'the peer does not seal');
+      this.#unsealed(handle, stream, bytes);
       return;
     }
     this.#agree(handle, stream, id, bytes);
+  }
+
+  /** Not a greeting. Who has no key gets one that shows, by its first byte, that this side seals; it tells nothing else. */
+  #unsealed(handle: number, stream: Stream, bytes: Uint8Array): void {
+    const plain = bytes[0] === 1;
+    this.#shared.drop(plain ? 'unsealed' : 'malformed');
+    if (plain) {
+      this.#shared.unsealed(stream.peer);
+      if (!stream.caller) this.#out.write(handle, Uint8Array.of(SEALED, GREETING.noCommonKey, 0));
+    }
+    this.#break(handle, stream, 'the peer does not seal: it has no key');
   }
 
   /** Both greetings are known: makes the keys, says who we are, and sends what waited. */
@@ -259,9 +275,16 @@ export class Streams {
       this.#break(handle, stream, 'a frame was not sealed rightly');
       return;
     }
-    if (!stream.trusted) this.#shared.uses.opened(stream.keyId, this.#shared.nowMs());
-    stream.trusted = true;
-    this.#unproven.delete(handle);
+    const ageMs = this.#shared.nowMs() - stream.greetedMs;
+    if (!stream.trusted) {
+      // Whoever is in between may have kept it back, to make recordings look new.
+      if (ageMs > FRESH_MS) {
+        this.#break(handle, stream, 'its first sealed frame came late');
+        return;
+      }
+      this.#shared.uses.opened(stream.keyId, this.#shared.nowMs());
+      stream.trusted = true;
+    }
     if (!stream.announced) {
       stream.announced = true;
       this.#out.accepted(handle, stream.peer);
@@ -270,15 +293,16 @@ export class Streams {
     if (kind === CONTENT.message) this.#out.frame(handle, content);
     else if (kind === CONTENT.ring && content.length > INTRODUCTION_BYTES) {
       const data = Buffer.from(content.buffer, content.byteOffset, content.length);
-      const stamp = data.readUInt32BE(SALT_BYTES + 6);
-      this.#out.vouched(data.toString('latin1', 0, SALT_BYTES), data.readUIntBE(SALT_BYTES, 6), stamp);
+      // As if sealed when we greeted: what it vouches for is then taken for older than it is, never for newer.
+      const stamp = (data.readUInt32BE(SALT_BYTES + 6) + stampOf(ageMs)) % 2 ** 32;
+      const boot = data.toString('latin1', 0, SALT_BYTES);
+      if (ageMs <= FRESH_MS) this.#out.vouched(boot, data.readUIntBE(SALT_BYTES, 6), stamp);
       this.#shared.ringCame(content.subarray(INTRODUCTION_BYTES));
     } else this.#shared.drop(kind === CONTENT.ring ? 'malformed' : 'unknown-kind');
   }
 
   #forget(handle: number): void {
     this.#streams.delete(handle);
-    this.#unproven.delete(handle);
   }
 
   /** Ends a stream that went wrong, and tells the machine if it knows of it. */
