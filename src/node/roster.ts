@@ -8,6 +8,7 @@ import type { GroupState } from './state.ts';
 /** Claims about this node are taken back at most this often: those of another process with its id, which would answer each
  * time, and mere suspicions, of which one answer is enough. */
 const REFUTE_PAUSE_MS = { double: 2000, claim: 100 } as const;
+
 export interface RosterOutputs {
   /** Whether whoever speaks now may say something of this incarnation. */
   believes(id: NodeId, incarnation: number, nowMs: number): boolean;
