@@ -48,8 +48,9 @@ export const LIMITS = {
   joinAddresses: 64,
   /** Body of one HTTP request. */
   httpBodyBytes: 64 * 1024,
-  /** Watchers of the event stream at once. */
+  /** Watchers of the event stream at once, and how many of these places only the Unix socket has. */
   eventWatchers: 64,
+  socketWatchers: 16,
   /** Events kept for a watcher that comes back with Last-Event-ID. */
   eventHistory: 1024,
   /** One journal record. A larger length found on disk is taken for damage. */
@@ -68,17 +69,18 @@ export const LIMITS = {
   syncChunksPerReply: 64,
   /** Connections open at once, per HTTP listener. */
   httpConnections: 512,
-  /** HTTP requests that wait for convergence at once. */
+  /** HTTP requests that wait for convergence at once, and how many of these places only the Unix socket has. */
   httpWaiters: 16,
+  httpSocketWaiters: 8,
   /** Bytes of an unwanted or too large HTTP body that are read off before the connection is cut. */
   httpDiscardBytes: 1 << 20,
   /** Bytes that may wait for one watcher of the event stream before it is closed as too slow. */
   eventBacklogBytes: 1 << 20,
   /** Keys of the ring in use at once, as an operator may install them; see also `mergedKeys`. */
   keys: 8,
+  /** Removals of keys that are remembered: with the keys of two full rings that were joined they fit one sealed datagram. */
   removedKeys: 16,
   /** Boots of senders whose replay windows are kept, about 500 bytes each. One that was dropped proves itself anew. */
-  /** Removals of keys that are remembered: with the keys of two full rings that were joined they fit one sealed datagram. */
   sealedBoots: 8192,
   /** Boots that were asked to prove that they live, with the datagrams held meanwhile. */
   sealedProofs: 512,
@@ -107,7 +109,6 @@ export const LIMITS = {
   hookOutputBytes: 4096,
   /** Addresses that seal with a key that is not in the ring and are tried with the keys that are; a datagram is kept of each. */
   keyOffers: 64,
-} as const;
   /** Keys in use at once where rings were joined that changed apart: two full ones with a common key have one less. */
   mergedKeys: 16,
   /** Lists (members, ranges, segments) being sent at once over TCP, and over the Unix socket; each may hold a table. */
@@ -115,3 +116,4 @@ export const LIMITS = {
   httpSocketLists: 16,
   /** Requests that wait for their turn of the event loop, per HTTP listener. */
   httpTurns: 64,
+} as const;
