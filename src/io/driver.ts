@@ -27,7 +27,7 @@ import { isWildcard } from './interfaces.ts';
 import { KnownHosts } from './known-hosts.ts';
 import type { Log } from './log.ts';
 import { type Network, type NetworkSink, openNetwork } from './network.ts';
-import { laterTransport, type Seal } from './sealing.ts';
+import { laterTransport, type Seal, SealedElsewhere } from './sealing.ts';
 import { type StateBoot, StateDirectory } from './state/directory.ts';
 
 /** An event loop this late is worth a warning: peers begin to ask again. */
@@ -52,6 +52,7 @@ export class Driver implements NodeApi {
   #network: Network | null = null;
   #node: Machine | null = null;
   #seal: Seal | null = null;
+  #sealedElsewhere: SealedElsewhere | null = null;
   #gossip: Address;
   #http: Address | null = null;
   #resp: Address | null;
@@ -336,7 +337,12 @@ export class Driver implements NodeApi {
   async #sealed(boot: StateBoot): Promise<NetworkSink> {
     const above = this.#sink();
     const { seal, cluster } = this.#options;
-    if (seal === null || seal === undefined) return above;
+    if (seal === null || seal === undefined) {
+      const below = laterTransport(() => this.#network);
+      const log = (message: string): void => this.#log.warn({}, message);
+      this.#sealedElsewhere = new SealedElsewhere(above, below, monotonicMs, log);
+      return this.#sealedElsewhere.sink;
+    }
     const { keyring } = this.#state;
     this.#seal = seal({
       cluster,
@@ -459,7 +465,7 @@ export class Driver implements NodeApi {
   }
 
   #ownWarnings(): string[] {
-    const own = [...this.#warnings, ...(this.#seal?.warnings() ?? [])];
+    const own = [...this.#warnings, ...((this.#seal ?? this.#sealedElsewhere)?.warnings() ?? [])];
     const lagMs = this.#alarm.lagMs();
     if (lagMs >= LATE_MS) {
       own.push(

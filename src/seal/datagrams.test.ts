@@ -77,7 +77,7 @@ describe('a sealed datagram', () => {
     const cluster = bench.add({ cluster: 'other' });
     other.say(b, 'x');
     cluster.say(b, 'x');
-    bench.put({ from: other.address, to: b.address, bytes: Uint8Array.of(1, 2, 3, 4) });
+    bench.put({ from: cluster.address, to: b.address, bytes: Uint8Array.of(1, 2, 3, 4) });
     bench.put({ from: other.address, to: b.address, bytes: Uint8Array.of(99) });
     bench.put({ from: other.address, to: b.address, bytes: new Uint8Array(0) });
     bench.run();

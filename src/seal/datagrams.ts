@@ -108,6 +108,7 @@ export class Datagrams {
     const { ring } = this.#shared;
     if (bytes.length > 0 && bytes[0] !== SEALED) {
       this.#shared.drop(bytes[0] === 1 ? 'unsealed' : 'other-version');
+      if (bytes[0] === 1) this.#shared.unsealed(from);
       return;
     }
     if (bytes.length < MIN_DATAGRAM_BYTES) {

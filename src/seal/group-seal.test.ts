@@ -211,6 +211,22 @@ describe('the keyring', () => {
     expect(a.seal.warnings()).toEqual([]);
   });
 
+  it('names who talks unsealed, by datagram and by stream, and shows who calls that it seals', () => {
+    const { bench, peers } = group(1);
+    const [a] = peers as [Peer];
+    const [one, two] = ['10.9.9.1:1', '10.9.9.2:1'] as Peer['address'][];
+    a.seal.incoming.datagram(Uint8Array.of(1, 2, 3), one as Peer['address'], true);
+    a.seal.incoming.accepted(-1, two as Peer['address']);
+    a.seal.incoming.frame(-1, Uint8Array.of(1, 2, 3));
+    expect(a.seal.warnings()[0]).toContain('10.9.9.1:1 talks unsealed: it has no key');
+    expect(a.seal.warnings()[1]).toContain('10.9.9.2:1 talks unsealed: it has no key');
+    expect(a.logs.join()).toContain('talks unsealed');
+    expect([...(bench.recorded.at(-1) as { bytes: Uint8Array }).bytes]).toEqual([0x81, 3, 0]);
+    for (let n = 0; n < 1000; n++)
+      a.seal.incoming.datagram(Uint8Array.of(1), `10.9.${n}.2:1` as Peer['address'], false);
+    expect(a.seal.warnings()).toHaveLength(LIMITS.keyStrangers);
+  });
+
   it('is saved at every change, and a damaged file is begun again from the key file', () => {
     const { bench, peers } = group(2);
     const [a, b] = peers as [Peer, Peer];

@@ -5,7 +5,7 @@ import { keyIdOf, parseKey } from './key.ts';
 import { type KeyInfo, KeyUses } from './keys.ts';
 import { KeyRing } from './ring.ts';
 import { DROPS, type Drop, type Shared } from './shared.ts';
-import { Strangers } from './strangers.ts';
+import { Strangers, UNSEALED } from './strangers.ts';
 import { Streams } from './streams.ts';
 
 /** What the machine's outputs become, and what the network does with them. */
@@ -190,6 +190,10 @@ export class GroupSeal implements Shared {
   stranger(from: Address, ids: readonly string[], how: string, trying = false): void {
     const line = this.#strangers.note(from, ids, how, this.nowMs(), trying);
     if (line !== null) this.#parts.log('warn', line);
+  }
+
+  unsealed(from: Address): void {
+    this.stranger(from, [], UNSEALED);
   }
 
   understood(from: Address): void {

@@ -34,6 +34,8 @@ export interface Shared {
   drop(reason: Drop): void;
   /** Somebody's key is not in this ring; `trying`: another one may be. */
   stranger(from: Address, ids: readonly string[], how: string, trying?: boolean): void;
+  /** Somebody talks without a key. */
+  unsealed(from: Address): void;
   /** What it says can be opened: nothing is to be said of its key any more. */
   understood(from: Address): void;
   /** A peer's ring, opened. */

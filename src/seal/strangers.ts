@@ -9,6 +9,8 @@ const OF_ONE_HOST = 4;
 /** More than any ring holds. */
 const GARBAGE_IDS = LIMITS.mergedKeys + 1;
 
+export const UNSEALED = 'talks unsealed';
+
 interface Stranger {
   from: Address;
   /** The last ones seen, and those seen in all, within a bound: garbage has new ones each time. */
@@ -88,6 +90,9 @@ export class Strangers {
   }
 
   #say({ from, ids, all, how, trying }: Stranger): string {
+    if (how === UNSEALED) {
+      return `${from} ${how}: it has no key, and this group has; if it belongs here, start it with --key-file and the group's key`;
+    }
     if (all.size >= GARBAGE_IDS) {
       return `${from} ${how} (more than ${LIMITS.mergedKeys} different keys, the last ${ids}): garbage, or many groups behind one address; find out what runs there`;
     }

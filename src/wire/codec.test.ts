@@ -135,6 +135,7 @@ describe('the codec', () => {
       Uint8Array.from(bytes, (b, i) => (i === at ? value : b));
     expect(new Codec('other', A).decode(bytes)).toEqual({ drop: 'other-cluster', sender: null });
     expect(codec.decode(withByte(0, 9))).toEqual({ drop: 'other-version', sender: null });
+    expect(codec.decode(withByte(0, 0x81))).toEqual({ drop: 'sealed', sender: null });
     expect(codec.decode(bytes.subarray(0, ENVELOPE_BYTES))).toEqual({ drop: 'too-short', sender: null });
     expect(codec.decode(withByte(ENVELOPE_BYTES + 1, 99))).toEqual({ drop: 'unknown-kind', sender: A });
     expect(codec.decode(withByte(ENVELOPE_BYTES, 0xc1))).toEqual({ drop: 'malformed', sender: A });

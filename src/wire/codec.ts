@@ -9,6 +9,7 @@ import {
   type Message,
   type Newer,
   type ProbeMessage,
+  SEALED_BYTE,
   type Standing,
   type TreeMessage,
   WIRE_VERSION,
@@ -81,7 +82,8 @@ export class Codec {
   decode(bytes: Uint8Array, foreign = false): Decoded {
     if (bytes.length <= ENVELOPE_BYTES) return { drop: 'too-short', sender: null };
     if (bytes.length > LIMITS.frameBytes) return { drop: 'too-long', sender: null };
-    if (bytes[0] !== WIRE_VERSION) return { drop: 'other-version', sender: null };
+    if (bytes[0] !== WIRE_VERSION)
+      return { drop: bytes[0] === SEALED_BYTE ? 'sealed' : 'other-version', sender: null };
     const tag =
       (((bytes[1] as number) << 24) |
         ((bytes[2] as number) << 16) |

@@ -3,6 +3,8 @@ import type { MemberRecord, MemberState } from '../members/index.ts';
 
 /** First byte of every datagram and frame. Raised only when older nodes could not even skip what is new. */
 export const WIRE_VERSION = 1;
+/** First byte of what a group with a key sends (the room `seal`). */
+export const SEALED_BYTE = 0x81;
 
 /** Message numbers on the wire. Append only; a number is never given another meaning. */
 export const KIND = {
@@ -247,5 +249,6 @@ export const DROP_REASONS = [
   'own-echo',
   'wrong-place',
   'too-many',
+  'sealed',
 ] as const;
 export type DropReason = (typeof DROP_REASONS)[number];

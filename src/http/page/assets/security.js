@@ -15,6 +15,7 @@ const WORDS = {
   'too-many-challenges': 'strangers asking for proofs too often',
   'other-cluster': 'of another cluster',
   'other-version': 'of another protocol version',
+  sealed: 'sealed, and this node has no key',
   'unknown-kind': 'messages of a kind that a later version has',
   malformed: 'not understood: damaged or forged',
   'too-short': 'too short to be a message',
