@@ -207,6 +207,15 @@ it('takes so many watchers and no more, until one goes', async () => {
   expect((await watch(running.port)).status).toBe(200);
 });
 
+it('keeps places that watchers over TCP cannot take for those on the Unix socket', async () => {
+  const overTcp = LIMITS.eventWatchers - LIMITS.socketWatchers;
+  await Promise.all(Array.from({ length: overTcp }, () => watch(running.port)));
+  const refused = await ask(running.port, 'GET', '/v1/events');
+  expect(refused).toMatchObject({ status: 503, json: { error: { code: 'too-many-watchers' } } });
+  await Promise.all(Array.from({ length: LIMITS.socketWatchers }, () => watch(running.socketPath)));
+  expect((await ask(running.socketPath, 'GET', '/v1/events')).status).toBe(503);
+});
+
 it('closes and counts a watcher that does not read, and no other', async () => {
   const good = await watch(running.port);
   const slow = new RawClient(running.port).send('GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n');

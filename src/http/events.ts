@@ -5,12 +5,16 @@ import type { Counters } from './counters.ts';
 
 export interface EventHubLimits {
   readonly watchers: number;
+  /** Of these, only for the Unix socket. */
+  readonly localWatchers: number;
   readonly backlogBytes: number;
   readonly heartbeatMs: number;
 }
 
 interface Watcher {
   readonly res: ServerResponse;
+  /** Came over the Unix socket. */
+  readonly isLocal: boolean;
   /** Null: every type. */
   readonly types: ReadonlySet<EventType> | null;
 }
@@ -42,18 +46,20 @@ export class EventHub {
   }
 
   /** Takes the response over, or throws before anything is written. */
-  open(res: ServerResponse, types: ReadonlySet<EventType> | null, lastEventId: number | null): void {
+  open(
+    res: ServerResponse,
+    isLocal: boolean,
+    types: ReadonlySet<EventType> | null,
+    lastEventId: number | null,
+  ): void {
     if (this.#closed) throw new ShoalError('leaving', 'this node is stopping: ask another');
-    if (this.#watchers.size >= this.#limits.watchers) {
-      const message = `${this.#limits.watchers} watchers are connected already: close one, or try again later`;
-      throw new ShoalError('too-many-watchers', message);
-    }
+    this.#checkRoom(isLocal);
     // Never idle, so never cut off by the server's idle timeout; and gone at once when the stream ends.
     res.socket?.setTimeout(0);
     res.socket?.setNoDelay(true);
     res.setHeader('Content-Type', 'text/event-stream; charset=utf-8');
     res.setHeader('Connection', 'close');
-    const watcher: Watcher = { res, types };
+    const watcher: Watcher = { res, isLocal, types };
     this.#watchers.add(watcher);
     res.on('close', () => this.#drop(watcher));
     res.on('error', () => this.#drop(watcher));
@@ -67,6 +73,16 @@ export class EventHub {
       this.#drop(watcher);
       watcher.res.end();
     }
+  }
+
+  #checkRoom(isLocal: boolean): void {
+    const { watchers, localWatchers } = this.#limits;
+    let remote = 0;
+    for (const watcher of this.#watchers) if (!watcher.isLocal) remote++;
+    const most = isLocal ? watchers : watchers - localWatchers;
+    if (this.#watchers.size < watchers && (isLocal || remote < most)) return;
+    const message = `${most} watchers are connected already: close one, or try again later`;
+    throw new ShoalError('too-many-watchers', message);
   }
 
   /** History and live events cannot overlap or leave a hole: both happen in one turn of the loop. */

@@ -5,7 +5,14 @@ import { createConnection, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Address, parseNodeId, splitAddress } from '../base/index.ts';
-import type { ConvergedView, EventType, EventView, MetricFamily, NodeApi } from '../node/contract.ts';
+import type {
+  ConvergedView,
+  EventType,
+  EventView,
+  MetricFamily,
+  NodeApi,
+  RangeView,
+} from '../node/contract.ts';
 import { createHttpServer, type HttpServer, type HttpServerOptions } from './index.ts';
 
 export const ID = parseNodeId('00112233445566ff');
@@ -20,6 +27,7 @@ export class FakeNode implements NodeApi {
   isReady = true;
   families: MetricFamily[] = [];
   rangeCount = 1;
+  #ranges: RangeView[] = [];
   convergence: Promise<ConvergedView> = Promise.resolve({ converged: true, digest: 'd', members: [] });
 
   status() {
@@ -31,7 +39,9 @@ export class FakeNode implements NodeApi {
   }
   ranges(node?: string) {
     this.#note('ranges', node);
-    return Array.from({ length: this.rangeCount }, (_, i) => ({ ...OWNER, start: i, end: i }));
+    if (this.#ranges.length !== this.rangeCount)
+      this.#ranges = Array.from({ length: this.rangeCount }, (_, i) => ({ ...OWNER, start: i, end: i }));
+    return this.#ranges;
   }
   segments() {
     return [{ start: 0, end: 0xffffffff, owners: [OWNER] }];

@@ -2,14 +2,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ShoalError } from '../base/index.ts';
 import { ClientGone, discardBody, readBody } from './body.ts';
 import { type Fields, parseFields } from './check.ts';
-import type { Guard } from './guard.ts';
+import type { Lane } from './lane.ts';
 import { parseQuery, type Query } from './query.ts';
 import { internalError, type Replier, type Reply, setSafetyHeaders } from './reply.ts';
 import type { Call, Route } from './routes.ts';
 
 const NO_QUERY: Query = new Map();
 
-/** Takes a request from its first line to its reply. One for all listeners; what differs is the guard. */
+/** Takes a request from its first line to its reply. One for all listeners; what differs is the lane. */
 export class RequestHandler {
   readonly #routes = new Map<string, Map<string, Route>>();
   readonly #replier: Replier;
@@ -28,19 +28,20 @@ export class RequestHandler {
   }
 
   /** Never rejects. */
-  async handle(req: IncomingMessage, res: ServerResponse, guard: Guard): Promise<void> {
+  async handle(req: IncomingMessage, res: ServerResponse, lane: Lane): Promise<void> {
     res.on('error', () => {}); // the reader went away; 'close' follows
     setSafetyHeaders(res);
     try {
-      const reply = await this.#answer(req, res, guard);
+      const reply = await this.#answer(req, res, lane);
       if (this.closing) res.shouldKeepAlive = false;
-      await this.#replier.send(res, reply);
+      await this.#replier.send(res, reply, lane);
     } catch (error) {
       this.#refuse(req, res, error);
     }
   }
 
-  async #answer(req: IncomingMessage, res: ServerResponse, guard: Guard): Promise<Reply> {
+  async #answer(req: IncomingMessage, res: ServerResponse, lane: Lane): Promise<Reply> {
+    const { guard } = lane;
     const target = req.url ?? '';
     const mark = target.indexOf('?');
     const path = mark < 0 ? target : target.slice(0, mark);
@@ -52,7 +53,7 @@ export class RequestHandler {
     if (route.method !== 'GET') guard.authorize(req);
     const query =
       mark < 0 || route.query === null ? NO_QUERY : parseQuery(target.slice(mark + 1), route.query);
-    const call: Call = { req, res, query, fields: await readFields(req, route) };
+    const call: Call = { req, res, lane, query, fields: await readFields(req, route) };
     return route.run(call);
   }
 

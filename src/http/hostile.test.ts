@@ -194,15 +194,16 @@ describe('bad input', () => {
 
 describe('crowds and sluggards', () => {
   it('cuts off a reader that takes nothing of a long reply', async () => {
-    const quick = await run({ times: { stallTimeoutMs: 100 } });
+    const quick = await run({ times: { stallTimeoutMs: 300 } });
     quick.node.rangeCount = 200_000;
+    quick.node.ranges();
     const openFds = async (): Promise<number> =>
       Number(/shoal_process_open_fds (\d+)/.exec((await ask(quick.socketPath, 'GET', '/metrics')).text)?.[1]);
     const baseline = await openFds();
     const client = new RawClient(quick.port);
     client.socket.pause();
     client.send('GET /v1/ranges HTTP/1.1\r\nHost: localhost\r\n\r\n');
-    await until(() => quick.node.calls.length === 1, 'the call is made');
+    await until(() => quick.node.calls.length === 2, 'the call is made');
     // One more than before is the client's own end.
     await until(async () => (await openFds()) <= baseline + 1, 'the server has let go');
     client.socket.resume();

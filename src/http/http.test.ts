@@ -142,17 +142,22 @@ describe('reading', () => {
     });
   });
 
-  it('lets few requests wait for convergence, and refuses more', async () => {
+  it('lets few requests wait for convergence, fewer of them over TCP, and refuses more', async () => {
     let finish = (): void => {};
     it_.node.convergence = new Promise((resolve) => {
       finish = () => resolve({ converged: false, digest: 'd', members: [] });
     });
-    const waiting = Array.from({ length: LIMITS.httpWaiters }, () =>
-      ask(it_.port, 'GET', '/v1/converged?wait=300'),
-    );
-    await until(() => it_.node.calls.length === LIMITS.httpWaiters, 'all wait');
-    const refused = await ask(it_.port, 'GET', '/v1/converged');
-    expect(refused).toMatchObject({ status: 503, json: { error: { code: 'overloaded' } } });
+    const waiting: ReturnType<typeof ask>[] = [];
+    for (const [target, most] of [
+      [it_.port, LIMITS.httpWaiters - LIMITS.httpSocketWaiters],
+      [it_.socketPath, LIMITS.httpWaiters],
+    ] as const) {
+      while (waiting.length < most) waiting.push(ask(target, 'GET', '/v1/converged?wait=300'));
+      await until(() => it_.node.calls.length === most, 'all wait');
+      const refused = await ask(target, 'GET', '/v1/converged');
+      expect(refused).toMatchObject({ status: 503, json: { error: { code: 'overloaded' } } });
+      expect(refused.json.error.message).toMatch(new RegExp(`^${most} requests wait`));
+    }
     finish();
     for (const answer of await Promise.all(waiting)) expect(answer.status).toBe(200);
     expect((await ask(it_.port, 'GET', '/v1/converged')).status).toBe(200);

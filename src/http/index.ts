@@ -21,14 +21,18 @@
  * A valid token passes both.
  *
  * Bounds: connections, body, waiters, watchers and watcher backlog are in LIMITS; a request must arrive within 10 s
- * (looked at every 5 s); a reader that takes nothing for 30 s is cut off; long lists are written in 64 KB pieces as the
- * reader takes them. The surplus of a refused body is read off and dropped (closing at once would reset the
+ * (looked at every 5 s); a reader that takes nothing for 30 s is cut off. Each listener has a lane of its own
+ * (`lane.ts`), and places for watchers and waiters that TCP cannot take: reading over TCP, which needs no authority, must
+ * neither stall the loop (peers would call the node down) nor keep the operator out. Lists are made one at a time, with
+ * rests after long making, and written in 64 KB pieces as the reader takes them, one piece in each turn of the loop. Few
+ * are under way at once (the next is told 503 and Retry-After, unless a reader has slept for 5 s, which is cut off), and
+ * all share the node's table. The surplus of a refused body is read off and dropped (closing at once would reset the
  * connection under the answer), up to LIMITS.httpDiscardBytes, then the connection ends.
  * Idle, there is no timer but node:http's own, every 5 s per listener; the heartbeat runs only while someone watches.
  *
  * Departures: `Last-Event-ID` above the newest event is from this node's former process, so the whole history is sent.
  * Tests, all on real sockets with the fake node of `fake-node.ts`: `http.test.ts` (every call, every code, foreign
- * pages), `hostile.test.ts` (bad input, endless, slow, crowds), `listen.test.ts`, `events.test.ts`, `metrics.test.ts`.
+ * pages), `hostile.test.ts` (bad input, endless, slow, crowds), `lane.test.ts` (crowds of readers), `listen.test.ts`, `events.test.ts`, `metrics.test.ts`.
  */
 export type { HttpLog, HttpServer, HttpServerOptions, PageFiles } from './server.ts';
 export { createHttpServer } from './server.ts';

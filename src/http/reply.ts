@@ -1,11 +1,15 @@
 import type { ServerResponse } from 'node:http';
 import { ShoalError } from '../base/index.ts';
 import type { Counters } from './counters.ts';
+import type { Lane } from './lane.ts';
 
-/** What a call answers with. `list` is `{"name":[items]}` written piece by piece. */
+/**
+ * What a call answers with. `list` is `{"name":[items]}`, made when it has a place and written piece by piece, each in a
+ * turn of its own, as the reader takes them.
+ */
 export type Reply =
   | { readonly kind: 'json'; readonly value: unknown }
-  | { readonly kind: 'list'; readonly name: string; readonly items: readonly unknown[] }
+  | { readonly kind: 'list'; readonly name: string; readonly items: () => readonly unknown[] }
   | {
       readonly kind: 'text';
       readonly status: number;
@@ -79,9 +83,9 @@ export class Replier {
     this.#counters = counters;
   }
 
-  async send(res: ServerResponse, reply: Reply): Promise<void> {
+  async send(res: ServerResponse, reply: Reply, lane: Lane): Promise<void> {
     if (reply.kind === 'taken') return this.#counters.answered(200);
-    if (reply.kind === 'list') return this.#sendList(res, reply.name, reply.items);
+    if (reply.kind === 'list') return this.#sendList(res, reply.name, reply.items, lane);
     if (reply.kind === 'json') return this.#sendText(res, 200, JSON_TYPE, `${JSON.stringify(reply.value)}\n`);
     for (const [name, value] of Object.entries(reply.headers ?? {})) res.setHeader(name, value);
     this.#sendText(res, reply.status, reply.contentType, reply.body);
@@ -90,6 +94,7 @@ export class Replier {
   sendError(res: ServerResponse, error: ShoalError): void {
     const status = statusOf(error.code);
     this.#counters.rejected(error.code);
+    if (error.code === 'overloaded') res.setHeader('Retry-After', '1');
     if (status === 401) res.setHeader('WWW-Authenticate', 'Bearer realm="shoal"');
     this.#sendText(res, status, JSON_TYPE, errorBody(error.code, error.message, error.field));
   }
@@ -102,33 +107,43 @@ export class Replier {
     res.end(body);
   }
 
-  async #sendList(res: ServerResponse, name: string, items: readonly unknown[]): Promise<void> {
-    this.#counters.answered(200);
-    res.setHeader('Content-Type', JSON_TYPE);
-    let text = `{${JSON.stringify(name)}:[`;
-    for (let i = 0; i < items.length; i++) {
-      text += (i === 0 ? '' : ',') + JSON.stringify(items[i]);
-      if (text.length < PIECE_CHARS) continue;
-      if (res.destroyed) return;
-      if (!res.write(text)) await drained(res);
-      text = '';
+  async #sendList(
+    res: ServerResponse,
+    name: string,
+    make: () => readonly unknown[],
+    { places, turns }: Lane,
+  ): Promise<void> {
+    const place = places.take(res);
+    try {
+      const items = await turns.make(() => (place.gone ? [] : make()));
+      this.#counters.answered(200);
+      res.setHeader('Content-Type', JSON_TYPE);
+      const pieces = piecesOf(name, items);
+      for (let piece = pieces.next(); ; ) {
+        if (place.gone) return;
+        if (piece.done) {
+          res.end(piece.value);
+          return;
+        }
+        if (!res.write(piece.value)) await place.drained();
+        piece = await turns.piece(() => pieces.next());
+      }
+    } finally {
+      place.leave();
     }
-    if (!res.destroyed) res.end(`${text}]}\n`);
   }
 }
 
-/** Resolves when the reader has taken what was written, or is gone. */
-function drained(res: ServerResponse): Promise<void> {
-  if (res.destroyed) return Promise.resolve();
-  return new Promise((resolve) => {
-    const done = (): void => {
-      res.off('drain', done);
-      res.off('close', done);
-      resolve();
-    };
-    res.on('drain', done);
-    res.on('close', done);
-  });
+/** The last piece is what it returns. */
+function* piecesOf(name: string, items: readonly unknown[]): Generator<string, string> {
+  let text = `{${JSON.stringify(name)}:[`;
+  for (let i = 0; i < items.length; i++) {
+    text += (i === 0 ? '' : ',') + JSON.stringify(items[i]);
+    if (text.length < PIECE_CHARS) continue;
+    yield text;
+    text = '';
+  }
+  return `${text}]}\n`;
 }
 
 /** A mistake of ours, as the client sees it; the log has the rest. */

@@ -6,6 +6,7 @@ import * as check from './check.ts';
 import { type Counters, processFamilies } from './counters.ts';
 import { dropsIn } from './drops.ts';
 import type { EventHub } from './events.ts';
+import type { Lane } from './lane.ts';
 import { METRICS_TYPE, renderMetrics } from './metrics.ts';
 import * as q from './query.ts';
 import type { Reply } from './reply.ts';
@@ -14,6 +15,7 @@ import type { Reply } from './reply.ts';
 export interface Call {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
+  readonly lane: Lane;
   readonly query: q.Query;
   /** Empty when the call takes no body, or an optional one is absent. */
   readonly fields: check.Fields;
@@ -53,28 +55,31 @@ export function createRoutes(parts: RouteParts): readonly Route[] {
 }
 
 function readRoutes(api: NodeApi): Route[] {
-  let waiters = 0;
+  const waiters = { local: 0, remote: 0 };
   const converged = async (call: Call): Promise<Reply> => {
     const waitMs = q.waitMs(q.param(call.query, 'wait'));
-    if (waiters >= LIMITS.httpWaiters) {
-      const message = `${LIMITS.httpWaiters} requests wait for convergence already: try again later`;
+    const where = call.lane.guard.isLocal ? 'local' : 'remote';
+    const most = LIMITS.httpWaiters - (where === 'local' ? 0 : LIMITS.httpSocketWaiters);
+    if (waiters[where] >= most || waiters.local + waiters.remote >= LIMITS.httpWaiters) {
+      const message = `${most} requests wait for convergence already: try again later`;
       throw new ShoalError('overloaded', message);
     }
-    waiters++;
+    waiters[where]++;
     // The wait is silent and may be longer than the server's idle timeout.
     call.req.socket.setTimeout(0);
     try {
       return json(await api.converged(waitMs));
     } finally {
-      waiters--;
+      waiters[where]--;
     }
   };
   return [
     get('/v1/status', [], () => json(api.status())),
-    get('/v1/members', [], () => list('members', api.members())),
+    get('/v1/members', [], () => list('members', () => api.members())),
     get('/v1/ranges', ['node'], ({ query }) => {
-      const node = q.param(query, 'node');
-      return list('ranges', node === undefined ? api.ranges() : api.ranges(check.nodeRef(node)));
+      const given = q.param(query, 'node');
+      const node = given === undefined ? undefined : check.nodeRef(given);
+      return list('ranges', () => api.ranges(node));
     }),
     get('/v1/owners', ['key', 'position'], ({ query }) => {
       const key = q.param(query, 'key');
@@ -83,9 +88,12 @@ function readRoutes(api: NodeApi): Route[] {
         throw new ShoalError('bad-query', 'both key and position are given: give one', 'position');
       if (key !== undefined) return json(api.ownersOfKey(key));
       if (position !== undefined) return json(api.ownersAt(q.position(position)));
-      return list('segments', api.segments());
+      return list('segments', () => api.segments());
     }),
-    get('/v1/coverage', ['copies'], ({ query }) => json(api.coverage(q.copies(q.param(query, 'copies'))))),
+    get('/v1/coverage', ['copies'], async ({ query, lane }) => {
+      const copies = q.copies(q.param(query, 'copies'));
+      return json(await lane.turns.make(() => api.coverage(copies)));
+    }),
     get('/v1/converged', ['wait'], converged),
     get('/v1/propagation', [], () => json({ ms: api.propagationMs() })),
   ];
@@ -122,7 +130,7 @@ function writeRoutes(api: NodeApi): Route[] {
 /** The keyring: ids, never keys. */
 function keyRoutes(api: NodeApi): Route[] {
   return [
-    { ...get('/v1/keys', [], () => list('keys', api.keys())), socketOnly: true },
+    { ...get('/v1/keys', [], () => json({ keys: api.keys() })), socketOnly: true },
     {
       ...write('POST', '/v1/keys', ['op', 'key'], async ({ fields }) =>
         json({ keys: await api.changeKeys(check.keyOperation(fields), check.keyText(fields)) }),
@@ -134,14 +142,14 @@ function keyRoutes(api: NodeApi): Route[] {
 
 function watchRoutes({ api, hub, counters, version }: RouteParts): Route[] {
   return [
-    get('/v1/events', ['type*'], ({ req, res, query }) => {
+    get('/v1/events', ['type*'], ({ req, res, lane, query }) => {
       const types = q.eventTypes(query.get('type'));
       const lastEventId = q.lastEventId(req.headers['last-event-id']);
       if (req.method === 'HEAD') return text(200, 'text/event-stream; charset=utf-8', '');
-      hub.open(res, types, lastEventId);
+      hub.open(res, lane.guard.isLocal, types, lastEventId);
       return { kind: 'taken' };
     }),
-    get('/v1/drops', [], () => list('drops', dropsIn([...api.metrics(), ...counters.families()]))),
+    get('/v1/drops', [], () => json({ drops: dropsIn([...api.metrics(), ...counters.families()]) })),
     get('/metrics', [], () => {
       const families = [...api.metrics(), ...counters.families(), ...processFamilies(version)];
       return text(200, METRICS_TYPE, renderMetrics(families));
@@ -185,7 +193,7 @@ function json(value: unknown): Reply {
   return { kind: 'json', value };
 }
 
-function list(name: string, items: readonly unknown[]): Reply {
+function list(name: string, items: () => readonly unknown[]): Reply {
   return { kind: 'list', name, items };
 }
 

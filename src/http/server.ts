@@ -6,6 +6,7 @@ import { Counters } from './counters.ts';
 import { EventHub } from './events.ts';
 import { type Guard, OPEN_GUARD, TcpGuard } from './guard.ts';
 import { RequestHandler } from './handler.ts';
+import { Lane } from './lane.ts';
 import { listenSocket, listenTcp } from './listen.ts';
 import { errorBody, Replier, statusOf } from './reply.ts';
 import { createRoutes } from './routes.ts';
@@ -40,6 +41,8 @@ export interface HttpTimes {
   readonly checkPeriodMs: number;
   /** A connection on which nothing moves while a reply is due is cut. */
   readonly stallTimeoutMs: number;
+  /** A reader of a list that takes nothing for this long gives its place to one that asks for it. */
+  readonly listPatienceMs: number;
   readonly keepAliveMs: number;
   readonly heartbeatMs: number;
   /** Replies under way when the server closes have this long. */
@@ -50,6 +53,7 @@ const TIMES: HttpTimes = {
   requestTimeoutMs: 10_000,
   checkPeriodMs: 5_000,
   stallTimeoutMs: 30_000,
+  listPatienceMs: 5_000,
   keepAliveMs: 5_000,
   heartbeatMs: 15_000,
   closeGraceMs: 250,
@@ -86,6 +90,7 @@ class Edge implements HttpServer {
     const counters = this.#counters;
     this.#hub = new EventHub(api, counters, {
       watchers: LIMITS.eventWatchers,
+      localWatchers: LIMITS.socketWatchers,
       backlogBytes: LIMITS.eventBacklogBytes,
       heartbeatMs: this.#times.heartbeatMs,
     });
@@ -131,6 +136,7 @@ class Edge implements HttpServer {
 
   #createServer(guard: Guard): Server {
     const times = this.#times;
+    const lane = new Lane(guard, times.listPatienceMs);
     const server = createServer({
       connectionsCheckingInterval: times.checkPeriodMs,
       headersTimeout: times.requestTimeoutMs,
@@ -141,7 +147,7 @@ class Edge implements HttpServer {
     server.maxConnections = LIMITS.httpConnections;
     server.on('request', (req, res) => {
       this.#responses.set(req.socket, res);
-      void this.#handler.handle(req, res, guard);
+      void this.#handler.handle(req, res, lane);
     });
     server.on('clientError', (error: NodeJS.ErrnoException, socket) =>
       this.#refuse(error.code ?? '', socket as Socket),

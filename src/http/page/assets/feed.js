@@ -126,6 +126,8 @@ export class Feed {
       this.#onData('ready', { ready: response.ok, reason: text.slice(0, 200) });
       return '';
     }
+    // Too many ask at once: once more with the next round.
+    if (response.status === 503) this.#stale.add(topic);
     if (!response.ok) return `The node answered ${response.status} to ${PATHS[topic]}.`;
     try {
       const answer = JSON.parse(text);
