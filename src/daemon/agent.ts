@@ -4,7 +4,7 @@ import { type Address, ShoalError, splitAddress, systemReason } from '../base/in
 import { type AgentConfig, isLoopback } from '../config/index.ts';
 import { createHttpServer, type HttpServer } from '../http/index.ts';
 import { pageFiles } from '../http/page/index.ts';
-import { createDriver, type Driver, type Log, monotonicMs } from '../io/index.ts';
+import { createDriver, type Driver, type Log, monotonicMs, type SealFactory } from '../io/index.ts';
 import type { NodeApi } from '../node/contract.ts';
 import { createNode, snapshotSoundness } from '../node/index.ts';
 import { checkHooks, Hooks, type Scripts } from './hooks.ts';
@@ -54,7 +54,7 @@ export class Agent {
   static async start(config: AgentConfig, parts: AgentParts): Promise<Agent> {
     const { log } = parts;
     const token = config.httpTokenFile === null ? null : readToken(config.httpTokenFile);
-    const seal = config.keyFile === null ? null : sealWith(readKeyFile(config.keyFile));
+    const seal = config.keyFile === null ? null : sealOf(config.keyFile);
     const scripts = checkHooks(config.onEvent);
     const { crash } = parts;
     const driver = await createDriver({
@@ -133,6 +133,10 @@ export class Agent {
     // Last, because whoever sees the socket gone may start another agent on the same state directory.
     await this.#http.close();
   }
+}
+
+function sealOf(path: string): SealFactory {
+  return sealWith(readKeyFile(path), () => readKeyFile(path));
 }
 
 /** A key seals what passes between nodes, and nothing of HTTP. */

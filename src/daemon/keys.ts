@@ -57,13 +57,14 @@ function bad(message: string): ShoalError {
 }
 
 /** The seal that io puts between machine and sockets. */
-export function sealWith(keys: readonly Uint8Array[]): SealFactory {
+export function sealWith(keys: readonly Uint8Array[], reread?: () => readonly Uint8Array[]): SealFactory {
   return (surroundings): Seal => {
-    const seal = new GroupSeal({ ...surroundings, keys });
+    const seal = new GroupSeal({ ...surroundings, keys, ...(reread && { reread }) });
     return {
       outgoing: seal.outgoing,
       incoming: seal.incoming,
       keys: () => seal.list(),
+      keysFail: () => seal.keysFail,
       change: (operation, key) => seal.change(operation, key),
       warnings: () => seal.warnings(),
       metrics: () => sealMetrics(seal),

@@ -166,8 +166,16 @@ export class Driver implements NodeApi {
       health: { score: node.healthScore(), eventLoopLagMs: this.#alarm.lagMs() },
       multicast: { enabled: this.#network?.multicasts ?? false, hears: reach.hears, heardBy: reach.heardBy },
       encrypted: this.#seal !== null,
-      keys: (this.#seal?.keys() ?? []).map(({ id, primary, holders }) => ({ id, primary, holders })),
-      warnings: [...node.warnings(), ...this.#ownWarnings()],
+      keys: (this.#seal?.keys() ?? []).map(({ id, primary, holders, lacking }) => ({
+        ...{ id, primary, holders },
+        lacking: lacking ?? 0,
+      })),
+      // What explains the others comes first.
+      warnings: [
+        ...((this.#seal ?? this.#sealedElsewhere)?.warnings() ?? []),
+        ...node.warnings(this.#seal?.keysFail() ?? false),
+        ...this.#ownWarnings(),
+      ],
     };
   }
 
@@ -354,6 +362,7 @@ export class Driver implements NodeApi {
       wallMs,
       save: (ring) => keyring.write(ring),
       peers: () => this.#livePeers(),
+      alive: () => this.#livePeers(['alive', 'suspect']),
       log: (level, message) => this.#log[level]({}, message),
       ringChanged: (keys) => this.#keysChanged(boot.id, keys),
     });
@@ -365,9 +374,10 @@ export class Driver implements NodeApi {
     if (!this.#inside) this.#events.deliver();
   }
 
-  #livePeers(): Address[] {
-    const others = this.#node?.members(monotonicMs()).filter((m) => !m.self && m.status !== 'left') ?? [];
-    return others.map((member) => member.address);
+  /** Others that did not leave, or are what is asked for. */
+  #livePeers(status: readonly string[] = ['alive', 'suspect', 'down']): Address[] {
+    const all = this.#node?.members(monotonicMs()) ?? [];
+    return all.filter((m) => !m.self && status.includes(m.status)).map((member) => member.address);
   }
 
   /** Another process has this node's id: goes on as a new node, or not at all. */
@@ -465,7 +475,7 @@ export class Driver implements NodeApi {
   }
 
   #ownWarnings(): string[] {
-    const own = [...this.#warnings, ...((this.#seal ?? this.#sealedElsewhere)?.warnings() ?? [])];
+    const own = [...this.#warnings];
     const lagMs = this.#alarm.lagMs();
     if (lagMs >= LATE_MS) {
       own.push(

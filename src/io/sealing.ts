@@ -12,6 +12,8 @@ export interface Seal {
   /** In the machine's place, for the network. */
   readonly incoming: NetworkSink;
   keys(): readonly KeyView[];
+  /** Somebody cannot be understood, for want of a common key: explains why answers are missing. */
+  keysFail(): boolean;
   /** @throws ShoalError `bad-key`, `unknown-key`, `key-in-use`, `too-many-keys` */
   change(operation: KeyOperation, key: string): void;
   warnings(): string[];
@@ -29,6 +31,7 @@ export interface SealSurroundings {
   readonly wallMs: () => number;
   readonly save: (ring: Uint8Array) => void;
   readonly peers: () => readonly Address[];
+  readonly alive: () => readonly Address[];
   readonly log: (level: 'info' | 'warn', message: string) => void;
   readonly ringChanged: (ids: readonly string[]) => void;
 }

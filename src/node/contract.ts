@@ -94,7 +94,7 @@ export interface StatusView {
   };
   readonly encrypted: boolean;
   /** Ids of the keyring, the one in use first; empty when nothing is sealed. Never a key. */
-  readonly keys: readonly Pick<KeyView, 'id' | 'primary' | 'holders'>[];
+  readonly keys: readonly Pick<KeyView, 'id' | 'primary' | 'holders' | 'lacking'>[];
   readonly warnings: readonly string[];
 }
 
@@ -112,8 +112,10 @@ export interface KeyView {
   readonly id: string;
   /** The one everything is sealed with, where the peer has it. */
   readonly primary: boolean;
-  /** Members known to have it, this node included, of those that did not leave; rises as they are heard. */
+  /** Living members known to have it, this node included; rises as they are heard. */
   readonly holders: number;
+  /** Living members not known to have it. */
+  readonly lacking?: number;
   readonly sealedMessages: number;
   readonly openedMessages: number;
   /** Milliseconds since it last sealed, and since it last opened, something; null: never. */

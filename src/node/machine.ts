@@ -178,7 +178,8 @@ export interface Views {
   healthScore(): number;
   /** Ids this node hears by multicast, and those known to hear it; sorted. */
   reach(nowMs: number): { hears: NodeId[]; heardBy: NodeId[] };
-  warnings(): string[];
+  /** `explained`: it is known otherwise why answers are missing. */
+  warnings(explained?: boolean): string[];
   members(nowMs: number): MemberView[];
   /** In order; one array for all who ask until something changes: not to be changed. */
   ranges(node?: string): readonly RangeView[];

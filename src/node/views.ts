@@ -76,7 +76,7 @@ export class Node extends NodeCore implements Machine {
     return { hears: this.multicast.hears(nowMs), heardBy: this.multicast.heardBy(nowMs) };
   }
 
-  warnings(): string[] {
+  warnings(explained = false): string[] {
     const out: string[] = [];
     if (this.options.insecure) {
       out.push(
@@ -97,7 +97,7 @@ export class Node extends NodeCore implements Machine {
     if (joinsRefused > 0)
       out.push(`${joinsRefused} changes from elsewhere were refused for want of room: see shoal_state_total`);
     const health = this.healthScore();
-    if (health > 0) {
+    if (health > 0 && !explained) {
       out.push(
         `answers come late or not at all (health ${health} of ${WORST_HEALTH}), so members that fail are called down later: ` +
           'see whether this machine is overloaded or its network loses datagrams',

@@ -35,6 +35,8 @@ export interface SealParts {
   readonly node: string;
   /** From the key file, the first one being the primary of a new ring. */
   readonly keys: readonly Uint8Array[];
+  /** The key file again, for the warning when it is out of date; may throw. */
+  readonly reread?: () => readonly Uint8Array[];
   /** The ring as an earlier process saved it. */
   readonly saved: Uint8Array | null;
   readonly below: Transport;
@@ -44,14 +46,19 @@ export interface SealParts {
   /** The wall clock, to notice that this machine was asleep or copied; absent: the monotonic one. */
   readonly wallMs?: () => number;
   readonly save: (ring: Uint8Array) => void;
-  /** Where living members are reached, for the news of a changed ring. */
+  /** Where members are reached that did not leave, for the news of a changed ring. */
   readonly peers: () => readonly Address[];
+  /** Those that live or are suspected: who is counted as holding a key. Absent: all. */
+  readonly alive?: () => readonly Address[];
   readonly log: (level: 'info' | 'warn', message: string) => void;
   /** The ring changed; its ids, the primary first. */
   readonly ringChanged?: (ids: readonly string[]) => void;
   /** For tests; default: node:crypto. */
   readonly random?: (bytes: number) => Uint8Array;
 }
+
+/** The key file is read again at most so often, and only while it is out of date. */
+const REREAD_MS = 2000;
 
 export type KeyOperation = 'install' | 'use' | 'remove';
 
@@ -71,7 +78,8 @@ export class GroupSeal implements Shared {
   readonly incoming: Receiver;
   readonly #parts: SealParts;
   readonly #strangers = new Strangers();
-  readonly #fileKeys: readonly string[];
+  #fileKeys: readonly string[];
+  #rereadMs = -Infinity;
   /** Keys that had no room where rings were joined. */
   #evicted: readonly string[] = [];
 
@@ -88,7 +96,7 @@ export class GroupSeal implements Shared {
     this.cluster = parts.cluster;
     this.clusterBytes = utf8(parts.cluster);
     this.ring = KeyRing.begin(parts.cluster, parts.keys);
-    this.#fileKeys = parts.keys.map((key) => keyIdOf(key, parts.cluster));
+    this.#fileKeys = this.#idsOf(parts.keys);
     const saved = parts.saved === null ? null : KeyRing.decode(parts.saved, parts.cluster);
     if (saved !== null) this.ring.join(saved);
     else if (parts.saved !== null) {
@@ -122,12 +130,13 @@ export class GroupSeal implements Shared {
   }
 
   /** What may be told of the keys, the primary first. */
-  list(): (KeyInfo & { readonly holders: number })[] {
-    const peers = this.#parts.peers();
-    return this.uses.list(this.ring, this.nowMs()).map((key) => ({
-      ...key,
-      holders: 1 + peers.filter((peer) => this.datagrams.holds(peer, key.id)).length,
-    }));
+  list(): (KeyInfo & { readonly holders: number; readonly lacking: number })[] {
+    const { alive, peers } = this.#parts;
+    const others = (alive ?? peers)();
+    return this.uses.list(this.ring, this.nowMs()).map((key) => {
+      const have = others.filter((peer) => this.datagrams.holds(peer, key.id)).length;
+      return { ...key, holders: 1 + have, lacking: others.length - have };
+    });
   }
 
   /**
@@ -151,6 +160,11 @@ export class GroupSeal implements Shared {
     for (const to of this.#parts.peers()) this.datagrams.sendRing(to, primary);
   }
 
+  /** Somebody talks who cannot be understood. */
+  get keysFail(): boolean {
+    return this.#strangers.warnings(this.nowMs()).length > 0;
+  }
+
   warnings(): string[] {
     const out = this.#strangers.warnings(this.nowMs());
     const held = this.ring.ids().length;
@@ -161,12 +175,32 @@ export class GroupSeal implements Shared {
     }
     const evicted = this.#evicted.filter((id) => this.ring.get(id) === null);
     if (evicted.length > 0) out.push(droppedKeys(evicted));
+    this.#rereadFile();
     for (const id of this.#fileKeys) {
       if (this.ring.isRemoved(id)) {
-        out.push(`key ${id} of the key file was removed from the ring: put the primary key in its place`);
+        out.push(
+          `key ${id} of the key file was removed from the ring: put the primary key in its place (no restart is needed)`,
+        );
       }
     }
     return out;
+  }
+
+  /** While the file names a key that was removed, it is looked at again: the warning is to go when its advice is followed. */
+  #rereadFile(): void {
+    const nowMs = this.nowMs();
+    if (nowMs - this.#rereadMs < REREAD_MS || !this.#fileKeys.some((id) => this.ring.isRemoved(id))) return;
+    this.#rereadMs = nowMs;
+    try {
+      const keys = this.#parts.reread?.();
+      if (keys !== undefined) this.#fileKeys = this.#idsOf(keys);
+    } catch {
+      // It is being written, or gone: the warning stays.
+    }
+  }
+
+  #idsOf(keys: readonly Uint8Array[]): string[] {
+    return keys.map((key) => keyIdOf(key, this.cluster));
   }
 
   // --- What datagrams and streams share. ---

@@ -15,7 +15,9 @@ describe('those whose key is not in the ring', () => {
       }
     }
     expect(lines).toEqual(['0 10.0.0.1:1', '10000 10.0.0.2:1', '20000 10.0.0.3:1']);
-    expect(strangers.warnings(60_000)).toHaveLength(3);
+    expect(strangers.warnings(60_000)).toEqual([
+      expect.stringMatching(/^10.0.0.1:1 \(and so 10.0.0.2:1, 10.0.0.3:1\) seals with /),
+    ]);
   });
 
   it('are logged again after a minute of silence, and then no warning is left of before', () => {
@@ -30,7 +32,12 @@ describe('those whose key is not in the ring', () => {
   it('are forgotten beyond a bound', () => {
     const strangers = new Strangers();
     for (let n = 0; n < 100; n++) strangers.note(at(n), ['0a1b2c3d'], 'calls', n);
-    expect(strangers.warnings(100)).toHaveLength(LIMITS.keyStrangers);
+    expect(
+      strangers
+        .warnings(100)
+        .join()
+        .match(/10\.0\.0\./g),
+    ).toHaveLength(LIMITS.keyStrangers);
   });
 
   it('take one place each however many keys and ports they invent, and say that it is garbage', () => {

@@ -56,13 +56,20 @@ export class Strangers {
     if (one.logged || nowMs - this.#loggedMs < LOG_MS) return null;
     this.#loggedMs = nowMs;
     one.logged = true;
-    return this.#say(one);
+    return `${one.from} ${this.#say(one)}`;
   }
 
   warnings(nowMs: number): string[] {
+    const alike = new Map<string, Address[]>();
+    for (const one of this.#seen.values()) {
+      if (one.understood || nowMs - one.lastMs > SHOWN_MS) continue;
+      const said = this.#say(one);
+      alike.set(said, [...(alike.get(said) ?? []), one.from]);
+    }
+    // One line for all of whom the same is to be said.
     const out: string[] = [];
-    for (const one of this.#seen.values())
-      if (!one.understood && nowMs - one.lastMs <= SHOWN_MS) out.push(this.#say(one));
+    for (const [said, [first, ...others]] of alike)
+      out.push(`${first}${others.length === 0 ? '' : ` (and so ${others.join(', ')})`} ${said}`);
     return out;
   }
 
@@ -89,16 +96,16 @@ export class Strangers {
     return others < OF_ONE_HOST ? from : host;
   }
 
-  #say({ from, ids, all, how, trying }: Stranger): string {
+  #say({ ids, all, how, trying }: Stranger): string {
     if (how === UNSEALED) {
-      return `${from} ${how}: it has no key, and this group has; if it belongs here, start it with --key-file and the group's key`;
+      return `${how}: it has no key, and this group has; if it belongs here, start it with --key-file and the group's key`;
     }
     if (all.size >= GARBAGE_IDS) {
-      return `${from} ${how} (more than ${LIMITS.mergedKeys} different keys, the last ${ids}): garbage, or many groups behind one address; find out what runs there`;
+      return `${how} (more than ${LIMITS.mergedKeys} different keys, the last ${ids}): garbage, or many groups behind one address; find out what runs there`;
     }
     if (trying) {
-      return `${from} ${how} (key ${ids}): trying the other keys of the ring; if this stays, none is common: see 'shoal keys list' on both, then 'shoal keys install'`;
+      return `${how} (key ${ids}): trying the other keys of the ring; if this stays, none is common: see 'shoal keys list' on both, then 'shoal keys install'`;
     }
-    return `${from} ${how} (key ${ids}): none of this ring's keys was answered, and without a common key the two cannot talk: see 'shoal keys list' on both, then 'shoal keys install'`;
+    return `${how} (key ${ids}): none of this ring's keys was answered, and without a common key the two cannot talk: see 'shoal keys list' on both, then 'shoal keys install'`;
   }
 }

@@ -63,7 +63,7 @@ function table(list: readonly KeyView[], shell: Shell): string[] {
   const rows = list.map((key) => [
     key.id,
     key.primary ? 'primary' : 'installed',
-    `${key.holders} member${key.holders === 1 ? '' : 's'}`,
+    `${key.holders} member${key.holders === 1 ? '' : 's'}${key.lacking ? `, not ${key.lacking}` : ''}`,
     `sealed ${ago(key.lastSealedMs)}`,
     `opened ${ago(key.lastOpenedMs)}`,
   ]);

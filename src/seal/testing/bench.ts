@@ -16,6 +16,7 @@ export interface PeerOptions {
   readonly keys?: readonly number[];
   readonly cluster?: string;
   readonly saved?: Uint8Array;
+  readonly reread?: () => readonly Uint8Array[];
 }
 
 /** One sealed end: what came out above, what was saved and logged. */
@@ -50,6 +51,8 @@ export class Peer {
         closed: (stream, reason) => this.streams.push(`closed ${stream} ${reason}`),
       },
       nowMs: () => bench.nowMs,
+      ...(options.reread && { reread: options.reread }),
+      alive: () => [...bench.peers.keys()].filter((one) => one !== address && !bench.dead.has(one)),
       save: (ring) => {
         this.saved = ring;
       },
@@ -85,6 +88,8 @@ export class Bench {
   /** The same for every bench: what went over the wire is worth keeping. */
   readonly rng = new SeededRng(1);
   readonly peers = new Map<Address, Peer>();
+  /** Known, and down. */
+  readonly dead = new Set<Address>();
   readonly wire: Sent[] = [];
   /** Everything that ever was on the wire, stream frames included. */
   readonly recorded: Sent[] = [];

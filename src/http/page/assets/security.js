@@ -50,7 +50,7 @@ const NORMAL = new Set(['own-echo', 'unknown-sender', 'not-found', 'repairsUnkno
 export function showKeys(status) {
   const { keys, members } = status;
   setText(byId('keys-summary'), keys.length === 0 ? '' : plural(keys.length, 'key'));
-  const known = members.alive + members.suspect + members.down;
+  const known = members.alive + members.suspect;
   const list = byId('keys');
   const wanted = JSON.stringify([keys, known]);
   if (list.dataset.shown === wanted) return;
