@@ -182,8 +182,8 @@ export class Prober {
     if (suspicion?.incarnation === incarnation) suspicion.accuse(accusers);
   }
 
-  /** An answer to a probe. `record` is the sender's own, when it came along. */
-  answered(from: NodeId, nonce: number, record: MemberRecord | null, nowMs: number): void {
+  /** An answer to a probe; returns whether that one was still open. `record` is the sender's own, when it came along. */
+  answered(from: NodeId, nonce: number, record: MemberRecord | null, nowMs: number): boolean {
     // After a stall an answer may be read before any timer runs.
     this.#arrive(nowMs);
     const sent = this.#sent.get(nonce);
@@ -191,7 +191,7 @@ export class Prober {
       // Too late for its round; yet it lives.
       for (const round of this.#rounds)
         if (round.kind === 'suspicion' && round.target === from) this.#settle(round, record, nowMs);
-      return;
+      return false;
     }
     const { round } = sent;
     this.#measure(from, round, nowMs - sent.sentMs, sent.sentMs);
@@ -201,6 +201,7 @@ export class Prober {
       else if (round.attempts >= ROUND.askAt) this.health.worsen(1);
     }
     this.#settle(round, record, nowMs);
+    return true;
   }
 
   /**

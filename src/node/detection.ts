@@ -12,6 +12,8 @@ const TELL_PAUSE_MS = 1000;
 const FAREWELL_MS = 3000;
 
 export interface DetectionOutputs {
+  /** A member answered a probe of this node. */
+  answered(id: NodeId, nowMs: number): void;
   hears(id: NodeId, nowMs: number): boolean;
   confirmed(id: NodeId, hears: boolean, nowMs: number): void;
   /** A peer's digests are not ours. */
@@ -99,7 +101,7 @@ export class Detection {
     const answering = m.kind === KIND.probe;
     if (answering) this.#send(KIND.probeAck, sender, m.nonce, m.standing !== null, nowMs);
     else {
-      this.prober.answered(sender, m.nonce, m.record, nowMs);
+      if (this.prober.answered(sender, m.nonce, m.record, nowMs)) this.#out.answered(sender, nowMs);
       if (m.standing !== null && !this.#toldOfLate(sender, nowMs)) {
         // It holds something older against us: here is the new record.
         this.counters.introduced++;

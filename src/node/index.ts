@@ -19,7 +19,7 @@
  * A member's death: `members`' prober decides, detection.ts carries its messages and tells the accused; suspicions and
  * verdicts go out by the same groups as changes, so all know within hops of the first. Registrations of the dead stay and
  * do not count.
- * Tests: test/sim (the main ones), node.test.ts, hostile.test.ts, disk-full.test.ts, events.test.ts.
+ * Tests: test/sim (the main ones), node.test.ts, hostile.test.ts, unsealed.test.ts, disk-full.test.ts, events.test.ts.
  */
 export type * from './contract.ts';
 export { EVENT_TYPES } from './contract.ts';

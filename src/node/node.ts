@@ -220,8 +220,6 @@ export class NodeCore implements Inputs {
     const { sender, message } = decoded;
     const other = this.sessions.otherEnd(stream);
     this.strangers.speaks(other?.address ?? null, sender, other?.asked === true, other?.caller === true);
-    if (other?.caller === true && message.kind === KIND.welcome)
-      this.strangers.answered(other.address, sender, nowMs);
     if (!this.sessions.received(stream, sender, message, nowMs)) {
       if (sender === this.boot.id) this.drops['own-echo']++;
       else this.#dispatch(sender, message, null, false, nowMs);
@@ -361,7 +359,7 @@ export class NodeCore implements Inputs {
         break;
       case KIND.ack:
         this.presence.confirmed(sender, m.hears, nowMs);
-        this.#acknowledged(sender, m, from, nowMs);
+        this.#acknowledged(sender, m, nowMs);
         break;
       case KIND.multicast:
         this.presence.payloadCame(sender, m, nowMs);
@@ -387,16 +385,9 @@ export class NodeCore implements Inputs {
         this.comparison.replied(sender, m, nowMs);
         break;
       default:
-        this.#detected(sender, m, from, nowMs);
+        if (!this.detection.received(sender, m, nowMs)) this.drops['wrong-place']++;
     }
     this.detection.heard(sender, m.kind, nowMs);
-  }
-
-  #detected(sender: NodeId, m: Message, from: Address | null, nowMs: number): void {
-    const { counters } = this.detection.prober;
-    const before = counters.answered;
-    if (!this.detection.received(sender, m, nowMs)) this.drops['wrong-place']++;
-    if (counters.answered > before && from !== null) this.strangers.answered(from, sender, nowMs);
   }
 
   heard(id: NodeId, nowMs: number): void {
@@ -404,11 +395,11 @@ export class NodeCore implements Inputs {
     if (member !== undefined) member.heardMs = nowMs;
   }
 
-  #acknowledged(sender: NodeId, m: AckMessage, from: Address | null, nowMs: number): void {
+  #acknowledged(sender: NodeId, m: AckMessage, nowMs: number): void {
     const rttMs = this.broadcaster.ackReceived(sender, m.id, m.needList, nowMs);
     if (rttMs < 0) return;
     this.state.members.get(sender)?.rtt.sample(rttMs);
-    if (from !== null) this.strangers.answered(from, sender, nowMs);
+    this.strangers.answered(sender, nowMs);
   }
 
   // --- Commands. ---

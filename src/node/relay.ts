@@ -31,6 +31,7 @@ export function broadcastOutputs(node: NodeCore, now: () => number): BroadcastOu
 export function detectionOutputs(node: NodeCore): DetectionOutputs {
   return {
     hears: (id, nowMs) => node.multicast.weHear(id, nowMs),
+    answered: (id, nowMs) => node.strangers.answered(id, nowMs),
     confirmed: (id, hears, nowMs) => node.presence.confirmed(id, hears, nowMs),
     differs: (nowMs) => node.comparison.antiEntropy.changed(nowMs),
   };
@@ -76,7 +77,11 @@ export function sessionOutputs(node: NodeCore): SessionOutputs {
   return {
     mergeRecord: (record, from, nowMs) => node.roster.merge(record, from, nowMs),
     digests: () => node.state.digests(),
-    heard: (id, nowMs) => node.heard(id, nowMs),
+    heard: (id, nowMs) => {
+      node.heard(id, nowMs);
+      // A stream is a round trip.
+      node.strangers.answered(id, nowMs);
+    },
     twinCalled: ({ bootNonce, addresses }, nowMs) =>
       node.identity.twins.suspect(bootNonce, addresses, nowMs, true),
   };

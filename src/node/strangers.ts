@@ -95,11 +95,13 @@ export class Strangers {
     if (this.#limited && !this.#known.has(from)) this.#known.set(from, id);
   }
 
-  /** A member answered, from there, what it could know only from a question sent there. */
-  answered(from: Address, id: NodeId, nowMs: number): void {
-    const key = `${id} ${from}`;
-    if (!this.#limited || this.#provenMs.has(key)) return;
-    if (this.#members.get(id)?.record.addresses.includes(from) === true) this.#provenMs.set(key, nowMs);
+  /** Who speaks told what it could know only from a question sent to where it speaks from. */
+  answered(id: NodeId, nowMs: number): void {
+    const speaker = this.#speaker;
+    if (speaker === null || speaker.peer !== id) return;
+    const key = `${id} ${speaker.address}`;
+    const isThere = this.#members.get(id)?.record.addresses.includes(speaker.address) === true;
+    if (isThere && !this.#provenMs.has(key)) this.#provenMs.set(key, nowMs);
   }
 
   /** What is taken in from now until `silence` comes from this peer. */
