@@ -51,7 +51,9 @@ class Lab {
         this.asks.push(helper);
         const answered = !this.dead.has(target);
         if (answered || this.nacks)
-          this.#later(answered ? 2 * this.answerMs : 50, () => this.prober.reported(helper, nonce, answered, this.nowMs));
+          this.#later(answered ? 2 * this.answerMs : 50, () =>
+            this.prober.reported(helper, nonce, answered, this.nowMs),
+          );
       },
       report: (to, nonce, answered) => this.reports.push({ to, nonce, answered }),
       suspect: (id, accusers, atMs) => this.#verdict('suspect', STATE.suspect, id, accusers, atMs),
