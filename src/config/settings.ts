@@ -143,7 +143,7 @@ export const SETTINGS = {
     placeholder: 'FILE',
     default: null,
     defaultWords: 'none: HTTP over TCP is read-only',
-    help: 'file with the bearer token that allows writes by HTTP over TCP',
+    help: 'file with the bearer token that allows writes by HTTP over TCP; mode 0600',
     choose:
       'Only when programs on other machines must write. At least 32 random characters, readable by the agent only.',
     example: '"/etc/shoal/http.token"',

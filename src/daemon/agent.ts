@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
-import { type Address, ShoalError, splitAddress, systemReason } from '../base/index.ts';
+import { type Address, ShoalError, splitAddress } from '../base/index.ts';
 import { type AgentConfig, isLoopback } from '../config/index.ts';
 import { createHttpServer, type HttpServer } from '../http/index.ts';
 import { pageFiles } from '../http/page/index.ts';
@@ -9,6 +8,7 @@ import type { NodeApi } from '../node/contract.ts';
 import { createNode, snapshotSoundness } from '../node/index.ts';
 import { checkHooks, Hooks, type Scripts } from './hooks.ts';
 import { readKeyFile, sealWith } from './keys.ts';
+import { readSecretFile } from './secret-file.ts';
 import { VERSION } from './version.ts';
 
 export interface AgentAddresses {
@@ -177,22 +177,13 @@ async function announceLeft(driver: Driver, log: Log): Promise<void> {
 const TOKEN_CHARS = { min: 32, max: 1024 };
 
 /** @throws ShoalError `bad-token-file` */
-function readToken(path: string): string {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8').trim();
-  } catch (error) {
-    throw new ShoalError(
-      'bad-token-file',
-      `http_token_file: cannot read ${path} (${systemReason(error)}): give a file that this user can read`,
-      'http_token_file',
-    );
-  }
+export function readToken(path: string): string {
+  const bad = (message: string): ShoalError =>
+    new ShoalError('bad-token-file', `http_token_file: ${message}`, 'http_token_file');
+  const text = readSecretFile(path, 'token', bad).trim();
   if (text.length < TOKEN_CHARS.min || text.length > TOKEN_CHARS.max || !/^[\x21-\x7e]+$/.test(text)) {
-    throw new ShoalError(
-      'bad-token-file',
-      `http_token_file: ${path} must hold one token of ${TOKEN_CHARS.min} to ${TOKEN_CHARS.max} printable characters without spaces; openssl rand -hex 32 makes one`,
-      'http_token_file',
+    throw bad(
+      `${path} must hold one token of ${TOKEN_CHARS.min} to ${TOKEN_CHARS.max} printable characters without spaces; openssl rand -hex 32 makes one`,
     );
   }
   return text;

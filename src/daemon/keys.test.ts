@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { keyText } from '../seal/testing/bench.ts';
+import { readToken } from './agent.ts';
 import { readKeyFile } from './keys.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'shoal-keys-'));
@@ -46,9 +47,28 @@ describe('a key file', () => {
     expect(said).not.toContain(text.slice(0, 12));
   });
 
+  it('that is a directory is refused as that, whatever its mode', () => {
+    chmodSync(directory, 0o755);
+    expect(() => readKeyFile(directory)).toThrow(/is a directory: name a file$/);
+  });
+
   it('that is not there is refused', () => {
     expect(() => readKeyFile(join(directory, 'none'))).toThrow(
       /cannot read .*none \(there is no such file or directory\)/,
     );
+  });
+});
+
+describe('a token file', () => {
+  it('is for its owner only, as a key file is', () => {
+    const token = 't'.repeat(40);
+    expect(readToken(file(`${token}\n`))).toBe(token);
+    for (const mode of [0o644, 0o640, 0o660]) {
+      const refused = { code: 'bad-token-file', field: 'http_token_file' };
+      expect(() => readToken(file(token, mode))).toThrow(expect.objectContaining(refused));
+      expect(() => readToken(file(token, mode))).toThrow(/others can read or change it: chmod 600 /);
+    }
+    expect(() => readToken(directory)).toThrow(/is a directory: name a file$/);
+    expect(() => readToken(file('short'))).toThrow(/32 to 1024 printable/);
   });
 });

@@ -1,40 +1,15 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
-import { LIMITS, ShoalError, systemReason } from '../base/index.ts';
+import { LIMITS, ShoalError } from '../base/index.ts';
 import type { Seal, SealFactory } from '../io/index.ts';
 import type { MetricFamily } from '../node/contract.ts';
 import { GroupSeal, parseKey } from '../seal/index.ts';
-
-/** Permissions nobody but the owner may have on a file with keys. */
-const OTHERS = 0o077;
-/** systemd lets the service read a credential by an access list, whose mask shows as the group's right to read. */
-const OTHERS_IN_CREDENTIALS = 0o037;
-const MAX_FILE_BYTES = 64 * 1024;
+import { readSecretFile } from './secret-file.ts';
 
 /**
  * The keys of a file: one a line, the first is the primary of a new ring; empty lines and those with # are skipped.
  * @throws ShoalError `bad-key-file`, which names the file and the line and never holds what is in it
  */
 export function readKeyFile(path: string): Uint8Array[] {
-  let text: string;
-  let file: number | null = null;
-  try {
-    // One file throughout: what is read is what was looked at. Not waiting, as for a pipe nobody writes to.
-    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const { mode, size } = fstatSync(file);
-    const credentials = process.env.CREDENTIALS_DIRECTORY;
-    const isCredential = credentials !== undefined && path.startsWith(`${credentials}/`);
-    if ((mode & (isCredential ? OTHERS_IN_CREDENTIALS : OTHERS)) !== 0) {
-      const shown = (mode & 0o777).toString(8).padStart(4, '0');
-      throw bad(`${path} has mode ${shown}, so others can read or change it: chmod 600 ${path}`);
-    }
-    if (size > MAX_FILE_BYTES) throw bad(`${path} is too long for a key file`);
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    if (error instanceof ShoalError) throw error;
-    throw bad(`cannot read ${path} (${systemReason(error)}): give a file that this user can read`);
-  } finally {
-    if (file !== null) closeSync(file);
-  }
+  const text = readSecretFile(path, 'key', bad);
   const keys: Uint8Array[] = [];
   for (const [i, line] of text.split('\n').entries()) {
     const content = line.trim();

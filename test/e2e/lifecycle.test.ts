@@ -195,6 +195,12 @@ test('a token that could be guessed, or is not there, is exit code 2', async () 
   const file = sandbox.path('token');
   const start = () => sandbox.spawn({ name: 'a', flags: ['--http-token-file', file] }).ended;
   expect(await start()).toMatchObject({ code: 2, stderr: expect.stringMatching(/^.*no such file.*\n$/) });
+  writeFileSync(file, 't'.repeat(40), { mode: 0o644 });
+  expect(await start()).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/^.*mode 0644.*chmod 600.*\n$/),
+  });
+  chmodSync(file, 0o600);
   writeFileSync(file, 't'.repeat(31));
   expect(await start()).toMatchObject({ code: 2, stderr: expect.stringMatching(/^.*32 to 1024 .*\n$/) });
 });

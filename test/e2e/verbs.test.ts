@@ -121,7 +121,7 @@ test('a refused change is exit code 1, bad usage 2, and neither changes anything
 test('over TCP verbs read without a token and write with one', async () => {
   await using sandbox = new Sandbox();
   const token = sandbox.path('token');
-  writeFileSync(token, `${'t'.repeat(40)}\n`);
+  writeFileSync(token, `${'t'.repeat(40)}\n`, { mode: 0o600 });
   const agent = await sandbox.start({ name: 'a', multicast: false, flags: ['--http-token-file', token] });
   const url = ['--url', `http://${agent.ready.http}`];
   expect((await shoal(['status', ...url])).code).toBe(0);
