@@ -42,8 +42,10 @@ export class Commands {
     else waiting.reject(new ShoalError(answer.error.code, answer.error.message, answer.error.field));
   }
 
-  rejectAll(error: ShoalError): void {
-    for (const { reject } of this.#waiting.values()) reject(error);
+  /** The node goes. A command under way may have changed the map already, and others may know: that is no refusal. */
+  abandon(why: string): void {
+    const message = `this node ${why}: whether it was done is not known; look on another node`;
+    for (const { reject } of this.#waiting.values()) reject(new ShoalError('timeout', message));
     this.#waiting.clear();
   }
 }

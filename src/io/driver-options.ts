@@ -1,10 +1,11 @@
 import { type Address, type NodeId, ShoalError, splitAddress } from '../base/index.ts';
-import type { MetricFamily, NodeFactory, NodeOptions } from '../node/index.ts';
+import type { Boot, MetricFamily, NodeFactory, NodeOptions } from '../node/index.ts';
+import { randomU32 } from './entropy.ts';
 import { isLoopback } from './interfaces.ts';
 import type { Log } from './log.ts';
 import type { Network } from './network.ts';
 import type { SealFactory } from './sealing.ts';
-import type { StateOptions } from './state/directory.ts';
+import type { StateBoot, StateOptions } from './state/directory.ts';
 
 export interface DriverOptions {
   readonly factory: NodeFactory;
@@ -77,4 +78,10 @@ export function idInUse(id: NodeId, other: Address, path: string): ShoalError {
     `another process, at ${other}, has this node's id ${id} and started earlier: ${path} is a copy of its state directory. It holds registrations, so no new id is taken: move ${path} away to start as a new node, or stop the other and start this one again`,
     'data-dir',
   );
+}
+
+/** What a life of the machine begins with. */
+export function bootOf(state: StateBoot): Boot {
+  const { id, incarnation, leaseFrom, leaseTo, unleasedFrom, snapshot, journal } = state;
+  return { id, incarnation, bootNonce: randomU32(), leaseFrom, leaseTo, unleasedFrom, snapshot, journal };
 }

@@ -1,6 +1,5 @@
 import { type Address, assert, type NodeId, SeededRng, ShoalError, splitAddress } from '../base/index.ts';
 import type {
-  Boot,
   Command,
   ConvergedView,
   EventView,
@@ -20,7 +19,8 @@ import { Alarm } from './alarm.ts';
 import { monotonicMs, wallMs, wallTime } from './clock.ts';
 import { Commands } from './commands.ts';
 import { driverMetrics } from './driver-metrics.ts';
-import { type Attached, type DriverOptions, idInUse, nodeOptionsOf } from './driver-options.ts';
+import { type Attached, bootOf, type DriverOptions, idInUse, nodeOptionsOf } from './driver-options.ts';
+import { driverWarnings } from './driver-warnings.ts';
 import { randomU32 } from './entropy.ts';
 import { EventLog } from './events.ts';
 import { isWildcard } from './interfaces.ts';
@@ -29,9 +29,6 @@ import type { Log } from './log.ts';
 import { type Network, type NetworkSink, openNetwork } from './network.ts';
 import { laterTransport, type Seal, SealedElsewhere } from './sealing.ts';
 import { type StateBoot, StateDirectory } from './state/directory.ts';
-
-/** An event loop this late is worth a warning: peers begin to ask again. */
-const LATE_MS = 150;
 
 /**
  * Runs one machine on real sockets, files and time: what it puts out is done, what happens is put in, one timer wakes
@@ -385,7 +382,7 @@ export class Driver implements NodeApi {
     this.#running = false;
     this.#alarm.clear();
     this.#watch?.stop();
-    this.#commands.rejectAll(new ShoalError('leaving', 'this node gives up its id: try again'));
+    this.#commands.abandon('gives up its id');
     const { path } = this.#state;
     if (how === 'refuse') {
       this.#sayRefused(idInUse(id, other, path));
@@ -424,16 +421,6 @@ export class Driver implements NodeApi {
     const options = this.#options;
     const [gossip, ...alternates] = this.#addresses(network.address);
     this.#gossip = gossip as Address;
-    const boot: Boot = {
-      id: state.id,
-      incarnation: state.incarnation,
-      bootNonce: randomU32(),
-      leaseFrom: state.leaseFrom,
-      leaseTo: state.leaseTo,
-      unleasedFrom: state.unleasedFrom,
-      snapshot: state.snapshot,
-      journal: state.journal,
-    };
     const nodeOptions = nodeOptionsOf(options, network, {
       advertise: this.#gossip,
       alternates,
@@ -442,7 +429,7 @@ export class Driver implements NodeApi {
       sealed: this.#seal !== null,
     });
     this.#node = options.factory(
-      boot,
+      bootOf(state),
       nodeOptions,
       this.#outputs(network),
       new SeededRng(options.seed ?? randomU32()),
@@ -475,29 +462,14 @@ export class Driver implements NodeApi {
   }
 
   #ownWarnings(): string[] {
-    const own = [...this.#warnings];
-    const lagMs = this.#alarm.lagMs();
-    if (lagMs >= LATE_MS) {
-      own.push(
-        `the event loop was up to ${Math.round(lagMs)} ms late within the last 20 s: this machine is overloaded or was suspended; give it less to do, or raise probe_period on every node`,
-      );
-    }
+    const own = driverWarnings({
+      lagMs: this.#alarm.lagMs(),
+      state: this.#state,
+      multicastFailed: this.#options.multicast !== null && this.#network?.multicasts === false,
+    });
     if (this.#renewed !== null) own.push(this.#renewed);
     for (const part of this.#attached) own.push(...part.warnings());
-    const { error } = this.#state.keyring;
-    if (error !== null) own.push(`the keyring was not saved: ${error.message}`);
-    if (this.#state.journal.failing) {
-      own.push(`the state directory ${this.#state.path} cannot be written: changes are refused until it can`);
-    }
-    if (this.#state.unsound) {
-      own.push(
-        'this node made a snapshot of its state that cannot be read back: it was not written, and the journal grows instead; report it',
-      );
-    }
-    if (this.#options.multicast !== null && this.#network?.multicasts === false) {
-      own.push('multicast could not be opened: changes spread by the tree alone');
-    }
-    return own;
+    return [...this.#warnings, ...own];
   }
 
   async #stop(snapshot: boolean): Promise<void> {
@@ -507,7 +479,7 @@ export class Driver implements NodeApi {
     const sound = this.#running;
     this.#running = false;
     this.#alarm.clear();
-    this.#commands.rejectAll(new ShoalError('leaving', 'the node is stopping'));
+    this.#commands.abandon('is stopping');
     await this.#network?.stop();
     // After a crash what the machine says is not written over what is on disk.
     if (!sound) return this.#state.abandon();
