@@ -174,8 +174,8 @@ export class Datagrams {
       for (const keyId of this.offers.came(bytes, from, viaMulticast, order, nowMs))
         this.#out.send(from, this.#seal(keyId, CONTENT.challenge, content));
     }
-    const how = 'seals with a key that is not in this ring';
-    this.#shared.stranger(from, [header.keyId], how, !this.offers.allTried(from, order.length));
+    const trying = !this.offers.allTried(from, order.length);
+    this.#shared.stranger(from, [header.keyId], 'seals with a key that is not in this ring', trying);
   }
 
   /** From a boot known to be alive, and not seen yet. */

@@ -66,7 +66,7 @@ it('the guide tells of every warning what it means and what to do', () => {
     readFileSync(join(SRC, 'seal/streams.ts'), 'utf8');
   const how = [
     ...(seal + readFileSync(join(SRC, 'seal/datagrams.ts'), 'utf8')).matchAll(
-      /\.stranger\([^;]*'([^']+)'\)/g,
+      /\.stranger\([^;]*'([^']+)'[,)]/g,
     ),
   ];
   for (const [, text = ''] of how) warnings.push({ name: 'seal', warning: text });
