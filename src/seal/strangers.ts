@@ -68,8 +68,10 @@ export class Strangers {
     }
     // One line for all of whom the same is to be said.
     const out: string[] = [];
-    for (const [said, [first, ...others]] of alike)
-      out.push(`${first}${others.length === 0 ? '' : ` (and so ${others.join(', ')})`} ${said}`);
+    for (const [said, [first, ...others]] of alike) {
+      const who = others.length === 0 ? first : `${first} (and so ${others.join(', ')})`;
+      out.push([who, said].join(' '));
+    }
     return out;
   }
 
