@@ -69,6 +69,7 @@ export function sealMetrics(seal: GroupSeal): MetricFamily[] {
     'ring-changes': counters.ringChanges,
     'streams-agreed': streams.counters.agreed,
     'streams-without-common-key': streams.counters.noCommonKey,
+    'keys-offered': datagrams.offers.counters.tries,
     rekeys: datagrams.own.rekeys,
   };
   const sizes = { boots: datagrams.boots.size, streams: streams.open, keys: seal.ring.ids().length };
