@@ -82,3 +82,29 @@ describe('copies of one state directory', () => {
     }
   });
 });
+
+describe('a copy that was cut off when it was asked after', () => {
+  it('is asked after again within seconds when it shows up again, and rarely when it never answers', () => {
+    const asked: number[] = [];
+    const here = '10.0.0.2:1' as Address;
+    let nowMs = 0;
+    const twins = new Twins(1, new SeededRng(4), {
+      send: () => asked.push(nowMs),
+      incarnation: () => 1,
+      found: () => {},
+      yields: () => false,
+      absent: () => {},
+    });
+    twins.start(0);
+    // A record of it comes every second, and never an answer.
+    for (; nowMs < 200_000; nowMs += 100) {
+      if (nowMs % 1000 === 0) twins.suspect(2, [here], nowMs);
+      twins.wake(nowMs);
+    }
+    const gaps = asked.slice(1).map((ms, i) => ms - (asked[i] as number));
+    const pauses = gaps.filter((ms) => ms > 1000);
+    expect(pauses[0]).toBeLessThanOrEqual(5000);
+    expect(pauses.slice(-2).every((ms) => ms >= 30_000)).toBe(true);
+    expect(twins.counters.absent).toBe(pauses.length + 1);
+  });
+});

@@ -5,8 +5,10 @@ import { KIND, type TwinMessage } from '../wire/index.ts';
 const ASK = { againMs: 400, times: 7 } as const;
 /** Boots asked after at once, and addresses of each. */
 const ASKED = { boots: 8, addresses: 4 } as const;
-/** One that was found absent, or told to go, is not asked after again for this long. */
+/** One told to go is not asked after again for this long. */
 const SETTLED_MS = 30_000;
+/** One found absent may only have been cut off: as it shows up again it is asked after again, twice as late each time. */
+const ABSENT = { firstMs: 2000, maxMs: SETTLED_MS } as const;
 /** Who is to go makes sure after a random time below the first; not sure, again after one below the second, so many times. */
 const SURE = { soonMs: 400, againMs: 3000, times: 16 } as const;
 /** The verdict of one who goes or is about to: it is there, but nobody goes for it. */
@@ -54,7 +56,10 @@ export class Twins {
   readonly #rng: Rng;
   readonly #out: TwinOutputs;
   readonly #asked = new Map<number, Asked>();
-  readonly #settledMs = new BoundedMap<number, number>(REMEMBERED);
+  /** When a boot that was settled may be asked after again, and how long that was put off. */
+  readonly #settled = new BoundedMap<number, { readonly untilMs: number; readonly pauseMs: number }>(
+    REMEMBERED,
+  );
   readonly #verdicts = new BoundedMap<number, 1 | 2>(REMEMBERED);
   #startMs = 0;
   #gone = false;
@@ -80,7 +85,7 @@ export class Twins {
       }
       return;
     }
-    if (!anew && nowMs - (this.#settledMs.get(bootNonce) ?? -Infinity) < SETTLED_MS) return;
+    if (!anew && nowMs < (this.#settled.get(bootNonce)?.untilMs ?? -Infinity)) return;
     if (this.#asked.size >= ASKED.boots) return;
     this.#asked.set(bootNonce, {
       bootNonce,
@@ -152,7 +157,8 @@ export class Twins {
     for (const asked of this.#asked.values()) {
       if (nowMs < asked.dueMs) continue;
       if (asked.times >= ASK.times) {
-        this.#settle(asked.bootNonce, nowMs);
+        const before = this.#settled.get(asked.bootNonce)?.pauseMs ?? ABSENT.firstMs / 2;
+        this.#settle(asked.bootNonce, nowMs, Math.min(ABSENT.maxMs, 2 * before));
         this.counters.absent++;
         this.#out.absent(asked.bootNonce);
         continue;
@@ -165,9 +171,9 @@ export class Twins {
     }
   }
 
-  #settle(bootNonce: number, nowMs: number): void {
+  #settle(bootNonce: number, nowMs: number, pauseMs: number = SETTLED_MS): void {
     this.#asked.delete(bootNonce);
-    this.#settledMs.set(bootNonce, nowMs);
+    this.#settled.set(bootNonce, { untilMs: nowMs + pauseMs, pauseMs });
   }
 
   /** Who goes: 1 the other, 2 this process. */
