@@ -58,8 +58,8 @@ export class HookRun {
       return;
     }
     this.#child = child;
-    for (const stream of [child.stdout, child.stderr])
-      stream?.on('data', (chunk: Buffer) => output.add(chunk));
+    child.stdout?.on('data', (chunk: Buffer) => output.add('out', chunk));
+    child.stderr?.on('data', (chunk: Buffer) => output.add('err', chunk));
     // A script that does not read its input is no mistake.
     child.stdin?.on('error', () => {});
     child.stdin?.end(input);
@@ -92,23 +92,23 @@ export class HookRun {
   }
 }
 
-/** The beginning of what was written, and how much more there was. */
+/** The beginning of what was written, of output and errors half each, and how much more there was. */
 class Output {
   readonly #chunks: Buffer[] = [];
-  #kept = 0;
+  readonly #kept = { out: 0, err: 0 };
   #bytes = 0;
 
-  add(chunk: Buffer): void {
+  add(where: 'out' | 'err', chunk: Buffer): void {
     this.#bytes += chunk.length;
-    const part = chunk.subarray(0, LIMITS.hookOutputBytes - this.#kept);
+    const part = chunk.subarray(0, LIMITS.hookOutputBytes / 2 - this.#kept[where]);
     if (part.length === 0) return;
-    this.#kept += part.length;
+    this.#kept[where] += part.length;
     this.#chunks.push(part);
   }
 
   text(): string {
     const text = Buffer.concat(this.#chunks).toString('utf8').trimEnd();
-    const more = this.#bytes - this.#kept;
+    const more = this.#bytes - this.#kept.out - this.#kept.err;
     return more === 0 ? text : `${text} [and ${more} bytes more]`;
   }
 }
