@@ -62,7 +62,7 @@ test('a script that is missing or may not be run stops the start with code 2 and
       path,
     ]).ended;
     expect(code).toBe(2);
-    expect(stderr).toContain(`on_event: ${path}`);
+    expect(stderr).toContain(`on_event (from flag --on-event): ${path}`);
     expect(stderr).toContain(message);
   }
 });
