@@ -20,13 +20,29 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   seal: ['base'],
   node: ['base', 'crdt', 'ranges', 'members', 'gossip', 'wire'],
   io: ['node', 'base'],
+  store: ['base', 'ranges', 'node'],
+  resp: ['store', 'ranges', 'base', 'node'],
   http: ['node', 'base'],
   config: ['base'],
-  daemon: ['base', 'crdt', 'ranges', 'members', 'gossip', 'wire', 'seal', 'node', 'io', 'http', 'config'],
+  daemon: [
+    'base',
+    'crdt',
+    'ranges',
+    'members',
+    'gossip',
+    'wire',
+    'seal',
+    'node',
+    'io',
+    'store',
+    'resp',
+    'http',
+    'config',
+  ],
   cli: ['config', 'base', 'daemon', 'node', 'seal'],
 };
 /** Rooms that may import of `node` its contract only. */
-const CONTRACT_ONLY = ['http', 'cli'];
+const CONTRACT_ONLY = ['store', 'resp', 'http', 'cli'];
 const CORE = ['base', 'crdt', 'ranges', 'members', 'gossip', 'wire', 'node'];
 /** Packages the core may use. */
 const CORE_PACKAGES = ['@msgpack/msgpack'];

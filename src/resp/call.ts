@@ -1,0 +1,110 @@
+import type { Span, Store } from '../store/index.ts';
+import { Client } from './client.ts';
+import { ReplyWriter } from './reply.ts';
+import type { RequestReader } from './request.ts';
+
+const MINUS = 45;
+const ZERO = 48;
+/** Digits a number may have to be exact in a double. */
+const SAFE_DIGITS = 15;
+
+/**
+ * What a command's handler works with: the arguments, the store, the client, and the reply. One object serves all commands of
+ * a server; it is the handler's until it returns. Argument 0 is the command's name.
+ */
+export class Call {
+  readonly store: Store;
+  readonly reply = new ReplyWriter(256 * 1024);
+  client = new Client(0, '', 0);
+  request: RequestReader = this.client.request;
+  /** Wall clock of the turn, in milliseconds. */
+  nowMs = 0;
+  /** Arguments, with the name. */
+  count = 0;
+  #index = 0;
+  #first = 0;
+
+  constructor(store: Store) {
+    this.store = store;
+  }
+
+  /** Goes to command `index` of the batch. */
+  select(index: number): void {
+    this.#index = index;
+    this.#first = this.request.firsts[index] as number;
+    this.count = this.request.counts[index] as number;
+  }
+
+  /** Where the bytes of the arguments are. */
+  get span(): Span {
+    return this.request.span;
+  }
+
+  startOf(i: number): number {
+    return this.request.starts[this.#first + i] as number;
+  }
+
+  lengthOf(i: number): number {
+    return this.request.lengths[this.#first + i] as number;
+  }
+
+  /** Looks up argument 1, which the dispatcher has announced, as a key; see MessageTable.lookup. */
+  findKey(): boolean {
+    const { table } = this.store;
+    table.nameAhead(this.#index, this.request.span, this.startOf(1), this.lengthOf(1));
+    return table.find();
+  }
+
+  /** Looks up argument `i` as a key; see MessageTable.lookup. */
+  find(i: number): boolean {
+    return this.store.table.lookup(this.request.span, this.startOf(i), this.lengthOf(i));
+  }
+
+  /** Gives the key looked up argument `i` as its value. */
+  put(i: number, expiryMs: number): void {
+    this.store.table.put(this.request.span, this.startOf(i), this.lengthOf(i), expiryMs);
+  }
+
+  /** Whether argument `i` is this upper-case word, in either case. */
+  is(i: number, word: string): boolean {
+    if (this.lengthOf(i) !== word.length) return false;
+    const { bytes } = this.request.span;
+    const at = this.startOf(i);
+    for (let k = 0; k < word.length; k++) {
+      const byte = bytes[at + k] as number;
+      if ((byte >= 97 && byte <= 122 ? byte - 32 : byte) !== word.charCodeAt(k)) return false;
+    }
+    return true;
+  }
+
+  /** Argument `i` as Latin-1 text: every byte a character. */
+  text(i: number): string {
+    const { bytes } = this.request.span;
+    return Buffer.from(bytes.buffer, bytes.byteOffset + this.startOf(i), this.lengthOf(i)).toString('latin1');
+  }
+
+  /** A copy of argument `i`. */
+  bytes(i: number): Uint8Array {
+    const at = this.startOf(i);
+    return this.request.span.bytes.slice(at, at + this.lengthOf(i));
+  }
+
+  /** Argument `i` as a whole number that a double holds exactly, or null. */
+  integer(i: number): number | null {
+    const { bytes } = this.request.span;
+    const length = this.lengthOf(i);
+    const at = this.startOf(i);
+    const negative = bytes[at] === MINUS ? 1 : 0;
+    const digits = length - negative;
+    if (digits < 1 || digits > SAFE_DIGITS) return null;
+    let value = 0;
+    for (let k = negative; k < length; k++) {
+      const digit = (bytes[at + k] as number) - ZERO;
+      if (digit < 0 || digit > 9) return null;
+      value = value * 10 + digit;
+    }
+    // As Redis' string2ll: no leading zeros, no -0.
+    if (bytes[at + negative] === ZERO && (digits > 1 || negative === 1)) return null;
+    return negative === 1 ? -value : value;
+  }
+}

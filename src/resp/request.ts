@@ -1,0 +1,330 @@
+import { AHEAD, Span } from '../store/index.ts';
+
+/** Redis' limits: `proto-max-bulk-len`, arguments of one command, and of a line without the array form. */
+export const MAX_BULK_BYTES = 512 * 1024 * 1024;
+export const MAX_ARGUMENTS = 1024 * 1024;
+const MAX_INLINE_BYTES = 64 * 1024;
+/** What may be asked for before a password was given. */
+const UNAUTHENTICATED_ARGUMENTS = 10;
+const UNAUTHENTICATED_BULK_BYTES = 16 * 1024;
+
+const CR = 13;
+const LF = 10;
+const STAR = 42;
+const DOLLAR = 36;
+const ZERO = 48;
+const MINUS = 45;
+/** Digits of the longest number that is looked at. */
+const MAX_DIGITS = 10;
+
+export const NEED_MORE = 0;
+export const READY = 1;
+export const BROKEN = 2;
+export type Outcome = typeof NEED_MORE | typeof READY | typeof BROKEN;
+
+/** What `#multibulk` says when it has no command. */
+const WAITING_COUNT = -1;
+const BROKEN_COUNT = -2;
+/** What `#number` says when it has none. */
+const INCOMPLETE = -2;
+const INVALID = -3;
+
+/** Commands of a batch: enough to have their records fetched side by side. */
+export const BATCH = AHEAD;
+/** Arguments a batch has room for before it must make more. */
+const ARGUMENTS = 64;
+
+/**
+ * The reading side of one connection: bytes in, commands out (RESP arrays of bulk strings, and inline commands), up to BATCH
+ * at a time. Nothing is copied where a command is whole within what came; arguments are places in `span`.
+ *
+ * A length is checked before it is believed, and memory is taken for bytes that came, never for bytes announced.
+ */
+export class RequestReader {
+  span = NOTHING;
+  /** Commands in the batch; the arguments of command i are `counts[i]` places from `firsts[i]` on. */
+  size = 0;
+  readonly firsts = new Int32Array(BATCH);
+  readonly counts = new Int32Array(BATCH);
+  starts = new Int32Array(ARGUMENTS);
+  lengths = new Int32Array(ARGUMENTS);
+  /** Why the connection must be closed, after BROKEN; as Redis says it. */
+  error = '';
+  authenticated = true;
+  #at = 0;
+  #end = 0;
+  /** Holds what is left of earlier input; `bytes` while it has more than nothing. */
+  #carry = NOTHING;
+  /** No command is complete before so many bytes are there, counted from `#at`. */
+  #need = 0;
+
+  /** Bytes held that make no whole command yet. */
+  get pendingBytes(): number {
+    return this.#end - this.#at;
+  }
+
+  /** Adds input; `chunk` must stay as it is until the next call. */
+  feed(chunk: Uint8Array): void {
+    const left = this.#end - this.#at;
+    if (left === 0) {
+      this.span = new Span(chunk);
+      this.#at = 0;
+      this.#end = chunk.length;
+      if (this.#carry.bytes.length > KEEP_BYTES) this.#carry = NOTHING;
+      return;
+    }
+    const total = left + chunk.length;
+    const inPlace = this.span === this.#carry;
+    let to = this.#carry;
+    if (to.bytes.length < (inPlace ? this.#end : left) + chunk.length) {
+      if (total > to.bytes.length) to = new Span(new Uint8Array(Math.max(total + (total >> 1), FIRST_BYTES)));
+      to.bytes.set(this.span.bytes.subarray(this.#at, this.#end));
+      this.#at = 0;
+    } else if (!inPlace) {
+      to.bytes.set(this.span.bytes.subarray(this.#at, this.#end));
+      this.#at = 0;
+    }
+    to.bytes.set(chunk, this.#at + left);
+    this.#carry = to;
+    this.span = to;
+    this.#end = this.#at + total;
+  }
+
+  /**
+   * Reads what is whole, up to a batch: READY when `size` is at least one. After BROKEN nothing more is read. `span` stays
+   * until the next call of this or of `feed`.
+   */
+  next(): Outcome {
+    this.size = 0;
+    let used = 0;
+    while (this.size < BATCH) {
+      const from = this.#at;
+      if (this.#end - from < (this.#need > 1 ? this.#need : 1)) break;
+      this.#need = 0;
+      if (this.span.bytes[from] !== STAR) {
+        // It writes its words down elsewhere: never behind others in a batch.
+        if (this.size > 0) break;
+        const outcome = this.#inline();
+        if (outcome !== READY || this.size > 0) return outcome;
+        continue;
+      }
+      const count = this.#multibulk(from, used);
+      // What was whole before it is run first; the fault is found again by the next call.
+      if (count < 0) {
+        if (this.size > 0) this.#at = from;
+        else if (count === BROKEN_COUNT) return this.#fail();
+        break;
+      }
+      if (count === 0) continue;
+      this.firsts[this.size] = used;
+      this.counts[this.size] = count;
+      this.size++;
+      used += count;
+    }
+    return this.size > 0 ? READY : NEED_MORE;
+  }
+
+  /** Arguments of the command at `from`, put down from place `used` on: how many, or that there are none. */
+  #multibulk(from: number, used: number): number {
+    this.#at = from + 1;
+    const count = this.#number();
+    if (count === INCOMPLETE) return this.#wait(from, 0);
+    if (count === INVALID || count > MAX_ARGUMENTS) return this.#broken('invalid multibulk length');
+    if (count > UNAUTHENTICATED_ARGUMENTS && !this.authenticated)
+      return this.#broken('unauthenticated multibulk length');
+    // An empty array is no command.
+    if (count <= 0) return 0;
+    if (used + count > this.starts.length && !this.#room(used, count))
+      return this.#wait(from, used > 0 ? 0 : Math.min(count * 5, 1 << 20));
+    const { starts, lengths } = this;
+    const { bytes } = this.span;
+    const end = this.#end;
+    for (let i = used; i < used + count; i++) {
+      if (this.#at >= end) return this.#wait(from, 0);
+      const sign = bytes[this.#at] as number;
+      if (sign !== DOLLAR) return this.#broken(`expected '$', got '${shown(sign)}'`);
+      this.#at++;
+      const length = this.#number();
+      if (length === INCOMPLETE) return this.#wait(from, 0);
+      if (length < 0 || length > MAX_BULK_BYTES) return this.#broken('invalid bulk length');
+      if (length > UNAUTHENTICATED_BULK_BYTES && !this.authenticated)
+        return this.#broken('unauthenticated bulk length');
+      const start = this.#at;
+      const after = start + length + 2;
+      if (after > end) return this.#wait(from, after - from);
+      starts[i] = start;
+      lengths[i] = length;
+      this.#at = after;
+    }
+    return count;
+  }
+
+  /** A number and its line end; may be -1. */
+  #number(): number {
+    const { bytes } = this.span;
+    const end = this.#end;
+    let at = this.#at;
+    let value = 0;
+    let sign = 1;
+    if (at < end && bytes[at] === MINUS) {
+      sign = -1;
+      at++;
+    }
+    const first = at;
+    for (;;) {
+      if (at >= end) return INCOMPLETE;
+      const digit = (bytes[at] as number) - ZERO;
+      if (digit < 0 || digit > 9) break;
+      value = value * 10 + digit;
+      at++;
+      if (at - first > MAX_DIGITS) return INVALID;
+    }
+    if (at === first || bytes[at] !== CR) return INVALID;
+    if (at + 1 >= end) return INCOMPLETE;
+    this.#at = at + 2;
+    return value === 0 ? 0 : sign * value < 0 ? (value === 1 ? -1 : INVALID) : value;
+  }
+
+  /** Goes back to where the command began. */
+  #wait(from: number, need: number): number {
+    this.#at = from;
+    this.#need = need;
+    return WAITING_COUNT;
+  }
+
+  #broken(what: string): number {
+    this.error = `Protocol error: ${what}`;
+    return BROKEN_COUNT;
+  }
+
+  #fail(): Outcome {
+    this.#at = 0;
+    this.#end = 0;
+    return BROKEN;
+  }
+
+  /** More places for arguments, once enough came that they can be there (each takes five bytes), and for a batch's first only. */
+  #room(used: number, count: number): boolean {
+    if (used > 0 || this.#end - this.#at < Math.min(count * 5, 1 << 20)) return false;
+    this.starts = new Int32Array(count);
+    this.lengths = new Int32Array(count);
+    return true;
+  }
+
+  #inline(): Outcome {
+    const from = this.#at;
+    const line = this.span.bytes.subarray(from, this.#end);
+    const newline = line.indexOf(LF);
+    if (newline < 0) {
+      if (line.length > MAX_INLINE_BYTES) {
+        this.#broken('too big inline request');
+        return this.#fail();
+      }
+      this.#wait(from, line.length + 1);
+      return NEED_MORE;
+    }
+    this.#at = from + newline + 1;
+    const length = newline > 0 && line[newline - 1] === CR ? newline - 1 : newline;
+    const words = splitWords(line.subarray(0, length));
+    if (words === null) {
+      this.#broken('unbalanced quotes in request');
+      return this.#fail();
+    }
+    if (words.length === 0) return READY;
+    this.size = 1;
+    this.firsts[0] = 0;
+    this.counts[0] = words.length;
+    // What quotes and escapes say is not in the input: the words are put down beside it.
+    const total = words.reduce((sum, word) => sum + word.length, 0);
+    const rest = this.span.bytes.subarray(this.#at, this.#end);
+    const joined = new Uint8Array(total + rest.length);
+    if (words.length > this.starts.length) {
+      this.starts = new Int32Array(words.length);
+      this.lengths = new Int32Array(words.length);
+    }
+    let at = 0;
+    words.forEach((word, i) => {
+      joined.set(word, at);
+      this.starts[i] = at;
+      this.lengths[i] = word.length;
+      at += word.length;
+    });
+    joined.set(rest, total);
+    this.span = new Span(joined);
+    this.#carry = this.span;
+    this.#at = total;
+    this.#end = joined.length;
+    return READY;
+  }
+}
+
+const NOTHING = new Span(new Uint8Array(0));
+const FIRST_BYTES = 16 * 1024;
+/** A larger carry is given back once it is empty. */
+const KEEP_BYTES = 128 * 1024;
+
+function shown(byte: number): string {
+  return byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '?';
+}
+
+const SPACE = 0x20;
+const QUOTE = 0x22;
+const APOSTROPHE = 0x27;
+const BACKSLASH = 0x5c;
+
+/** The words of an inline command, as Redis' `sdssplitargs` takes them: quotes, and escapes within double ones. */
+export function splitWords(line: Uint8Array): Uint8Array[] | null {
+  const words: Uint8Array[] = [];
+  let i = 0;
+  for (;;) {
+    while (i < line.length && isSpace(line[i] as number)) i++;
+    if (i >= line.length) return words;
+    const word: number[] = [];
+    while (i < line.length && !isSpace(line[i] as number)) {
+      const quote = line[i] as number;
+      if (quote !== QUOTE && quote !== APOSTROPHE) {
+        word.push(quote);
+        i++;
+        continue;
+      }
+      const after = quoted(line, i + 1, quote, word);
+      if (after < 0 || (after < line.length && !isSpace(line[after] as number))) return null;
+      i = after;
+    }
+    words.push(Uint8Array.from(word));
+  }
+}
+
+/** Where the closing quote ends, or -1. */
+function quoted(line: Uint8Array, from: number, quote: number, word: number[]): number {
+  for (let i = from; i < line.length; i++) {
+    const byte = line[i] as number;
+    if (byte === quote) return i + 1;
+    if (byte !== BACKSLASH) {
+      word.push(byte);
+      continue;
+    }
+    const next = line[i + 1];
+    if (quote === APOSTROPHE) {
+      if (next === APOSTROPHE) i++;
+      word.push(next === APOSTROPHE ? APOSTROPHE : BACKSLASH);
+    } else if (next === 0x78 && isHex(line[i + 2]) && isHex(line[i + 3])) {
+      word.push(Number.parseInt(String.fromCharCode(line[i + 2] as number, line[i + 3] as number), 16));
+      i += 3;
+    } else if (next !== undefined) {
+      word.push(ESCAPES.get(next) ?? next);
+      i++;
+    } else return -1;
+  }
+  return -1;
+}
+
+const ESCAPES = new Map([...'nrtba'].map((c, i) => [c.charCodeAt(0), [10, 13, 9, 8, 7][i] as number]));
+
+function isSpace(byte: number): boolean {
+  return byte === SPACE || (byte >= 9 && byte <= 13) || byte === 0;
+}
+
+function isHex(byte: number | undefined): boolean {
+  return byte !== undefined && /[0-9a-fA-F]/.test(String.fromCharCode(byte));
+}

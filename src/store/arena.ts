@@ -1,0 +1,201 @@
+import { assert } from '../base/index.ts';
+import { Span } from './span.ts';
+
+/** Bytes of a chunk, and of a unit: a block is a whole number of units inside one chunk. */
+const CHUNK_BITS = 20;
+const UNIT_BITS = 4;
+const CHUNK_UNITS = 1 << (CHUNK_BITS - UNIT_BITS);
+const UNIT_WORDS = 4;
+/** Blocks up to this many units have a free list for each size; larger ones one for every quarter of a power of two. */
+const EXACT = 64;
+export const MAX_BLOCK_UNITS = 4096;
+const CLASSES = EXACT + 1 + 4 * 6;
+/** Word 1 of a free block; a record never has all of these bits. */
+const FREE_MARK = -1;
+const NONE = 0;
+
+/** The list a block of `units` belongs to. */
+function classOf(units: number): number {
+  if (units <= EXACT) return units;
+  const top = 31 - Math.clz32(units - 1);
+  return EXACT + 1 + ((top - 6) << 2) + (((units - 1) >>> (top - 2)) & 3);
+}
+
+/** Units a block of so many is rounded up to. */
+export function roundUnits(units: number): number {
+  if (units <= EXACT) return units < 2 ? 2 : units;
+  const step = 1 << (31 - Math.clz32(units - 1) - 2);
+  return (units + step - 1) & -step;
+}
+
+/**
+ * Memory for records outside the JavaScript heap: chunks of 1 MiB, cut into blocks of 16-byte units, each with its size in
+ * the upper half of its first word. Freed blocks wait in lists by size, and so serve the next record of that size. When
+ * sizes change and the lists hold much that nobody asks for, `victim` names the emptiest chunk, whose records the table
+ * moves elsewhere (`drain`), after which the chunk is given back.
+ *
+ * A block is named by its first unit over all chunks, an unsigned 32-bit number: 64 GiB. Unit 0 is never given out.
+ */
+export class Arena {
+  readonly words: Int32Array[] = [];
+  readonly spans: Span[] = [];
+  /** Units of each chunk that wait in free lists. */
+  readonly #freeUnits: Int32Array;
+  readonly #heads = new Uint32Array(CLASSES);
+  /** Chunk numbers without memory. */
+  readonly #holes: number[] = [];
+  /** Chunks whose blocks are not given out: being emptied. */
+  #draining = -1;
+  #next = 0;
+  #end = 0;
+  freeBytes = 0;
+  #chunks = 0;
+
+  constructor(maxChunks = 1 << 16) {
+    this.#freeUnits = new Int32Array(maxChunks);
+  }
+
+  /** Bytes held from the system. */
+  get heldBytes(): number {
+    return this.#chunks << CHUNK_BITS;
+  }
+
+  /** Bytes in blocks given out. */
+  get usedBytes(): number {
+    return this.heldBytes - this.freeBytes - ((this.#end - this.#next) << UNIT_BITS);
+  }
+
+  /** True when a block of so many units needs no further chunk. */
+  has(units: number): boolean {
+    return (this.#heads[classOf(units)] as number) !== NONE || this.#end - this.#next >= units;
+  }
+
+  /** A block of exactly `units` (a rounded number); its first word holds its size, all else is what was there. */
+  allocate(units: number): number {
+    const list = classOf(units);
+    const head = this.#heads[list] as number;
+    if (head !== NONE) {
+      this.#unlink(head, list);
+      return head;
+    }
+    if (this.#end - this.#next < units) this.#open();
+    const block = this.#next;
+    this.#next += units;
+    (this.words[block >>> 16] as Int32Array)[(block & 0xffff) << 2] = units << 16;
+    return block;
+  }
+
+  free(block: number): void {
+    const words = this.words[block >>> 16] as Int32Array;
+    const at = (block & 0xffff) << 2;
+    const units = (words[at] as number) >>> 16;
+    words[at] = units << 16;
+    words[at + 1] = FREE_MARK;
+    if (block >>> 16 === this.#draining) return;
+    this.#link(block, units);
+  }
+
+  /** The chunk to empty when at least a quarter of all bytes are free ones nobody asks for; else -1. */
+  victim(): number {
+    if (this.#draining >= 0) return this.#draining;
+    if (this.freeBytes < 4 << CHUNK_BITS || this.freeBytes * 4 < this.heldBytes) return -1;
+    let best = -1;
+    let most = CHUNK_UNITS >> 2;
+    const open = this.#next < this.#end ? this.#next >>> 16 : -1;
+    for (let chunk = 0; chunk < this.words.length; chunk++) {
+      const free = this.#freeUnits[chunk] as number;
+      if (free > most && chunk !== open) {
+        most = free;
+        best = chunk;
+      }
+    }
+    return best;
+  }
+
+  /** Takes the chunk's free blocks out of the lists; from now on nothing is allocated in it. */
+  startDrain(chunk: number): void {
+    assert(this.#draining < 0, 'one chunk is drained at a time');
+    const words = this.words[chunk] as Int32Array;
+    for (let unit = firstUnit(chunk); unit < CHUNK_UNITS; ) {
+      const at = unit << 2;
+      const units = (words[at] as number) >>> 16;
+      if (words[at + 1] === FREE_MARK) this.#unlink(((chunk << 16) | unit) >>> 0, classOf(units));
+      unit += units;
+    }
+    this.#draining = chunk;
+  }
+
+  /** The records of the draining chunk from `unit` on; calls `move` for up to `limit`; returns where to go on, or -1 when all are gone. */
+  drain(fromUnit: number, limit: number, move: (block: number) => void): number {
+    const chunk = this.#draining;
+    const words = this.words[chunk] as Int32Array;
+    let unit = fromUnit === 0 ? firstUnit(chunk) : fromUnit;
+    for (let left = limit; unit < CHUNK_UNITS && left > 0; left--) {
+      const at = unit << 2;
+      const units = (words[at] as number) >>> 16;
+      if (words[at + 1] !== FREE_MARK) move(((chunk << 16) | unit) >>> 0);
+      unit += units;
+    }
+    if (unit < CHUNK_UNITS) return unit;
+    this.words[chunk] = EMPTY_WORDS;
+    this.spans[chunk] = EMPTY_SPAN;
+    this.#holes.push(chunk);
+    this.#chunks--;
+    this.#draining = -1;
+    return -1;
+  }
+
+  #open(): void {
+    // What is left of the open chunk becomes a free block, so that a chunk can be walked from end to end.
+    let rest = this.#end - this.#next;
+    while (rest > 0) {
+      const units = Math.min(rest, MAX_BLOCK_UNITS);
+      (this.words[this.#next >>> 16] as Int32Array)[(this.#next & 0xffff) << 2] = units << 16;
+      this.free(this.#next);
+      this.#next += units;
+      rest -= units;
+    }
+    const chunk = this.#holes.pop() ?? this.words.length;
+    assert(chunk < this.#freeUnits.length, 'arena below 64 GiB');
+    const buffer = new ArrayBuffer(1 << CHUNK_BITS);
+    this.words[chunk] = new Int32Array(buffer);
+    this.spans[chunk] = new Span(new Uint8Array(buffer));
+    this.#chunks++;
+    this.#next = (chunk << 16) + firstUnit(chunk);
+    this.#end = (chunk << 16) + CHUNK_UNITS;
+  }
+
+  #link(block: number, units: number): void {
+    const list = classOf(units);
+    const head = this.#heads[list] as number;
+    const words = this.words[block >>> 16] as Int32Array;
+    const at = (block & 0xffff) << 2;
+    words[at + 2] = head;
+    words[at + 3] = NONE;
+    if (head !== NONE) (this.words[head >>> 16] as Int32Array)[((head & 0xffff) << 2) + 3] = block;
+    this.#heads[list] = block;
+    this.#freeUnits[block >>> 16] = (this.#freeUnits[block >>> 16] as number) + units;
+    this.freeBytes += units << UNIT_BITS;
+  }
+
+  #unlink(block: number, list: number): void {
+    const words = this.words[block >>> 16] as Int32Array;
+    const at = (block & 0xffff) << 2;
+    const units = (words[at] as number) >>> 16;
+    const next = (words[at + 2] as number) >>> 0;
+    const previous = (words[at + 3] as number) >>> 0;
+    if (previous === NONE) this.#heads[list] = next;
+    else (this.words[previous >>> 16] as Int32Array)[((previous & 0xffff) << 2) + 2] = next;
+    if (next !== NONE) (this.words[next >>> 16] as Int32Array)[((next & 0xffff) << 2) + 3] = previous;
+    this.#freeUnits[block >>> 16] = (this.#freeUnits[block >>> 16] as number) - units;
+    this.freeBytes -= units << UNIT_BITS;
+  }
+}
+
+const EMPTY_WORDS = new Int32Array(0);
+const EMPTY_SPAN = new Span(new Uint8Array(0));
+
+/** Unit 0 of chunk 0 is nobody's: 0 means none. */
+function firstUnit(chunk: number): number {
+  return chunk === 0 ? UNIT_WORDS / 4 : 0;
+}

@@ -1,0 +1,307 @@
+import { assert } from '../base/index.ts';
+import { Slab } from './slab.ts';
+
+export const SLOTS = 16384;
+/** Entries a new table has room for, as a power of two: 64 bytes. */
+const MIN_BITS = 3;
+/** A table this large is split in two rather than doubled: 64 KiB, rehashed in well under a millisecond. */
+const MAX_BITS = 13;
+/** A directory of more than 2^20 tables would be one slot of billions of keys. */
+const MAX_DEPTH = 20;
+
+/** Whether the record that an entry points to has the key that is looked for. */
+export interface KeyMatch {
+  matches(ref: number): boolean;
+}
+
+/**
+ * From a key's slot and hash to its record: an extendible hash (Fagin et al., 1979) per Redis Cluster slot. A slot has a
+ * table of its own, open addressing with linear probing, 8 bytes an entry (hash, reference); it doubles up to 8192
+ * entries and is then split by the upper bits of the hash, under a directory of the slot. So growth is never more than
+ * one such table at a time, a slot's keys are found together (walks, counts, hand-off), and there is no second copy.
+ *
+ * Memory: 8 bytes by 1 / load, the load between 3/8 and 3/4. References are never 0.
+ */
+export class SlotIndex {
+  readonly #slab = new Slab();
+  /** Of a slot: 0 nothing, n > 0 its only segment, n < 0 directory -n. */
+  readonly #root = new Int32Array(SLOTS);
+  readonly counts = new Uint32Array(SLOTS);
+  /** Of a segment: slab unit << 4 | bits of its table. */
+  #tables = new Uint32Array(1024);
+  #used = new Uint16Array(1024);
+  /** Upper hash bits that all keys of a segment share. */
+  #depths = new Uint8Array(1024);
+  #segments = 1;
+  readonly #freeSegments: number[] = [];
+  readonly #directories: Uint32Array[] = [new Uint32Array(0)];
+  readonly #freeDirectories: number[] = [];
+  readonly #match: KeyMatch;
+  size = 0;
+  /** Where `find` found it: page and word of the entry, and its segment. */
+  #page: Int32Array = new Int32Array(2);
+  #at = 0;
+  #segment = 0;
+
+  constructor(match: KeyMatch) {
+    this.#match = match;
+  }
+
+  get heldBytes(): number {
+    return this.#slab.bytes;
+  }
+
+  /** The record of the key for which `match` says yes, or 0. */
+  find(slot: number, hash: number): number {
+    const segment = this.#segmentOf(slot, hash);
+    if (segment === 0) return 0;
+    const table = this.#tables[segment] as number;
+    const page = this.#slab.pages[table >>> 18] as Int32Array;
+    const base = ((table >>> 4) & 0x3fff) << 4;
+    const mask = (2 << (table & 15)) - 1;
+    let i = (hash << 1) & mask;
+    for (;;) {
+      const ref = page[base + i + 1] as number;
+      if (ref === 0) return 0;
+      if (page[base + i] === hash && this.#match.matches(ref >>> 0)) {
+        this.#page = page;
+        this.#at = base + i;
+        this.#segment = segment;
+        return ref >>> 0;
+      }
+      i = (i + 2) & mask;
+    }
+  }
+
+  /** The first record whose key has this hash, or 0: most likely the one that `find` will find. */
+  peek(slot: number, hash: number): number {
+    const segment = this.#segmentOf(slot, hash);
+    if (segment === 0) return 0;
+    const table = this.#tables[segment] as number;
+    const page = this.#slab.pages[table >>> 18] as Int32Array;
+    const base = ((table >>> 4) & 0x3fff) << 4;
+    const mask = (2 << (table & 15)) - 1;
+    let i = (hash << 1) & mask;
+    for (;;) {
+      const ref = page[base + i + 1] as number;
+      if (ref === 0 || page[base + i] === hash) return ref >>> 0;
+      i = (i + 2) & mask;
+    }
+  }
+
+  /** Finds the entry of a record by the record itself; it must be there. */
+  locate(slot: number, hash: number, ref: number): void {
+    const segment = this.#segmentOf(slot, hash);
+    const table = this.#tables[segment] as number;
+    const page = this.#slab.pages[table >>> 18] as Int32Array;
+    const base = ((table >>> 4) & 0x3fff) << 4;
+    const mask = (2 << (table & 15)) - 1;
+    let i = (hash << 1) & mask;
+    while ((page[base + i + 1] as number) >>> 0 !== ref) {
+      assert(page[base + i + 1] !== 0, 'every record has an entry');
+      i = (i + 2) & mask;
+    }
+    this.#page = page;
+    this.#at = base + i;
+    this.#segment = segment;
+  }
+
+  /** Points the entry found last to another record. */
+  repoint(ref: number): void {
+    this.#page[this.#at + 1] = ref;
+  }
+
+  /** Adds a key that is not there. */
+  insert(slot: number, hash: number, ref: number): void {
+    let segment = this.#segmentOf(slot, hash);
+    if (segment === 0) {
+      segment = this.#newSegment(MIN_BITS, 0);
+      this.#root[slot] = segment;
+    }
+    while (this.#full(segment)) {
+      this.#grow(slot, segment, hash);
+      segment = this.#segmentOf(slot, hash);
+    }
+    this.#place(segment, hash, ref);
+    this.counts[slot] = (this.counts[slot] as number) + 1;
+    this.size++;
+  }
+
+  /** Removes the entry found last, closing the gap (no tombstones: Knuth 6.4, algorithm R). */
+  remove(slot: number): void {
+    const page = this.#page;
+    const table = this.#tables[this.#segment] as number;
+    const base = ((table >>> 4) & 0x3fff) << 4;
+    const mask = (2 << (table & 15)) - 1;
+    let hole = this.#at - base;
+    for (let i = (hole + 2) & mask; page[base + i + 1] !== 0; i = (i + 2) & mask) {
+      const home = ((page[base + i] as number) << 1) & mask;
+      if (((i - home) & mask) < ((i - hole) & mask)) continue;
+      page[base + hole] = page[base + i] as number;
+      page[base + hole + 1] = page[base + i + 1] as number;
+      hole = i;
+    }
+    page[base + hole + 1] = 0;
+    const left = (this.#used[this.#segment] as number) - 1;
+    this.#used[this.#segment] = left;
+    this.counts[slot] = (this.counts[slot] as number) - 1;
+    this.size--;
+    if (this.counts[slot] === 0) this.#dropSlot(slot);
+    else if (left * 8 < 1 << (table & 15) && (table & 15) > MIN_BITS)
+      this.#rehash(this.#segment, (table & 15) - 1);
+  }
+
+  /**
+   * The entries of a slot whose hashes begin (as unsigned numbers) at `fromHash`, up to the end of the segment it lies in: calls
+   * `visit` for each, in no order, and returns the hash where the next segment begins, or 2^32 after the last.
+   * `visit` must not change the index.
+   */
+  segment(slot: number, fromHash: number, visit: (hash: number, ref: number) => void): number {
+    const segment = this.#segmentOf(slot, fromHash | 0);
+    if (segment === 0) return 2 ** 32;
+    const table = this.#tables[segment] as number;
+    const page = this.#slab.pages[table >>> 18] as Int32Array;
+    const base = ((table >>> 4) & 0x3fff) << 4;
+    const end = base + (2 << (table & 15));
+    for (let at = base; at < end; at += 2) {
+      const ref = page[at + 1] as number;
+      if (ref !== 0) visit(page[at] as number, ref >>> 0);
+    }
+    const width = 2 ** (32 - (this.#depths[segment] as number));
+    return (Math.floor(fromHash / width) + 1) * width;
+  }
+
+  #segmentOf(slot: number, hash: number): number {
+    const root = this.#root[slot] as number;
+    if (root >= 0) return root;
+    const directory = this.#directories[-root] as Uint32Array;
+    return directory[hash >>> (32 - depthOf(directory))] as number;
+  }
+
+  #full(segment: number): boolean {
+    const capacity = 1 << ((this.#tables[segment] as number) & 15);
+    return ((this.#used[segment] as number) + 1) * 4 > capacity * 3;
+  }
+
+  #place(segment: number, hash: number, ref: number): void {
+    const table = this.#tables[segment] as number;
+    const page = this.#slab.pages[table >>> 18] as Int32Array;
+    const base = ((table >>> 4) & 0x3fff) << 4;
+    const mask = (2 << (table & 15)) - 1;
+    let i = (hash << 1) & mask;
+    while (page[base + i + 1] !== 0) i = (i + 2) & mask;
+    page[base + i] = hash;
+    page[base + i + 1] = ref;
+    this.#used[segment] = (this.#used[segment] as number) + 1;
+  }
+
+  #grow(slot: number, segment: number, hash: number): void {
+    const bits = (this.#tables[segment] as number) & 15;
+    if (bits < MAX_BITS) this.#rehash(segment, bits + 1);
+    else this.#split(slot, segment, hash);
+  }
+
+  #rehash(segment: number, bits: number): void {
+    const old = this.#tables[segment] as number;
+    this.#tables[segment] = this.#newTable(bits);
+    this.#used[segment] = 0;
+    this.#pour(old, segment, segment, 0);
+  }
+
+  /** Moves the entries of a table to one of two segments, by a bit of the hash, and frees the table. */
+  #pour(table: number, zero: number, one: number, bit: number): void {
+    const page = this.#slab.pages[table >>> 18] as Int32Array;
+    const base = ((table >>> 4) & 0x3fff) << 4;
+    const end = base + (2 << (table & 15));
+    for (let at = base; at < end; at += 2) {
+      const ref = page[at + 1] as number;
+      if (ref === 0) continue;
+      const hash = page[at] as number;
+      this.#place((hash & bit) === 0 ? zero : one, hash, ref);
+    }
+    this.#slab.free(table >>> 4, (table & 15) - MIN_BITS);
+  }
+
+  #split(slot: number, segment: number, hash: number): void {
+    const depth = this.#depths[segment] as number;
+    let root = this.#root[slot] as number;
+    if (root > 0) {
+      const directory = Uint32Array.of(root);
+      root = -(this.#freeDirectories.pop() ?? this.#directories.length);
+      this.#directories[-root] = directory;
+      this.#root[slot] = root;
+    }
+    let directory = this.#directories[-root] as Uint32Array;
+    if (depth === depthOf(directory)) {
+      assert(depth < MAX_DEPTH, 'a slot of fewer than billions of keys');
+      const wider = new Uint32Array(directory.length * 2);
+      for (let i = 0; i < wider.length; i++) wider[i] = directory[i >> 1] as number;
+      this.#directories[-root] = wider;
+      directory = wider;
+    }
+    const table = this.#tables[segment] as number;
+    const other = this.#newSegment(table & 15, depth + 1);
+    this.#depths[segment] = depth + 1;
+    const span = directory.length >> depth;
+    const first = Math.floor((hash >>> 0) / 2 ** (32 - depth)) * span;
+    directory.fill(other, first + span / 2, first + span);
+    this.#tables[segment] = this.#newTable(table & 15);
+    this.#used[segment] = 0;
+    this.#pour(table, segment, other, 1 << (31 - depth));
+  }
+
+  #newSegment(bits: number, depth: number): number {
+    const segment = this.#freeSegments.pop() ?? this.#segments++;
+    if (segment >= this.#tables.length) {
+      this.#tables = widened(this.#tables, new Uint32Array(segment * 2));
+      this.#used = widened(this.#used, new Uint16Array(segment * 2));
+      this.#depths = widened(this.#depths, new Uint8Array(segment * 2));
+    }
+    this.#tables[segment] = this.#newTable(bits);
+    this.#used[segment] = 0;
+    this.#depths[segment] = depth;
+    return segment;
+  }
+
+  #newTable(bits: number): number {
+    const unit = this.#slab.allocate(bits - MIN_BITS);
+    const page = this.#slab.pages[unit >>> 14] as Int32Array;
+    const base = (unit & 0x3fff) << 4;
+    page.fill(0, base, base + (2 << bits));
+    return ((unit << 4) | bits) >>> 0;
+  }
+
+  #dropSlot(slot: number): void {
+    const root = this.#root[slot] as number;
+    this.#root[slot] = 0;
+    if (root > 0) {
+      this.#dropSegment(root);
+      return;
+    }
+    const directory = this.#directories[-root] as Uint32Array;
+    let last = 0;
+    for (const segment of directory) {
+      if (segment !== last) this.#dropSegment(segment);
+      last = segment;
+    }
+    this.#directories[-root] = new Uint32Array(0);
+    this.#freeDirectories.push(-root);
+  }
+
+  #dropSegment(segment: number): void {
+    const table = this.#tables[segment] as number;
+    this.#slab.free(table >>> 4, (table & 15) - MIN_BITS);
+    this.#tables[segment] = 0;
+    this.#freeSegments.push(segment);
+  }
+}
+
+/** Hash bits a directory is indexed by; a directory of one has none, and `x >>> 32` is `x`: see #split. */
+function depthOf(directory: Uint32Array): number {
+  return 31 - Math.clz32(directory.length);
+}
+
+function widened<T extends Uint32Array | Uint16Array | Uint8Array>(from: T, to: T): T {
+  to.set(from);
+  return to;
+}

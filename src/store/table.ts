@@ -1,0 +1,394 @@
+import { assert } from '../base/index.ts';
+import { Arena, MAX_BLOCK_UNITS, roundUnits } from './arena.ts';
+import { KeyHash } from './key-hash.ts';
+import { SLOTS, SlotIndex } from './slot-index.ts';
+import { copySpan, equalSpan, Span } from './span.ts';
+import type { Stamps } from './stamps.ts';
+
+/** Bytes of a record before its expiry (8 more when it has one) and its key. */
+const HEADER_BYTES = 24;
+const EXPIRY_BYTES = 8;
+/** Word 1: the length of the value in 20 bits, and flags. */
+const LENGTH_MASK = 0xfffff;
+const EXPIRES = 1 << 20;
+/** Key and value are in `#external`, whose number is where the key would be. */
+const EXTERNAL = 1 << 21;
+const EXTERNAL_KEY = 0xffff;
+/** Larger records are not in the arena. */
+const MAX_ARENA_BYTES = MAX_BLOCK_UNITS * 16 - 256;
+const UNIT = 16;
+/** Keys that can be announced at once. */
+export const AHEAD = 16;
+
+interface External {
+  readonly key: Span;
+  value: Span;
+}
+
+/** Told of every change, while the record is whole. */
+export interface ChangeSink {
+  /** `words` of the block from `at` on hold the record, `bytes` long. */
+  wrote(words: Int32Array, at: number, bytes: number): void;
+  wroteExternal(words: Int32Array, at: number, key: Span, value: Span): void;
+  removed(key: Span, keyAt: number, keyLength: number, words: Int32Array, at: number): void;
+}
+
+/**
+ * The message table. `lookup` names a key; the calls after it concern that key. `nowMs` is the caller's clock, set before
+ * a batch of calls.
+ *
+ * A record, in words: 0 units of its block << 16 | key length; 1 flags and value length; 2, 3 hybrid logical clock;
+ * 4, 5 dot (counter's lower 32 bits; actor << 16 | counter's upper bits); then the expiry if it has one (ms, lower and upper
+ * 32 bits), the key, the value.
+ */
+export class MessageTable {
+  readonly #arena = new Arena();
+  readonly #index: SlotIndex;
+  readonly #hash = new KeyHash();
+  readonly #stamps: Stamps;
+  readonly #external = new Map<number, External>();
+  #nextExternal = 1;
+  #externalBytes = 0;
+  /** Records with an expiry in each slot, and a time before which none of them is due. */
+  readonly #expiring = new Uint32Array(SLOTS);
+  readonly #soonest = new Float64Array(SLOTS).fill(Infinity);
+  #expiringTotal = 0;
+  #key = EMPTY;
+  #keyAt = 0;
+  #keyLength = 0;
+  /** The record looked up, or 0; its chunk and word. */
+  #ref = 0;
+  #words: Int32Array = new Int32Array(0);
+  #span = EMPTY;
+  #at = 0;
+  /** Where emptying a chunk goes on; -1 when none is being emptied. */
+  #drainUnit = -1;
+  readonly #aheadSlots = new Int32Array(AHEAD);
+  readonly #aheadHashes = new Int32Array(AHEAD);
+  readonly #aheadRefs = new Uint32Array(AHEAD);
+  /** Read by nobody: what is computed must go somewhere, or the engine leaves it out. */
+  touched = 0;
+  nowMs = 0;
+  sink: ChangeSink | null = null;
+  readonly counters = { expired: 0, moved: 0 };
+
+  constructor(stamps: Stamps) {
+    this.#stamps = stamps;
+    this.#index = new SlotIndex(this);
+  }
+
+  get size(): number {
+    return this.#index.size;
+  }
+
+  get expiring(): number {
+    return this.#expiringTotal;
+  }
+
+  get heldBytes(): number {
+    return this.#arena.heldBytes + this.#index.heldBytes + this.#externalBytes;
+  }
+
+  /** Bytes of records, without what waits to be used again. */
+  get usedBytes(): number {
+    return this.#arena.usedBytes + this.#externalBytes;
+  }
+
+  get freeBytes(): number {
+    return this.#arena.freeBytes;
+  }
+
+  countInSlot(slot: number): number {
+    return this.#index.counts[slot] as number;
+  }
+
+  /** The slot of the key that was named last. */
+  get slot(): number {
+    return this.#hash.slot;
+  }
+
+  /** Names a key without looking for it; `slot` then tells where it belongs. */
+  name(key: Span, at: number, length: number): number {
+    this.#key = key;
+    this.#keyAt = at;
+    this.#keyLength = length;
+    this.#hash.of(key.bytes, at, length);
+    return this.#hash.slot;
+  }
+
+  /** Announces that the key will be named soon, as number `i` of up to AHEAD; see `fetch`. */
+  announce(i: number, key: Span, at: number, length: number): void {
+    this.#hash.of(key.bytes, at, length);
+    this.#aheadSlots[i] = this.#hash.slot;
+    this.#aheadHashes[i] = this.#hash.hash;
+  }
+
+  /** Number `i` is no key. */
+  announceNone(i: number): void {
+    this.#aheadSlots[i] = -1;
+  }
+
+  /**
+   * Touches the index entries and records of the first `count` keys announced. Each is a wait for memory of its own, and the
+   * processor waits for several at once where one command after the other would wait for each: half of a GET, measured.
+   */
+  fetch(count: number): void {
+    const slots = this.#aheadSlots;
+    const hashes = this.#aheadHashes;
+    const refs = this.#aheadRefs;
+    for (let i = 0; i < count; i++) {
+      const slot = slots[i] as number;
+      refs[i] = slot < 0 ? 0 : this.#index.peek(slot, hashes[i] as number);
+    }
+    let touched = 0;
+    for (let i = 0; i < count; i++) {
+      const ref = refs[i] as number;
+      if (ref === 0) continue;
+      const words = this.#arena.words[ref >>> 16] as Int32Array;
+      const at = (ref & 0xffff) << 2;
+      touched ^= words[at] as number;
+      // The line that follows holds what is left of most small messages.
+      if (at + 32 < words.length) touched ^= (words[at + 16] as number) ^ (words[at + 32] as number);
+    }
+    this.touched = touched;
+  }
+
+  /** `name` for number `i` of those announced. */
+  nameAhead(i: number, key: Span, at: number, length: number): number {
+    this.#key = key;
+    this.#keyAt = at;
+    this.#keyLength = length;
+    this.#hash.slot = this.#aheadSlots[i] as number;
+    this.#hash.hash = this.#aheadHashes[i] as number;
+    return this.#hash.slot;
+  }
+
+  /** Looks for the key named last. A record that has expired is removed, and not there. */
+  find(): boolean {
+    const ref = this.#index.find(this.#hash.slot, this.#hash.hash);
+    if (ref === 0) {
+      this.#ref = 0;
+      return false;
+    }
+    this.#point(ref);
+    if ((this.#flags & EXPIRES) !== 0 && this.expiryMs <= this.nowMs) {
+      this.#expire();
+      return false;
+    }
+    return true;
+  }
+
+  lookup(key: Span, at: number, length: number): boolean {
+    this.name(key, at, length);
+    return this.find();
+  }
+
+  /** Of the record found: its value is `valueLength` bytes of `value` from `valueAt` on, until the next write. */
+  get value(): Span {
+    return (this.#flags & EXTERNAL) === 0 ? this.#span : this.#externalOf().value;
+  }
+
+  get valueAt(): number {
+    if ((this.#flags & EXTERNAL) !== 0) return 0;
+    return (this.#at << 2) + this.#headerBytes + ((this.#words[this.#at] as number) & 0xffff);
+  }
+
+  get valueLength(): number {
+    if ((this.#flags & EXTERNAL) !== 0) return this.#externalOf().value.bytes.length;
+    return this.#flags & LENGTH_MASK;
+  }
+
+  /** When it expires, in milliseconds since the epoch; 0 never. */
+  get expiryMs(): number {
+    if ((this.#flags & EXPIRES) === 0) return 0;
+    return ((this.#words[this.#at + 6] as number) >>> 0) + (this.#words[this.#at + 7] as number) * 2 ** 32;
+  }
+
+  /** Gives the key looked up a value, and an expiry (0: none): a new version, with a new dot and clock. */
+  put(value: Span, valueAt: number, valueLength: number, expiryMs: number): void {
+    const header = expiryMs === 0 ? HEADER_BYTES : HEADER_BYTES + EXPIRY_BYTES;
+    const bytes = header + this.#keyLength + valueLength;
+    if (bytes > MAX_ARENA_BYTES) {
+      this.#putExternal(value, valueAt, valueLength, expiryMs);
+      return;
+    }
+    const units = roundUnits((bytes + UNIT - 1) >>> 4);
+    const old = this.#ref;
+    const expired = old === 0 ? 0 : this.#flags & EXPIRES;
+    if (old !== 0 && (this.#flags & EXTERNAL) !== 0) this.#dropExternal();
+    if (old === 0) {
+      const ref = this.#arena.allocate(units);
+      this.#index.insert(this.#hash.slot, this.#hash.hash, ref);
+      this.#point(ref);
+    } else if ((this.#words[this.#at] as number) >>> 16 !== units) {
+      const ref = this.#arena.allocate(units);
+      this.#index.repoint(ref);
+      this.#arena.free(old);
+      this.#point(ref);
+    }
+    const words = this.#words;
+    const at = this.#at;
+    words[at] = (units << 16) | this.#keyLength;
+    words[at + 1] = expiryMs === 0 ? valueLength : valueLength | EXPIRES;
+    this.#stamps.write(words, at + 2, this.#hash.slot >>> 6, this.nowMs);
+    if (expiryMs !== 0 || expired !== 0) this.#schedule(expiryMs, expired);
+    const keyAt = (at << 2) + header;
+    copySpan(this.#key, this.#keyAt, this.#span, keyAt, this.#keyLength);
+    copySpan(value, valueAt, this.#span, keyAt + this.#keyLength, valueLength);
+    if (this.sink !== null) this.sink.wrote(words, at, bytes);
+  }
+
+  /** Removes the record found. */
+  remove(): void {
+    this.#stamps.write(this.#words, this.#at + 2, this.#hash.slot >>> 6, this.nowMs);
+    if (this.sink !== null) this.sink.removed(this.#key, this.#keyAt, this.#keyLength, this.#words, this.#at);
+    this.#drop();
+  }
+
+  /**
+   * Moves up to `limit` records out of the emptiest chunk, when so much is free that it is worth it; true while there is more
+   * to do. Forgets the key looked up.
+   */
+  compact(limit: number): boolean {
+    if (this.#drainUnit < 0) {
+      const chunk = this.#arena.victim();
+      if (chunk < 0) return false;
+      this.#arena.startDrain(chunk);
+      this.#drainUnit = 0;
+    }
+    this.#drainUnit = this.#arena.drain(this.#drainUnit, limit, this.#move);
+    this.#ref = 0;
+    return this.#drainUnit >= 0 || this.#arena.victim() >= 0;
+  }
+
+  /** See {@link SlotIndex.find}. */
+  matches(ref: number): boolean {
+    const words = this.#arena.words[ref >>> 16] as Int32Array;
+    const at = (ref & 0xffff) << 2;
+    const length = this.#keyLength;
+    const stored = (words[at] as number) & 0xffff;
+    const flags = words[at + 1] as number;
+    if ((flags & EXTERNAL) !== 0) return this.#matchesExternal(words, at);
+    if (stored !== length) return false;
+    const keyAt = (at << 2) + ((flags & EXPIRES) === 0 ? HEADER_BYTES : HEADER_BYTES + EXPIRY_BYTES);
+    return equalSpan(this.#arena.spans[ref >>> 16] as Span, keyAt, this.#key, this.#keyAt, length);
+  }
+
+  readonly #move = (ref: number): void => {
+    this.#point(ref);
+    this.#nameRecord();
+    this.#index.locate(this.#hash.slot, this.#hash.hash, ref);
+    const words = this.#words;
+    const at = this.#at;
+    const units = (words[at] as number) >>> 16;
+    const to = this.#arena.allocate(units);
+    this.#point(to);
+    for (let i = 0; i < units * 4; i++) this.#words[this.#at + i] = words[at + i] as number;
+    this.#index.repoint(to);
+    this.#arena.free(ref);
+    this.counters.moved++;
+  };
+
+  /** Takes the key from the record pointed to. */
+  #nameRecord(): void {
+    if ((this.#flags & EXTERNAL) !== 0) {
+      const { key } = this.#externalOf();
+      this.name(key, 0, key.bytes.length);
+    } else
+      this.name(this.#span, (this.#at << 2) + this.#headerBytes, (this.#words[this.#at] as number) & 0xffff);
+  }
+
+  get #flags(): number {
+    return this.#words[this.#at + 1] as number;
+  }
+
+  get #headerBytes(): number {
+    return (this.#flags & EXPIRES) === 0 ? HEADER_BYTES : HEADER_BYTES + EXPIRY_BYTES;
+  }
+
+  #point(ref: number): void {
+    this.#ref = ref;
+    this.#words = this.#arena.words[ref >>> 16] as Int32Array;
+    this.#span = this.#arena.spans[ref >>> 16] as Span;
+    this.#at = (ref & 0xffff) << 2;
+  }
+
+  #schedule(expiryMs: number, before: number): void {
+    const slot = this.#hash.slot;
+    if (expiryMs !== 0) {
+      this.#words[this.#at + 6] = expiryMs | 0;
+      this.#words[this.#at + 7] = Math.floor(expiryMs / 2 ** 32);
+      if (expiryMs < (this.#soonest[slot] as number)) this.#soonest[slot] = expiryMs;
+    }
+    const change = (expiryMs === 0 ? 0 : 1) - (before === 0 ? 0 : 1);
+    this.#expiring[slot] = (this.#expiring[slot] as number) + change;
+    this.#expiringTotal += change;
+    if (this.#expiring[slot] === 0) this.#soonest[slot] = Infinity;
+  }
+
+  #expire(): void {
+    this.counters.expired++;
+    this.#drop();
+  }
+
+  #drop(): void {
+    const slot = this.#hash.slot;
+    if ((this.#flags & EXTERNAL) !== 0) this.#dropExternal();
+    if ((this.#flags & EXPIRES) !== 0) {
+      this.#expiringTotal--;
+      this.#expiring[slot] = (this.#expiring[slot] as number) - 1;
+      if (this.#expiring[slot] === 0) this.#soonest[slot] = Infinity;
+    }
+    this.#index.remove(slot);
+    this.#arena.free(this.#ref);
+    this.#ref = 0;
+  }
+
+  #externalOf(): External {
+    const number = this.#words[this.#at + (this.#headerBytes >> 2)] as number;
+    const external = this.#external.get(number);
+    assert(external !== undefined, 'what is outside the arena is there');
+    return external;
+  }
+
+  #matchesExternal(words: Int32Array, at: number): boolean {
+    const header = ((words[at + 1] as number) & EXPIRES) === 0 ? HEADER_BYTES : HEADER_BYTES + EXPIRY_BYTES;
+    const external = this.#external.get(words[at + (header >> 2)] as number);
+    if (external === undefined || external.key.bytes.length !== this.#keyLength) return false;
+    return equalSpan(external.key, 0, this.#key, this.#keyAt, this.#keyLength);
+  }
+
+  #putExternal(value: Span, valueAt: number, valueLength: number, expiryMs: number): void {
+    const external: External = {
+      key: copyOf(this.#key, this.#keyAt, this.#keyLength),
+      value: copyOf(value, valueAt, valueLength),
+    };
+    if (this.#ref !== 0) this.#drop();
+    const ref = this.#arena.allocate(3);
+    this.#index.insert(this.#hash.slot, this.#hash.hash, ref);
+    this.#point(ref);
+    const words = this.#words;
+    const at = this.#at;
+    words[at] = (3 << 16) | EXTERNAL_KEY;
+    words[at + 1] = expiryMs === 0 ? EXTERNAL : EXTERNAL | EXPIRES;
+    this.#stamps.write(words, at + 2, this.#hash.slot >>> 6, this.nowMs);
+    if (expiryMs !== 0) this.#schedule(expiryMs, 0);
+    const number = this.#nextExternal++;
+    words[at + (this.#headerBytes >> 2)] = number;
+    this.#external.set(number, external);
+    this.#externalBytes += this.#keyLength + valueLength;
+    if (this.sink !== null) this.sink.wroteExternal(words, at, external.key, external.value);
+  }
+
+  #dropExternal(): void {
+    const { key, value } = this.#externalOf();
+    this.#external.delete(this.#words[this.#at + (this.#headerBytes >> 2)] as number);
+    this.#externalBytes -= key.bytes.length + value.bytes.length;
+  }
+}
+
+const EMPTY = new Span(new Uint8Array(0));
+
+function copyOf(from: Span, at: number, length: number): Span {
+  return new Span(from.bytes.slice(at, at + length));
+}
