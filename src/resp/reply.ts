@@ -4,6 +4,11 @@ const CR = 13;
 const LF = 10;
 const DOLLAR = 36;
 const COLON = 58;
+const STAR = 42;
+const PERCENT = 37;
+const TILDE = 126;
+const GREATER = 62;
+const EQUALS = 61;
 const ZERO = 48;
 /** Longest line that `line` and the numbers write without asking for room. */
 const SMALL = 32;
@@ -69,6 +74,60 @@ export class ReplyWriter {
     this.text(`+${text}\r\n`);
   }
 
+  /** The head of an array of `count` replies. */
+  array(count: number): void {
+    this.#count(STAR, count);
+  }
+
+  /** The head of a map of `pairs` pairs; in RESP2 an array of twice as many. */
+  map(pairs: number): void {
+    if (this.version === 2) this.#count(STAR, pairs * 2);
+    else this.#count(PERCENT, pairs);
+  }
+
+  /** The head of a set; in RESP2 an array. */
+  set(count: number): void {
+    this.#count(this.version === 2 ? STAR : TILDE, count);
+  }
+
+  /** The head of a push; in RESP2 an array. */
+  push(count: number): void {
+    this.#count(this.version === 2 ? STAR : GREATER, count);
+  }
+
+  /** No such array. */
+  noArray(): void {
+    this.text(this.version === 2 ? '*-1\r\n' : '_\r\n');
+  }
+
+  /** Latin-1 text as a bulk string. */
+  bulkText(text: string): void {
+    this.#count(DOLLAR, text.length);
+    this.text(text);
+    this.text('\r\n');
+  }
+
+  /** Text for people: verbatim in RESP3. */
+  verbatim(text: string): void {
+    if (this.version === 2) this.bulkText(text);
+    else {
+      this.#count(EQUALS, text.length + 4);
+      this.text('txt:');
+      this.text(text);
+      this.text('\r\n');
+    }
+  }
+
+  boolean(value: boolean): void {
+    if (this.version === 2) this.integer(value ? 1 : 0);
+    else this.text(value ? '#t\r\n' : '#f\r\n');
+  }
+
+  /** Takes back what was written after `length`. */
+  cut(length: number): void {
+    this.length = length;
+  }
+
   /** `text` begins with the code, as in `ERR syntax error`. */
   error(text: string): void {
     this.text(`-${text}\r\n`);
@@ -79,6 +138,11 @@ export class ReplyWriter {
     this.#reserve(text.length);
     for (let i = 0; i < text.length; i++) this.#span.bytes[this.length + i] = text.charCodeAt(i);
     this.length += text.length;
+  }
+
+  #count(sign: number, value: number): void {
+    this.#reserve(SMALL);
+    this.#head(sign, value);
   }
 
   #head(sign: number, value: number): void {
