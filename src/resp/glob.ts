@@ -1,0 +1,107 @@
+const STAR = 0x2a;
+const QUESTION = 0x3f;
+const OPEN = 0x5b;
+const CLOSE = 0x5d;
+const CARET = 0x5e;
+const DASH = 0x2d;
+const BACKSLASH = 0x5c;
+
+/**
+ * A glob pattern as Redis takes it (KEYS, SCAN MATCH, PSUBSCRIBE, CONFIG GET): `*`, `?`, `[a-z]`, `[^a]`, and `\` before a
+ * character that means itself. Only the last star is ever gone back to, so the work is bounded by the product of the two lengths.
+ */
+export class Glob {
+  readonly pattern: Uint8Array;
+  readonly #blind: boolean;
+  /** Where the pattern goes on after what `#one` has matched. */
+  #next = 0;
+
+  constructor(pattern: Uint8Array, blind = false) {
+    this.pattern = pattern;
+    this.#blind = blind;
+  }
+
+  /** The pattern is one star: everything matches. */
+  get matchesAll(): boolean {
+    return this.pattern.length === 1 && this.pattern[0] === STAR;
+  }
+
+  matches(text: Uint8Array, at = 0, length = text.length): boolean {
+    const { pattern } = this;
+    const end = at + length;
+    let p = 0;
+    let t = at;
+    let starP = -1;
+    let starT = 0;
+    while (t < end) {
+      if (p < pattern.length && pattern[p] === STAR) {
+        while (pattern[p] === STAR) p++;
+        if (p === pattern.length) return true;
+        starP = p;
+        starT = t;
+      } else if (p < pattern.length && this.#one(p, text[t] as number)) {
+        p = this.#next;
+        t++;
+      } else if (starP >= 0) {
+        p = starP;
+        t = ++starT;
+      } else return false;
+    }
+    while (pattern[p] === STAR) p++;
+    return p >= pattern.length;
+  }
+
+  /** Whether what is at `p` in the pattern, which is no star, matches a byte. */
+  #one(p: number, byte: number): boolean {
+    const { pattern } = this;
+    switch (pattern[p]) {
+      case QUESTION:
+        this.#next = p + 1;
+        return true;
+      case OPEN:
+        return this.#class(p + 1, byte);
+      case BACKSLASH:
+        if (p + 1 < pattern.length) {
+          this.#next = p + 2;
+          return this.#same(pattern[p + 1] as number, byte);
+        }
+    }
+    this.#next = p + 1;
+    return this.#same(pattern[p] as number, byte);
+  }
+
+  #class(from: number, byte: number): boolean {
+    const { pattern } = this;
+    let p = from;
+    const not = pattern[p] === CARET;
+    if (not) p++;
+    let found = false;
+    while (p < pattern.length && pattern[p] !== CLOSE) {
+      if (pattern[p] === BACKSLASH && p + 1 < pattern.length) {
+        p++;
+        if (this.#same(pattern[p] as number, byte)) found = true;
+      } else if (p + 2 < pattern.length && pattern[p + 1] === DASH) {
+        if (this.#between(pattern[p] as number, pattern[p + 2] as number, byte)) found = true;
+        p += 2;
+      } else if (this.#same(pattern[p] as number, byte)) found = true;
+      p++;
+    }
+    this.#next = p + 1;
+    return found !== not;
+  }
+
+  #between(a: number, b: number, byte: number): boolean {
+    const from = this.#fold(Math.min(a, b));
+    const to = this.#fold(Math.max(a, b));
+    const c = this.#fold(byte);
+    return c >= from && c <= to;
+  }
+
+  #same(a: number, b: number): boolean {
+    return a === b || (this.#blind && this.#fold(a) === this.#fold(b));
+  }
+
+  #fold(byte: number): number {
+    return this.#blind && byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
+  }
+}
