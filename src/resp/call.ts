@@ -1,12 +1,8 @@
 import type { Span, Store } from '../store/index.ts';
 import { Client } from './client.ts';
+import { int64, smallInteger } from './numbers.ts';
 import { ReplyWriter } from './reply.ts';
 import type { RequestReader } from './request.ts';
-
-const MINUS = 45;
-const ZERO = 48;
-/** Digits a number may have to be exact in a double. */
-const SAFE_DIGITS = 15;
 
 /**
  * What a command's handler works with: the arguments, the store, the client, and the reply. One object serves all commands of
@@ -89,22 +85,20 @@ export class Call {
     return this.request.span.bytes.slice(at, at + this.lengthOf(i));
   }
 
-  /** Argument `i` as a whole number that a double holds exactly, or null. */
+  /**
+   * Argument `i` as a signed 64-bit number, or null; the nearest double of one with more than 15 digits: see `int64` where that
+   * matters.
+   */
   integer(i: number): number | null {
     const { bytes } = this.request.span;
-    const length = this.lengthOf(i);
-    const at = this.startOf(i);
-    const negative = bytes[at] === MINUS ? 1 : 0;
-    const digits = length - negative;
-    if (digits < 1 || digits > SAFE_DIGITS) return null;
-    let value = 0;
-    for (let k = negative; k < length; k++) {
-      const digit = (bytes[at + k] as number) - ZERO;
-      if (digit < 0 || digit > 9) return null;
-      value = value * 10 + digit;
-    }
-    // As Redis' string2ll: no leading zeros, no -0.
-    if (bytes[at + negative] === ZERO && (digits > 1 || negative === 1)) return null;
-    return negative === 1 ? -value : value;
+    const small = smallInteger(bytes, this.startOf(i), this.lengthOf(i));
+    if (!Number.isNaN(small)) return small;
+    const big = this.int64(i);
+    return big === null ? null : Number(big);
+  }
+
+  /** Argument `i` as a signed 64-bit number, or null. */
+  int64(i: number): bigint | null {
+    return int64(this.request.span.bytes, this.startOf(i), this.lengthOf(i));
   }
 }

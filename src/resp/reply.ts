@@ -1,4 +1,5 @@
 import { copySpan, Span } from '../store/index.ts';
+import { writeInteger } from './numbers.ts';
 
 const CR = 13;
 const LF = 10;
@@ -10,14 +11,17 @@ const TILDE = 126;
 const GREATER = 62;
 const EQUALS = 61;
 const ZERO = 48;
-/** Longest line that `line` and the numbers write without asking for room. */
+/** Longest line that the numbers write without asking for room. */
 const SMALL = 32;
 
-const OK = new Span(Uint8Array.from([43, 79, 75, 13, 10]));
+const OK = line('+OK');
+const NULL2 = line('$-1');
+const NULL_ARRAY2 = line('*-1');
+const NULL3 = line('_');
 
 /**
  * Replies of one turn, put together in one buffer. RESP2 and RESP3: `version` is the connection's, and the calls whose form
- * differs look at it.
+ * differs look at it. Names are those of the RESP3 specification; what RESP2 does not have it gets as Redis 7.0 gives it.
  */
 export class ReplyWriter {
   #span: Span;
@@ -60,18 +64,31 @@ export class ReplyWriter {
     this.#end();
   }
 
+  /** A bulk string of Latin-1 text. */
+  bulkText(text: string): void {
+    this.#count(DOLLAR, text.length);
+    this.text(text);
+    this.text('\r\n');
+  }
+
+  /** A whole number that a double holds exactly. */
   integer(value: number): void {
-    this.#reserve(SMALL);
-    this.#head(COLON, value);
+    this.#count(COLON, value);
   }
 
-  /** No such key. */
+  /** A signed 64-bit number. */
+  integerBig(value: bigint): void {
+    this.text(`:${value}\r\n`);
+  }
+
+  /** No such thing. */
   none(): void {
-    this.text(this.version === 2 ? '$-1\r\n' : '_\r\n');
+    this.raw(this.version === 2 ? NULL2 : NULL3);
   }
 
-  simple(text: string): void {
-    this.text(`+${text}\r\n`);
+  /** No such list. */
+  noArray(): void {
+    this.raw(this.version === 2 ? NULL_ARRAY2 : NULL3);
   }
 
   /** The head of an array of `count` replies. */
@@ -95,16 +112,20 @@ export class ReplyWriter {
     this.#count(this.version === 2 ? STAR : GREATER, count);
   }
 
-  /** No such array. */
-  noArray(): void {
-    this.text(this.version === 2 ? '*-1\r\n' : '_\r\n');
+  boolean(value: boolean): void {
+    if (this.version === 2) this.integer(value ? 1 : 0);
+    else this.text(value ? '#t\r\n' : '#f\r\n');
   }
 
-  /** Latin-1 text as a bulk string. */
-  bulkText(text: string): void {
-    this.#count(DOLLAR, text.length);
-    this.text(text);
-    this.text('\r\n');
+  double(value: number): void {
+    const text = doubleText(value);
+    if (this.version === 2) this.bulkText(text);
+    else this.text(`,${text}\r\n`);
+  }
+
+  bigNumber(value: bigint): void {
+    if (this.version === 2) this.bulkText(String(value));
+    else this.text(`(${value}\r\n`);
   }
 
   /** Text for people: verbatim in RESP3. */
@@ -118,9 +139,8 @@ export class ReplyWriter {
     }
   }
 
-  boolean(value: boolean): void {
-    if (this.version === 2) this.integer(value ? 1 : 0);
-    else this.text(value ? '#t\r\n' : '#f\r\n');
+  simple(text: string): void {
+    this.text(`+${text}\r\n`);
   }
 
   /** Takes back what was written after `length`. */
@@ -128,9 +148,9 @@ export class ReplyWriter {
     this.length = length;
   }
 
-  /** `text` begins with the code, as in `ERR syntax error`. */
+  /** `text` begins with the code, as in `ERR syntax error`. Line ends within become spaces. */
   error(text: string): void {
-    this.text(`-${text}\r\n`);
+    this.text(`-${LINE_END.test(text) ? text.replace(LINE_ENDS, ' ') : text}\r\n`);
   }
 
   /** Latin-1 text as it stands. */
@@ -154,10 +174,7 @@ export class ReplyWriter {
       const tens = (value / 10) | 0;
       bytes[at++] = ZERO + tens;
       bytes[at++] = ZERO + value - tens * 10;
-    } else {
-      const digits = String(value);
-      for (let i = 0; i < digits.length; i++) bytes[at++] = digits.charCodeAt(i);
-    }
+    } else at += writeInteger(bytes, at, value);
     bytes[at++] = CR;
     bytes[at++] = LF;
     this.length = at;
@@ -180,3 +197,31 @@ export class ReplyWriter {
 }
 
 const KEEP_BYTES = 256 * 1024;
+const LINE_END = /[\r\n]/;
+const LINE_ENDS = /[\r\n]/g;
+
+function line(text: string): Span {
+  return new Span(new TextEncoder().encode(`${text}\r\n`));
+}
+
+/** As C's `%.17g` writes it, which Redis 7.0 answers with. */
+function doubleText(value: number): string {
+  if (Number.isNaN(value)) return 'nan';
+  if (!Number.isFinite(value)) return value > 0 ? 'inf' : '-inf';
+  const text = value.toPrecision(17);
+  const e = text.indexOf('e');
+  const exponent = e < 0 ? 0 : Number(text.slice(e + 1));
+  const digits = e < 0 ? text : text.slice(0, e);
+  const short = digits.includes('.') ? digits.replace(/\.?0+$/, '') : digits;
+  if (e < 0) {
+    // Below 1e-4 C writes an exponent, JavaScript only below 1e-6.
+    if (value !== 0 && Math.abs(value) < 1e-4) return scientific(value);
+    return short;
+  }
+  return `${short}e${exponent < 0 ? '-' : '+'}${String(Math.abs(exponent)).padStart(2, '0')}`;
+}
+
+function scientific(value: number): string {
+  const [digits = '', exponent = '0'] = value.toExponential(16).split('e');
+  return `${digits.replace(/\.?0+$/, '')}e-${exponent.slice(1).padStart(2, '0')}`;
+}
