@@ -1,4 +1,5 @@
 import { assert } from '../base/index.ts';
+import { type Piece, Regions } from './regions.ts';
 import { Span } from './span.ts';
 
 /** Bytes of a chunk, and of a unit: a block is a whole number of units inside one chunk. */
@@ -39,6 +40,8 @@ export function roundUnits(units: number): number {
 export class Arena {
   readonly words: Int32Array[] = [];
   readonly spans: Span[] = [];
+  readonly #regions = new Regions();
+  readonly #pieces: Piece[] = [];
   /** Units of each chunk that wait in free lists. */
   readonly #freeUnits: Int32Array;
   readonly #heads = new Uint32Array(CLASSES);
@@ -139,6 +142,7 @@ export class Arena {
     if (unit < CHUNK_UNITS) return unit;
     this.words[chunk] = EMPTY_WORDS;
     this.spans[chunk] = EMPTY_SPAN;
+    this.#regions.give(this.#pieces[chunk] as Piece);
     this.#holes.push(chunk);
     this.#chunks--;
     this.#draining = -1;
@@ -157,9 +161,10 @@ export class Arena {
     }
     const chunk = this.#holes.pop() ?? this.words.length;
     assert(chunk < this.#freeUnits.length, 'arena below 64 GiB');
-    const buffer = new ArrayBuffer(1 << CHUNK_BITS);
-    this.words[chunk] = new Int32Array(buffer);
-    this.spans[chunk] = new Span(new Uint8Array(buffer));
+    const piece = this.#regions.take();
+    this.#pieces[chunk] = piece;
+    this.words[chunk] = new Int32Array(piece.buffer, piece.offset, CHUNK_UNITS * UNIT_WORDS);
+    this.spans[chunk] = new Span(new Uint8Array(piece.buffer, piece.offset, 1 << CHUNK_BITS));
     this.#chunks++;
     this.#next = (chunk << 16) + firstUnit(chunk);
     this.#end = (chunk << 16) + CHUNK_UNITS;

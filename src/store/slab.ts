@@ -1,4 +1,5 @@
 import { assert } from '../base/index.ts';
+import { Regions } from './regions.ts';
 
 /** Words of a page: 1 MiB. */
 const PAGE_WORDS = 1 << 18;
@@ -16,6 +17,7 @@ const NONE = -1;
  */
 export class Slab {
   readonly pages: Int32Array[] = [];
+  readonly #regions = new Regions();
   /** Of each page and unit: 1 + order where a free piece begins, else 0. */
   readonly #free: Uint8Array[] = [];
   /** First free piece of each order; a free piece holds the next and the previous in its first two words. */
@@ -61,7 +63,8 @@ export class Slab {
   #addPage(): void {
     const page = this.pages.length;
     assert(page < 1 << 13, 'index below 8 GiB');
-    this.pages.push(new Int32Array(PAGE_WORDS));
+    const piece = this.#regions.take();
+    this.pages.push(new Int32Array(piece.buffer, piece.offset, PAGE_WORDS));
     this.#free.push(new Uint8Array(PAGE_UNITS));
     this.#link(page * PAGE_UNITS, MAX_ORDER);
   }
