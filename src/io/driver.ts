@@ -188,6 +188,10 @@ export class Driver implements NodeApi {
     return this.#machine().segments();
   }
 
+  ownership() {
+    return this.#machine().ownership();
+  }
+
   ownersAt(position: number) {
     return this.#machine().ownersAt(position);
   }

@@ -178,6 +178,29 @@ export interface EventView {
   readonly keys?: readonly string[];
 }
 
+/** The ownership view at one moment: never changes. Nodes that are down or left own nothing in it. */
+export interface OwnershipAt {
+  /** Equal versions are equal views, within one life of the node. */
+  readonly version: number;
+  ownersAt(position: number): readonly { readonly node: NodeId; readonly priority: number }[];
+  /** The owners of every position of a span, in order, in pieces. */
+  eachIn(
+    start: number,
+    end: number,
+    visit: (
+      start: number,
+      end: number,
+      owners: readonly { readonly node: NodeId; readonly priority: number }[],
+    ) => void,
+  ): void;
+}
+
+/** What the store asks of the node it runs on. */
+export interface StoreNode
+  extends Pick<NodeApi, 'status' | 'members' | 'ranges' | 'ready' | 'onEvent' | 'ownersAt'> {
+  ownership(): OwnershipAt;
+}
+
 /** One figure for `/metrics`. */
 export interface MetricFamily {
   /** Starts with `shoal_`; counters end in `_total`, times in `_seconds`. */

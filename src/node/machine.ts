@@ -16,6 +16,7 @@ import type {
   MemberStatus,
   MemberView,
   MetricFamily,
+  OwnershipAt,
   PositionView,
   RangeView,
   Released,
@@ -184,6 +185,7 @@ export interface Views {
   /** In order; one array for all who ask until something changes: not to be changed. */
   ranges(node?: string): readonly RangeView[];
   segments(): readonly SegmentView[];
+  ownership(): OwnershipAt;
   ownersAt(position: number): PositionView;
   ownersOfKey(key: string): PositionView;
   coverage(copies: number): CoverageView;

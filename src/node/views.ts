@@ -6,6 +6,7 @@ import type {
   CoverageView,
   MemberView,
   MetricFamily,
+  OwnershipAt,
   OwnerView,
   PositionView,
   RangeView,
@@ -160,6 +161,10 @@ export class Node extends NodeCore implements Machine {
       .map(({ start, end, owners }) => ({ start, end, owners: this.#owners(owners) }));
     this.#segments = { version: snapshot.version, members: this.state.members.digestText(), views };
     return views;
+  }
+
+  ownership(): OwnershipAt {
+    return this.state.ownership.snapshot();
   }
 
   ownersAt(position: number): PositionView {

@@ -83,6 +83,23 @@ export function eachCell(
   }
 }
 
+/** As {@link eachCell}, for the cells that touch a span, whole ones, at the cost of those and of the way down to them. */
+export function eachCellIn(
+  node: CellNode,
+  from: number,
+  to: number,
+  visit: (start: number, end: number, cover: Cover) => void,
+  nodeEnd = KEY_SPACE_END,
+): void {
+  for (let i = indexAt(node.starts, from); i < node.starts.length; i++) {
+    const start = node.starts[i] as number;
+    if (start > to) return;
+    const end = i + 1 < node.starts.length ? (node.starts[i + 1] as number) - 1 : nodeEnd;
+    if (node.isLeaf) visit(start, end, node.covers[i] as Cover);
+    else eachCellIn(node.children[i] as CellNode, from, to, visit, end);
+  }
+}
+
 /** What an edit makes of one cell's cover. */
 export type Rewrite = (cover: Cover, start: number, end: number) => Cover;
 

@@ -1,8 +1,8 @@
-import { type CellNode, coverAt, eachCell } from './cells.ts';
+import { type CellNode, coverAt, eachCell, eachCellIn } from './cells.ts';
 import { TILE_BITS } from './cover.ts';
 import { checkPosition, KEY_SPACE_END } from './range.ts';
 import type { Owner } from './registration.ts';
-import { countRuns, listRuns, type Segment } from './runs.ts';
+import { countRuns, eachPiece, listRuns, type Segment } from './runs.ts';
 
 /** A stretch of positions with the same, too small, number of owners. */
 export interface Gap {
@@ -45,6 +45,17 @@ export class OwnershipSnapshot {
   /** Sorted, covering the key space without holes; neighbours differ in their owners. Built anew by each call. */
   segments(): readonly Segment[] {
     return listRuns(this.#root);
+  }
+
+  /** The owners of every position of a span, in order, in pieces that need not be the longest; costs the cells it touches. */
+  eachIn(
+    start: number,
+    end: number,
+    visit: (start: number, end: number, owners: readonly Owner[]) => void,
+  ): void {
+    eachCellIn(this.#root, start, end, (cellStart, cellEnd, cover) =>
+      eachPiece(Math.max(start, cellStart), Math.min(end, cellEnd), cover, visit),
+    );
   }
 
   /** The length of `segments()`, counted again only where something changed. */

@@ -1,0 +1,193 @@
+/**
+ * The slot map: for each of the 16384 slots of Redis Cluster one byte that says what a command on a key of it has to do, so
+ * that the hot path costs one read of a typed array.
+ *
+ * Intuition: the ownership view is a list of segments of positions with ordered owners; Redis clients see whole slots. A
+ * slot's server is the first owner, in our order, of its first owned position, among live nodes that have a store. When
+ * other positions of the slot are somebody else's it is SPLIT, and its server forwards what is not his.
+ *
+ * Does not know: keys, connections, or where data is; `holdings.ts` sets the bits of slots whose data may be elsewhere.
+ * In: spans of positions whose owners changed, and the peers. Out: `state`, `server`. A change costs the segments it
+ * touches, and is taken in by `refresh`, once a turn; 16384 slots are walked only when nodes with a store come or go.
+ * Invariant: `state[slot]` is 0 only when this node serves the whole slot and nobody else may hold data of it.
+ * Test: slots.test.ts (against a lookup per position), routing.test.ts.
+ */
+import type { NodeId } from '../base/index.ts';
+import type { StoreNode } from '../node/contract.ts';
+import { KEY_SPACE_END, SLOT_COUNT } from '../ranges/index.ts';
+import type { Peers } from './peers.ts';
+
+/** What a slot is to this node, in the lower two bits of its state. */
+export const MINE = 0;
+export const ELSEWHERE = 1;
+export const UNOWNED = 2;
+/** This node is its server, and some of its positions are another's or nobody's. */
+export const SPLIT = 3;
+export const KIND_MASK = 3;
+/** Mine since a moment ago: others have not said yet whether they hold data of it. */
+export const UNSETTLED = 4;
+/** Another node holds data of it, or is the only one that may. */
+export const HELD = 8;
+
+const OFFSET_BITS = 18;
+const NOBODY = 0;
+
+export class SlotMap {
+  readonly state = new Uint8Array(SLOT_COUNT).fill(UNOWNED);
+  /** Each slot's server, as a place in `nodes`; 0: nobody. */
+  readonly server = new Uint16Array(SLOT_COUNT);
+  readonly #nodes: NodeId[] = ['' as NodeId];
+  readonly #places = new Map<NodeId, number>();
+  readonly #split = new Uint8Array(SLOT_COUNT);
+  readonly #node: StoreNode;
+  readonly #peers: Peers;
+  #peersVersion = -1;
+  #from = 0;
+  #to = KEY_SPACE_END;
+  #dirty = true;
+  /** Rises with every change of anything here. */
+  version = 0;
+  /** Slots that became this node's since `takeAcquired`. */
+  #acquired = false;
+  readonly counters = { refreshes: 0, segments: 0 };
+
+  constructor(node: StoreNode, peers: Peers) {
+    this.#node = node;
+    this.#peers = peers;
+  }
+
+  /** The owners of positions from `start` to `end` changed. */
+  changed(start: number, end: number): void {
+    this.#from = this.#dirty ? Math.min(this.#from, start) : start;
+    this.#to = this.#dirty ? Math.max(this.#to, end) : end;
+    this.#dirty = true;
+  }
+
+  /** Brings the map up to date; true when anything may have changed. */
+  refresh(): boolean {
+    this.#peers.refresh();
+    if (this.#peers.version !== this.#peersVersion) {
+      this.#peersVersion = this.#peers.version;
+      this.changed(0, KEY_SPACE_END);
+    }
+    if (!this.#dirty) return false;
+    this.#dirty = false;
+    this.counters.refreshes++;
+    this.version++;
+    this.#rebuild(this.#from >>> OFFSET_BITS, this.#to >>> OFFSET_BITS);
+    return true;
+  }
+
+  /** Whether slots became this node's since the last call. */
+  takeAcquired(): boolean {
+    const acquired = this.#acquired;
+    this.#acquired = false;
+    return acquired;
+  }
+
+  /** The server of a slot, or null. */
+  serverOf(slot: number): NodeId | null {
+    const place = this.server[slot] as number;
+    return place === NOBODY ? null : (this.#nodes[place] as NodeId);
+  }
+
+  /** The server of one position, which in a split slot need not be the slot's; null: nobody. */
+  serverAt(position: number): NodeId | null {
+    const place = this.#placeOf(this.#node.ownership().ownersAt(position));
+    return place === NOBODY ? null : (this.#nodes[place] as NodeId);
+  }
+
+  /** The positions this node serves, as ranges in order, each with the priority it serves them by. */
+  mine(): { start: number; end: number; priority: number }[] {
+    const out: { start: number; end: number; priority: number }[] = [];
+    const me = this.#peers.self;
+    if (me === null) return out;
+    this.#node.ownership().eachIn(0, KEY_SPACE_END, (start, end, owners) => {
+      const first = owners.find((owner) => this.#peers.get(owner.node)?.serves);
+      if (first?.node !== me.id) return;
+      const last = out.at(-1);
+      if (last !== undefined && last.end === start - 1 && last.priority === first.priority) last.end = end;
+      else out.push({ start, end, priority: first.priority });
+    });
+    return out;
+  }
+
+  /** Runs of slots with one server, in order: for CLUSTER SLOTS and its like. */
+  runs(): { start: number; end: number; server: NodeId }[] {
+    const out: { start: number; end: number; server: NodeId }[] = [];
+    for (let slot = 0; slot < SLOT_COUNT; ) {
+      const place = this.server[slot] as number;
+      let end = slot;
+      while (end + 1 < SLOT_COUNT && this.server[end + 1] === place) end++;
+      if (place !== NOBODY) out.push({ start: slot, end, server: this.#nodes[place] as NodeId });
+      slot = end + 1;
+    }
+    return out;
+  }
+
+  #placeOf(owners: readonly { readonly node: NodeId }[]): number {
+    for (const { node } of owners) {
+      const peer = this.#peers.get(node);
+      if (peer?.serves !== true) continue;
+      let place = this.#places.get(node);
+      if (place === undefined) {
+        place = this.#nodes.push(node) - 1;
+        this.#places.set(node, place);
+      }
+      return place;
+    }
+    return NOBODY;
+  }
+
+  #rebuild(firstSlot: number, lastSlot: number): void {
+    const { server } = this;
+    const split = this.#split;
+    const from = (firstSlot << OFFSET_BITS) >>> 0;
+    const to = ((lastSlot << OFFSET_BITS) | ((1 << OFFSET_BITS) - 1)) >>> 0;
+    let known: unknown = null;
+    let place = NOBODY;
+    this.#node.ownership().eachIn(from, to, (start, end, owners) => {
+      this.counters.segments++;
+      if (owners !== known) place = this.#placeOf(owners);
+      known = owners;
+      const a = start >>> OFFSET_BITS;
+      const b = end >>> OFFSET_BITS;
+      if ((a << OFFSET_BITS) >>> 0 === start) {
+        server[a] = place;
+        split[a] = 0;
+      } else if (server[a] !== place) {
+        split[a] = 1;
+        if (server[a] === NOBODY) server[a] = place;
+      }
+      if (b > a) {
+        server.fill(place, a + 1, b + 1);
+        split.fill(0, a + 1, b + 1);
+      }
+    });
+    this.#classify(firstSlot, lastSlot);
+  }
+
+  #classify(firstSlot: number, lastSlot: number): void {
+    const { state, server } = this;
+    const me = this.#peers.self === null ? -1 : (this.#places.get(this.#peers.self.id) ?? -1);
+    for (let slot = firstSlot; slot <= lastSlot; slot++) {
+      const place = server[slot];
+      const before = state[slot] as number;
+      if (place !== me) {
+        state[slot] = place === NOBODY ? UNOWNED : ELSEWHERE;
+        continue;
+      }
+      const was = before & KIND_MASK;
+      const kind = this.#split[slot] === 0 ? MINE : SPLIT;
+      if (was === MINE || was === SPLIT) {
+        // More positions of it may be this node's now.
+        const moved = was === kind && kind === MINE ? 0 : UNSETTLED;
+        state[slot] = (before & ~KIND_MASK) | kind | moved;
+        if (moved !== 0) this.#acquired = true;
+      } else {
+        state[slot] = kind | UNSETTLED;
+        this.#acquired = true;
+      }
+    }
+  }
+}
