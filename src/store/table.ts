@@ -1,7 +1,9 @@
 import { assert } from '../base/index.ts';
 import { Arena, MAX_BLOCK_UNITS, roundUnits } from './arena.ts';
 import { KeyHash } from './key-hash.ts';
-import { SLOTS, SlotIndex } from './slot-index.ts';
+import { Schedule } from './schedule.ts';
+import type { ChangeSink } from './sink.ts';
+import { SlotIndex } from './slot-index.ts';
 import { copySpan, equalSpan, Span } from './span.ts';
 import type { Stamps } from './stamps.ts';
 
@@ -17,20 +19,14 @@ const EXTERNAL_KEY = 0xffff;
 /** Larger records are not in the arena. */
 const MAX_ARENA_BYTES = MAX_BLOCK_UNITS * 16 - 256;
 const UNIT = 16;
+/** Of the index, for an entry, on average: 8 bytes by a load of 9/16. */
+const INDEX_BYTES = 14;
 /** Keys that can be announced at once. */
 export const AHEAD = 16;
 
 interface External {
   readonly key: Span;
   value: Span;
-}
-
-/** Told of every change, while the record is whole. */
-export interface ChangeSink {
-  /** `words` of the block from `at` on hold the record, `bytes` long. */
-  wrote(words: Int32Array, at: number, bytes: number): void;
-  wroteExternal(words: Int32Array, at: number, key: Span, value: Span): void;
-  removed(key: Span, keyAt: number, keyLength: number, words: Int32Array, at: number): void;
 }
 
 /**
@@ -42,17 +38,14 @@ export interface ChangeSink {
  * 32 bits), the key, the value.
  */
 export class MessageTable {
-  readonly #arena = new Arena();
-  readonly #index: SlotIndex;
+  #arena = new Arena();
+  #index: SlotIndex;
   readonly #hash = new KeyHash();
   readonly #stamps: Stamps;
   readonly #external = new Map<number, External>();
   #nextExternal = 1;
   #externalBytes = 0;
-  /** Records with an expiry in each slot, and a time before which none of them is due. */
-  readonly #expiring = new Uint32Array(SLOTS);
-  readonly #soonest = new Float64Array(SLOTS).fill(Infinity);
-  #expiringTotal = 0;
+  readonly schedule = new Schedule();
   #key = EMPTY;
   #keyAt = 0;
   #keyLength = 0;
@@ -82,7 +75,7 @@ export class MessageTable {
   }
 
   get expiring(): number {
-    return this.#expiringTotal;
+    return this.schedule.total;
   }
 
   get heldBytes(): number {
@@ -238,11 +231,108 @@ export class MessageTable {
     if (this.sink !== null) this.sink.wrote(words, at, bytes);
   }
 
+  /** Gives the record found another expiry (0: none): a new version with the same value. */
+  setExpiry(expiryMs: number): void {
+    const before = this.#flags & EXPIRES;
+    if ((before !== 0) !== (expiryMs !== 0)) this.#reshape();
+    this.#stamps.write(this.#words, this.#at + 2, this.#hash.slot >>> 6, this.nowMs);
+    this.#schedule(expiryMs, before);
+    if (this.sink === null) return;
+    if ((this.#flags & EXTERNAL) !== 0) {
+      const { key, value } = this.#externalOf();
+      this.sink.wroteExternal(this.#words, this.#at, key, value);
+    } else
+      this.sink.wrote(
+        this.#words,
+        this.#at,
+        this.#headerBytes + this.#keyLength + (this.#flags & LENGTH_MASK),
+      );
+  }
+
   /** Removes the record found. */
   remove(): void {
     this.#stamps.write(this.#words, this.#at + 2, this.#hash.slot >>> 6, this.nowMs);
     if (this.sink !== null) this.sink.removed(this.#key, this.#keyAt, this.#keyLength, this.#words, this.#at);
     this.#drop();
+  }
+
+  /** Removes everything, at once. */
+  clear(): void {
+    this.#arena = new Arena();
+    this.#index = new SlotIndex(this);
+    this.#external.clear();
+    this.#externalBytes = 0;
+    this.schedule.clear();
+    this.#drainUnit = -1;
+    this.#ref = 0;
+    this.sink?.cleared?.();
+  }
+
+  /** A step of a walk: see {@link SlotIndex.scan}, `nextHash` and `nextPlace`. What has expired is among what is found. */
+  scan(slot: number, fromHash: number, place: number, out: number[]): void {
+    this.#index.scan(slot, fromHash, place, out);
+  }
+
+  get nextHash(): number {
+    return this.#index.nextHash;
+  }
+
+  get nextPlace(): number {
+    return this.#index.nextPlace;
+  }
+
+  /** Makes a record that `scan` gave the one found, to be read (`key`, `value`, `expiryMs`); nothing may have changed since. */
+  show(ref: number): void {
+    this.#point(ref);
+    if ((this.#flags & EXTERNAL) !== 0) {
+      this.#key = this.#externalOf().key;
+      this.#keyAt = 0;
+      this.#keyLength = this.#key.bytes.length;
+    } else {
+      this.#key = this.#span;
+      this.#keyAt = (this.#at << 2) + this.#headerBytes;
+      this.#keyLength = (this.#words[this.#at] as number) & 0xffff;
+    }
+  }
+
+  /** Whether the record found or shown is past its time. */
+  get isDue(): boolean {
+    return (this.#flags & EXPIRES) !== 0 && this.expiryMs <= this.nowMs;
+  }
+
+  /** Removes the record shown, which is past its time. */
+  dropDue(): void {
+    this.#hash.of(this.#key.bytes, this.#keyAt, this.#keyLength);
+    this.#index.locate(this.#hash.slot, this.#hash.hash, this.#ref);
+    this.#expire();
+  }
+
+  /** The key of the record shown, or the one named last: `keyLength` bytes of `key` from `keyAt` on. */
+  get key(): Span {
+    return this.#key;
+  }
+
+  get keyAt(): number {
+    return this.#keyAt;
+  }
+
+  get keyLength(): number {
+    return this.#keyLength;
+  }
+
+  /** When the record found was written, in milliseconds, by its clock. */
+  get writtenMs(): number {
+    return (
+      ((this.#words[this.#at + 3] as number) >>> 0) * 65536 + ((this.#words[this.#at + 2] as number) >>> 16)
+    );
+  }
+
+  /** Bytes of memory that the record found takes, with its part of the index. */
+  get footprint(): number {
+    const block = ((this.#words[this.#at] as number) >>> 16) * UNIT + INDEX_BYTES;
+    if ((this.#flags & EXTERNAL) === 0) return block;
+    const { key, value } = this.#externalOf();
+    return block + key.bytes.length + value.bytes.length;
   }
 
   /**
@@ -275,8 +365,8 @@ export class MessageTable {
   }
 
   readonly #move = (ref: number): void => {
-    this.#point(ref);
-    this.#nameRecord();
+    this.show(ref);
+    this.#hash.of(this.#key.bytes, this.#keyAt, this.#keyLength);
     this.#index.locate(this.#hash.slot, this.#hash.hash, ref);
     const words = this.#words;
     const at = this.#at;
@@ -289,13 +379,36 @@ export class MessageTable {
     this.counters.moved++;
   };
 
-  /** Takes the key from the record pointed to. */
-  #nameRecord(): void {
+  /** Makes room for an expiry in the record found, or takes it out. */
+  #reshape(): void {
+    const words = this.#words;
+    const at = this.#at;
+    const wider = (this.#flags & EXPIRES) === 0;
+    const from = this.#headerBytes;
+    const to = wider ? from + EXPIRY_BYTES : from - EXPIRY_BYTES;
     if ((this.#flags & EXTERNAL) !== 0) {
-      const { key } = this.#externalOf();
-      this.name(key, 0, key.bytes.length);
-    } else
-      this.name(this.#span, (this.#at << 2) + this.#headerBytes, (this.#words[this.#at] as number) & 0xffff);
+      words[at + (to >> 2)] = words[at + (from >> 2)] as number;
+      words[at + 1] = this.#flags ^ EXPIRES;
+      return;
+    }
+    const keyLength = (words[at] as number) & 0xffff;
+    const rest = keyLength + (this.#flags & LENGTH_MASK);
+    const units = roundUnits((to + rest + UNIT - 1) >>> 4);
+    const flags = this.#flags ^ EXPIRES;
+    const span = this.#span;
+    if ((words[at] as number) >>> 16 === units) {
+      const start = (at << 2) + from;
+      span.bytes.copyWithin((at << 2) + to, start, start + rest);
+    } else {
+      const old = this.#ref;
+      const ref = this.#arena.allocate(units);
+      this.#index.repoint(ref);
+      this.#point(ref);
+      copySpan(span, (at << 2) + from, this.#span, (this.#at << 2) + to, rest);
+      this.#arena.free(old);
+      this.#words[this.#at] = (units << 16) | keyLength;
+    }
+    this.#words[this.#at + 1] = flags;
   }
 
   get #flags(): number {
@@ -314,16 +427,11 @@ export class MessageTable {
   }
 
   #schedule(expiryMs: number, before: number): void {
-    const slot = this.#hash.slot;
     if (expiryMs !== 0) {
       this.#words[this.#at + 6] = expiryMs | 0;
       this.#words[this.#at + 7] = Math.floor(expiryMs / 2 ** 32);
-      if (expiryMs < (this.#soonest[slot] as number)) this.#soonest[slot] = expiryMs;
     }
-    const change = (expiryMs === 0 ? 0 : 1) - (before === 0 ? 0 : 1);
-    this.#expiring[slot] = (this.#expiring[slot] as number) + change;
-    this.#expiringTotal += change;
-    if (this.#expiring[slot] === 0) this.#soonest[slot] = Infinity;
+    this.schedule.change(this.#hash.slot, expiryMs, before !== 0);
   }
 
   #expire(): void {
@@ -334,11 +442,7 @@ export class MessageTable {
   #drop(): void {
     const slot = this.#hash.slot;
     if ((this.#flags & EXTERNAL) !== 0) this.#dropExternal();
-    if ((this.#flags & EXPIRES) !== 0) {
-      this.#expiringTotal--;
-      this.#expiring[slot] = (this.#expiring[slot] as number) - 1;
-      if (this.#expiring[slot] === 0) this.#soonest[slot] = Infinity;
-    }
+    if ((this.#flags & EXPIRES) !== 0) this.schedule.change(slot, 0, true);
     this.#index.remove(slot);
     this.#arena.free(this.#ref);
     this.#ref = 0;

@@ -1,0 +1,90 @@
+import { SLOTS } from './slot-index.ts';
+import type { MessageTable } from './table.ts';
+
+/** Work of one call: looking at a record is 1, removing one 3; well under a millisecond. */
+const WORK = 2048;
+const REMOVAL = 3;
+/** Looking at a slot without records that are due. */
+const SLOT_WORK = 1 / 64;
+/** When a call found much to remove, the next follows at once; else after so long, so that looking takes a few percent at most. */
+const PAUSE_MS = 20;
+const IDLE_MS = 100;
+
+/**
+ * Active expiry: removes records whose time has come although nobody asks for them. Goes round the slots that may have some
+ * (the table knows how many records of a slot expire, and when the first of them does), in calls of bounded work.
+ */
+export class Reaper {
+  readonly #table: MessageTable;
+  #slot = 0;
+  #hash = 0;
+  #place = 0;
+  /** Within the slot: the soonest expiry met so far. */
+  #soonest = Infinity;
+  #inside = false;
+  readonly #refs: number[] = [];
+
+  constructor(table: MessageTable) {
+    this.#table = table;
+  }
+
+  /** Removes some of what is due at `nowMs`; says after how many milliseconds it wants to be called again. */
+  run(nowMs: number): number {
+    const table = this.#table;
+    if (table.expiring === 0) {
+      this.#inside = false;
+      return IDLE_MS;
+    }
+    table.nowMs = nowMs;
+    const before = table.counters.expired;
+    let work = WORK;
+    let slots = SLOTS;
+    while (work > 0 && slots > 0) {
+      if (this.#inside || this.#enter(nowMs)) work -= this.#visit();
+      else {
+        work -= SLOT_WORK;
+        slots--;
+        this.#slot = (this.#slot + 1) % SLOTS;
+      }
+    }
+    if (slots === 0) return IDLE_MS;
+    return (table.counters.expired - before) * REMOVAL * 4 > WORK ? 0 : PAUSE_MS;
+  }
+
+  #enter(nowMs: number): boolean {
+    const table = this.#table;
+    if (table.schedule.countIn(this.#slot) === 0 || table.schedule.soonestIn(this.#slot) > nowMs)
+      return false;
+    this.#hash = 0;
+    this.#place = 0;
+    this.#soonest = Infinity;
+    this.#inside = true;
+    // What is given an expiry from here on, while the slot is looked through, tells itself.
+    table.schedule.setSoonest(this.#slot, Number.MAX_VALUE);
+    return true;
+  }
+
+  /** One home of the index; what it cost. */
+  #visit(): number {
+    const table = this.#table;
+    const refs = this.#refs;
+    refs.length = 0;
+    table.scan(this.#slot, this.#hash, this.#place, refs);
+    this.#place = table.nextPlace;
+    this.#hash = table.nextHash;
+    let work = 1 + refs.length;
+    for (let i = 0; i < refs.length; i++) {
+      table.show(refs[i] as number);
+      if (table.isDue) {
+        table.dropDue();
+        work += REMOVAL;
+      } else if (table.expiryMs !== 0 && table.expiryMs < this.#soonest) this.#soonest = table.expiryMs;
+    }
+    if (this.#hash === 2 ** 32) {
+      this.#inside = false;
+      table.schedule.setSoonest(this.#slot, Math.min(this.#soonest, table.schedule.soonestIn(this.#slot)));
+      this.#slot = (this.#slot + 1) % SLOTS;
+    }
+    return work;
+  }
+}
