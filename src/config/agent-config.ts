@@ -7,6 +7,9 @@ export type LogLevelName = (typeof LOG_LEVELS)[number];
 export const LOG_FORMATS = ['json', 'pretty'] as const;
 export type LogFormat = (typeof LOG_FORMATS)[number];
 
+export const STORE_BACKENDS = ['memory', 'log'] as const;
+export type StoreBackend = (typeof STORE_BACKENDS)[number];
+
 /** A share of the key space that an agent registers at start where it has not yet. */
 export interface RangeSetting extends PositionRange {
   readonly priority: number;
@@ -51,6 +54,15 @@ export interface AgentConfig {
   readonly httpTokenFile: string | null;
   readonly resp: Address | null;
   readonly proxy: Address | null;
+  readonly respPasswordFile: string | null;
+  readonly store: StoreBackend;
+  readonly storeDir: string;
+  /** Megabytes; null: decided by what the machine has. */
+  readonly storeMemoryMb: number | null;
+  /** Megabytes; null: as much as the disk has. */
+  readonly storeDiskMb: number | null;
+  /** Default ack level, as in `1m0d`. */
+  readonly acks: string;
   /** Path of the admin socket. */
   readonly socket: string;
   readonly keyFile: string | null;

@@ -22,7 +22,14 @@
  *
  * Tests: resolve.test.ts (a table of cases), position.test.ts, document.test.ts.
  */
-export type { AgentConfig, HookSetting, LogFormat, LogLevelName, RangeSetting } from './agent-config.ts';
+export type {
+  AgentConfig,
+  HookSetting,
+  LogFormat,
+  LogLevelName,
+  RangeSetting,
+  StoreBackend,
+} from './agent-config.ts';
 export { EVENT_NAMES, LOG_FORMATS, LOG_LEVELS } from './agent-config.ts';
 export { sampleConfig, settingsMarkdown } from './document.ts';
 export { clip, type PositionRange, parseEnds, parsePosition, parseWhole } from './position.ts';

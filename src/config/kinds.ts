@@ -208,6 +208,22 @@ export function choiceKind<const C extends readonly string[]>(choices: C): Kind<
   }, 'a string');
 }
 
+/** An ack level, `<m>m<d>d`: owners that hold a write in memory, and on disk; q: a majority, all: all. */
+export const acksKind: Kind<string> = scalar((text) => {
+  const found = /^([1-9][0-9]{0,2}|q|all)m([0-9]{1,3}|q|all)d$/.exec(text);
+  if (
+    found === null ||
+    Number(found[1]) > 255 ||
+    Number(found[2]) > 255 ||
+    Number(found[2]) > Number(found[1])
+  ) {
+    throw reject(
+      `'${clip(text)}' is not an ack level: write like 1m0d, 1m1d, qm1d; no more on disk than in memory`,
+    );
+  }
+  return text;
+}, 'an ack level (a string)');
+
 const POSITION = '(slot:[0-9]+|0x[0-9a-f]+|[0-9]+)';
 const RANGE = new RegExp(`^${POSITION}-${POSITION}(?::([0-9]{1,16}))?$`, 'i');
 

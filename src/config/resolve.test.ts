@@ -39,6 +39,12 @@ describe('without anything given', () => {
       httpTokenFile: null,
       resp: '127.0.0.1:29979',
       proxy: '127.0.0.1:29978',
+      respPasswordFile: null,
+      store: 'log',
+      storeDir: '/home/u/.local/state/shoal/board/store',
+      storeMemoryMb: null,
+      storeDiskMb: null,
+      acks: '1m0d',
       socket: '/home/u/.local/state/shoal/board/shoal.sock',
       keyFile: null,
       insecure: false,
@@ -346,6 +352,13 @@ describe('a wrong setting is refused with its name and where it came from', () =
       'http',
       /:1\).*not loopback, and HTTP is neither sealed nor asks who reads.*put a proxy before it/,
     ],
+    [
+      'the store beyond loopback without a password, whatever seals the gossip',
+      { flags: { key_file: ['/k'], resp: ['0.0.0.0:29979'] } },
+      'resp',
+      /--resp\).*not loopback, and without a password.*--resp-password-file/,
+    ],
+    ['an ack level that cannot be', { flags: { acks: ['1m2d'] } }, 'acks', /no more on disk than in memory/],
   ])('%s', (_what, given, field, message) => {
     expect(() => resolve(given)).toThrow(expect.objectContaining({ name: 'ShoalError', field }));
     expect(() => resolve(given)).toThrow(message);

@@ -51,6 +51,12 @@ export function resolveConfig(inputs: ConfigInputs): AgentConfig {
     httpTokenFile: sources.get('http_token_file')?.value ?? null,
     resp: ports.resp,
     proxy: ports.proxy,
+    respPasswordFile: sources.get('resp_password_file')?.value ?? null,
+    store: decided(sources, 'store').value,
+    storeDir: sources.get('store_dir')?.value ?? `${places.dataDir}/store`,
+    storeMemoryMb: sources.get('store_memory')?.value ?? null,
+    storeDiskMb: sources.get('store_disk')?.value ?? null,
+    acks: decided(sources, 'acks').value,
     socket: places.socket,
     keyFile: security.keyFile,
     insecure: security.insecure,
@@ -227,16 +233,21 @@ function firstDirectory(list: string | undefined): string | undefined {
 
 /** Without a key nothing may listen where strangers are, unless the operator says that there are none. */
 function checkReachable(sources: Sources, config: AgentConfig): void {
-  if (config.insecure || config.keyFile !== null) return;
+  if (config.insecure) return;
   for (const name of ['bind', 'http', 'resp', 'proxy'] as const) {
     const address = config[name];
     if (address === null || isLoopback(address)) continue;
+    const ofStore = name === 'resp' || name === 'proxy';
+    if (ofStore ? config.respPasswordFile !== null : config.keyFile !== null) continue;
     const why =
       name === 'http'
         ? `${address} is not loopback, and HTTP is neither sealed nor asks who reads (writes need the bearer token of ${flagOf('http-token-file')}): ` +
           `use 127.0.0.1 and put a proxy before it; an agent with ${flagOf('key-file')} or ${flagOf('insecure')} may open it to all who reach it`
-        : `${address} is not loopback, and without a key anyone there could reach it; use 127.0.0.1, or give ` +
-          `${flagOf('key-file')} (shoal keygen makes a key), or ${flagOf('insecure')} if every machine on that network is trusted`;
+        : ofStore
+          ? `${address} is not loopback, and without a password anyone there could read and write the store; use 127.0.0.1, or give ` +
+            `${flagOf('resp-password-file')}, or ${flagOf('insecure')} if every machine on that network is trusted`
+          : `${address} is not loopback, and without a key anyone there could reach it; use 127.0.0.1, or give ` +
+            `${flagOf('key-file')} (shoal keygen makes a key), or ${flagOf('insecure')} if every machine on that network is trusted`;
     throw failed(name, sources.get(name)?.origin ?? 'default', why, 'not-loopback');
   }
 }

@@ -21,6 +21,14 @@ export interface AgentOptions {
   readonly multicast?: string | false;
   /** Status page and API; `false`: none. Default `127.0.0.1:29980`. */
   readonly http?: string | false;
+  /** The store's Redis Cluster port; `false`, the default: no store. */
+  readonly resp?: string | false;
+  /** The store's plain Redis port, with `resp` only; `false`, the default: none. */
+  readonly proxy?: string | false;
+  /** Where messages are kept: `log` (the default) or `memory`. */
+  readonly store?: 'memory' | 'log';
+  /** File with the password of the store's clients. */
+  readonly respPasswordFile?: string;
   /** Admin socket for the verbs of `shoal`. Default `<dataDir>/shoal.sock`. */
   readonly socket?: string;
   /** File with the keys that seal everything on the network, one a line; mode 0600. */
@@ -57,6 +65,10 @@ const NAMES = new Set<string>([
   'interface',
   'multicast',
   'http',
+  'resp',
+  'proxy',
+  'store',
+  'respPasswordFile',
   'socket',
   'keyFile',
   'insecure',
@@ -103,6 +115,12 @@ export function configOf(options: AgentOptions, around: Surroundings): AgentConf
     options.multicast === false || options.multicast,
   );
   put(options.http === false ? 'no_http' : 'http', options.http === false || options.http);
+  // A program that wants the store says so: two agents in it would want the same ports.
+  const { resp = false, proxy = false } = options;
+  put(resp === false ? 'no_resp' : 'resp', resp === false || resp);
+  if (resp !== false) put(proxy === false ? 'no_proxy' : 'proxy', proxy === false || proxy);
+  put('store', options.store);
+  put('resp_password_file', options.respPasswordFile);
   if (options.join !== undefined && options.join.length > 0) flags.join = [...options.join];
   if (options.ranges !== undefined && options.ranges.length > 0) {
     flags.range = options.ranges.map(({ start, end, priority }) => `${start}-${end}:${priority ?? 1}`);

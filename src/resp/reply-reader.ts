@@ -33,7 +33,7 @@ SHAPES[0x7c] = ATTRIBUTE; // |
 
 export class ReplyReader {
   readonly #maxBytes: number;
-  #chunk = new Uint8Array(0);
+  #chunk: Uint8Array = new Uint8Array(0);
   /** Where the reply being read begins in the chunk, and how far it was looked at. */
   #from = 0;
   #at = 0;

@@ -77,6 +77,7 @@ export class Agents {
       this.program,
       ...['agent', '--config', '/dev/null', '--name', spec.name, '--cluster', this.cluster],
       ...['--data-dir', dataDir, '--bind', '127.0.0.1:0', '--http', '127.0.0.1:0', ...multicast],
+      ...['--resp', '127.0.0.1:0', '--proxy', '127.0.0.1:0'],
       ...(spec.flags ?? []),
     ];
     const agent = new Agent(spec.name, dataDir, command, this.environment, spec.tied ?? false);

@@ -52,7 +52,8 @@ test('an agent started as the unit starts it finds its directories in the enviro
   mkdirSync(state);
   mkdirSync(runtime);
   const file = sandbox.path('shoal.toml');
-  writeFileSync(file, 'bind = "127.0.0.1:0"\nhttp = "127.0.0.1:0"\nmulticast = false\nname = "board"\n');
+  const ports = ['bind', 'http', 'resp', 'proxy'].map((port) => `${port} = "127.0.0.1:0"\n`).join('');
+  writeFileSync(file, `${ports}multicast = false\nname = "board"\n`);
   const running = sandbox.run(
     ['agent', '--config', file],
     { STATE_DIRECTORY: state, RUNTIME_DIRECTORY: runtime },

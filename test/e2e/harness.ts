@@ -22,6 +22,7 @@ export interface Ready {
   readonly gossip: string;
   readonly http: string | null;
   readonly resp: string | null;
+  readonly proxy: string | null;
   readonly socket: string;
 }
 
@@ -217,6 +218,8 @@ export class Sandbox {
       ...['--cluster', this.cluster, ...multicast],
       ...unless('--bind', '127.0.0.1:0'),
       ...unless('--http', '127.0.0.1:0'),
+      ...unless('--resp', '127.0.0.1:0'),
+      ...(flags.includes('--no-resp') ? [] : unless('--proxy', '127.0.0.1:0')),
       ...flags,
     ];
   }

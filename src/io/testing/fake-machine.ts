@@ -92,6 +92,7 @@ export class FakeMachine implements Machine {
   members = () => [];
   ranges = () => [];
   segments = () => [{ start: 0, end: 0xffffffff, owners: [] }];
+  ownership = () => ({ version: 0, ownersAt: () => [], eachIn: () => {} });
   ownersAt = (position: number) => ({ position, slot: position >>> 18, owners: [] });
   ownersOfKey = () => this.ownersAt(0);
   coverage = (copies: number) => ({ covered: false, copies, missingPositions: 2 ** 32, gaps: [] });
