@@ -409,7 +409,7 @@ describe('what cannot be', () => {
 
 describe('help', () => {
   const verbs =
-    'agent dev status members join leave force-leave register release increase decrease ranges owners coverage converged keygen keys monitor version';
+    'agent dev status members join leave force-leave register release increase decrease ranges owners coverage converged keygen keys monitor bench version';
 
   it('lists every verb', async () => {
     const { code, out } = await shoal(['--help']);

@@ -18,9 +18,12 @@
  * Where the daemon is: --socket or --url; SHOAL_SOCKET or SHOAL_URL; the socket of an agent without flags; the systemd
  * unit's socket; and for verbs that change nothing the default HTTP port.
  *
+ * `bench` (bench/) is the one verb that asks no daemon over HTTP but a store over the Redis protocol: clients that send and count
+ * (load.ts, client.ts), latencies in a histogram of fixed size (histogram.ts), CLUSTER SLOTS (slots.ts).
+ *
  * describeProgram() gives the whole command line as data: man pages and completions are made from it (deploy/package).
  *
- * Tests: cli.test.ts (every verb against a small server), http-client.test.ts, event-stream.test.ts, layout.test.ts.
+ * Tests: cli.test.ts (every verb against a small server), http-client.test.ts, event-stream.test.ts, layout.test.ts, bench/*.test.ts.
  */
 export {
   describeProgram,

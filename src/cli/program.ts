@@ -4,6 +4,7 @@ import type { CliIo } from './io.ts';
 import { Shell } from './shell.ts';
 import type { Verb } from './verb.ts';
 import { agent } from './verbs/agent.ts';
+import { bench } from './verbs/bench.ts';
 import { converged } from './verbs/converged.ts';
 import { coverage } from './verbs/coverage.ts';
 import { decrease } from './verbs/decrease.ts';
@@ -29,7 +30,7 @@ const GROUPS: readonly (readonly [heading: string, verbs: readonly Verb[]])[] = 
   ['Group:', [status, members, join, leave, forceLeave]],
   ['Key space:', [register, release, increase, decrease, ranges, owners, coverage, converged]],
   ['Keyring:', [keygen, keys]],
-  ['Other:', [monitor, version]],
+  ['Other:', [monitor, bench, version]],
 ];
 
 export const VERBS: readonly Verb[] = GROUPS.flatMap(([, verbs]) => verbs);

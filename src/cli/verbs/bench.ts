@@ -1,0 +1,80 @@
+import { systemReason } from '../../base/index.ts';
+import { Load } from '../bench/load.ts';
+import { DEFAULT_SECONDS, readPlan } from '../bench/options.ts';
+import { planLine, progressLine, resultJson, resultLines, urlOf } from '../bench/report.ts';
+import { Refused } from '../bench/socket.ts';
+import { EXIT, VerbError } from '../errors.ts';
+import type { Verb } from '../verb.ts';
+
+const PROGRESS_MS = 1000;
+
+export const bench: Verb = {
+  usage: 'bench',
+  summary: 'put a load of SETs and GETs on a store, and print rates and latencies',
+  details:
+    'It asks the store over the Redis protocol, this or any other server, and needs no daemon. It writes keys key:000000000000 and up, ' +
+    'as redis-benchmark does: not for a store whose keys of that name are needed. A command waits until its whole pipeline ' +
+    'is sent; with --rate its latency counts from when it was due. Ctrl-C ends it and prints what there is so far. A password may be in ' +
+    'REDISCLI_AUTH. Exit code 1 when the server refused any command.',
+  examples: [
+    ['shoal bench', `${DEFAULT_SECONDS} seconds on this machine's node, one SET to one GET`],
+    ['shoal bench --pipeline 64 --requests 5000000 --ratio 1:10', 'as fast as it goes, mostly GETs'],
+    ['shoal bench --rate 20000 --ack 1m1d --ratio 1:0', 'latency of SETs that are on disk, at a steady rate'],
+    [
+      'shoal bench --cluster --url redis://192.0.2.1:29979 --seconds 60',
+      'every node, each with its own keys',
+    ],
+  ],
+  asksDaemon: false,
+  options: (command) =>
+    command
+      .option('--url <url>', 'redis://[[USER]:PASSWORD@]HOST:PORT; default redis://127.0.0.1:29979')
+      .option('--clients <n>', 'connections; default 50')
+      .option('--pipeline <n>', 'commands under way on each; default 1')
+      .option('--size <bytes>', 'bytes of a value; default 100')
+      .option('--keys <n>', 'how many different keys; default 1000000')
+      .option('--requests <n>', 'stop after so many commands')
+      .option('--seconds <s>', `stop after so many seconds; default ${DEFAULT_SECONDS}`)
+      .option('--ratio <set:get>', 'so many SETs to so many GETs; default 1:1')
+      .option('--rate <n>', 'commands per second in all; default as many as go')
+      .option('--cluster', 'ask CLUSTER SLOTS, and each node for its own keys')
+      .option('--ack <level>', 'machines that hold a write before it is answered, like 1m1d (shoal only)')
+      .option('--json', 'print JSON, for programs'),
+  run: async (shell, _args, options) => {
+    const plan = readPlan(options, shell.io.env.REDISCLI_AUTH);
+    const load = new Load(plan);
+    const terminal = shell.io.isTerminal && !shell.json;
+    if (!shell.json) shell.line(planLine(plan));
+    let before = { seconds: 0, commands: 0 };
+    const progress = setInterval(() => {
+      const now = load.result();
+      shell.io.stderr(`\r\x1b[K${progressLine(now, before)}`);
+      before = now;
+    }, PROGRESS_MS);
+    if (!terminal) clearInterval(progress);
+    try {
+      const result = await load.run(shell.io.interrupted());
+      if (terminal) shell.io.stderr('\r\x1b[K');
+      shell.answer(resultJson(result), () => resultLines(result));
+      return result.tally.errorCount > 0 || result.commands === 0 ? EXIT.no : EXIT.done;
+    } catch (error) {
+      if (terminal) shell.io.stderr('\r\x1b[K');
+      throw explained(error as Error, urlOf(plan));
+    } finally {
+      clearInterval(progress);
+    }
+  },
+};
+
+function explained(error: Error, url: string): VerbError {
+  if (error instanceof Refused) {
+    const advice = /^(NOAUTH|WRONGPASS)/.test(error.message)
+      ? ': give the password in --url or REDISCLI_AUTH'
+      : '';
+    return new VerbError(EXIT.no, `${url} says ${error.message}${advice}`);
+  }
+  return new VerbError(
+    EXIT.noDaemon,
+    `no store to ask at ${url} (${systemReason(error)}): is it running? --url names another`,
+  );
+}
