@@ -1,5 +1,5 @@
 /**
- * The bench: what shoal costs and how fast it is, measured on real processes (`spread`, `detect`, `board`, `kill9`) or on machine
+ * The bench: what shoal costs and how fast it is, measured on real processes (`spread`, `detect`, `board`, `kill9`, `store`) or on machine
  * objects with counted bytes (`sync`) and bare structures (`crdt`, `seal`). `npm run bench` lists them and runs the quick ones.
  *
  * Each bench prints a table, the machine and what else it needs to be read rightly; aims are stated and checked, and a
@@ -29,10 +29,21 @@ const BENCHES: Record<string, () => Promise<Bench>> = {
   spread: () => import('./spread.ts'),
   kill9: () => import('./kill9.ts'),
   detect: () => import('./detect.ts'),
+  store: () => import('./store.ts'),
+};
+
+/** Processes that benches start of this program. */
+const PARTS: Record<string, () => Promise<{ run(args: string[]): Promise<void> }>> = {
+  'store-server': () => import('./store-server.ts'),
 };
 
 async function main(args: string[]): Promise<number> {
   const [name, ...rest] = args;
+  const part = PARTS[name ?? ''];
+  if (part !== undefined) {
+    await (await part()).run(rest);
+    return 0;
+  }
   if (name !== undefined && BENCHES[name] === undefined) {
     console.error(`bench: there is no '${name}': there are ${Object.keys(BENCHES).join(', ')}`);
     return 2;
