@@ -1,0 +1,141 @@
+import { showRandom, Walk } from '../../store/index.ts';
+import type { Call } from '../call.ts';
+import { Glob } from '../glob.ts';
+import { entries } from './entry.ts';
+import { NOT_INTEGER, SYNTAX } from './errors.ts';
+
+/** SCAN looks at so many homes of the index at most, whatever its COUNT: a fraction of a millisecond each thousand. */
+const MAX_HOMES = 20_000;
+const DEFAULT_COUNT = 10;
+/** KEYS collects so many at a time. */
+const KEYS_STEP = 4096;
+const MAX_CURSOR = 2n ** 64n;
+
+interface Options {
+  count: number;
+  glob: Glob | null;
+  /** False: of a type that no key here has. */
+  strings: boolean;
+}
+
+function scan(call: Call): void {
+  const { table } = call.store;
+  const cursor = cursorOf(call.text(1));
+  if (cursor === null) {
+    call.reply.error('ERR invalid cursor');
+    return;
+  }
+  const options = read(call);
+  if (options === null) return;
+  const walk = new Walk(table);
+  walk.goTo(cursor);
+  const refs: number[] = [];
+  walk.step(refs, options.count, Math.min(options.count * 10, MAX_HOMES));
+  const next = walk.cursor;
+  call.reply.array(2);
+  call.reply.bulkText(String(next));
+  replyKeys(call, options.strings ? refs.filter((ref) => isMeant(call, ref, options.glob)) : []);
+}
+
+/** As C's strtoul takes it; null when it is none. */
+function cursorOf(text: string): number | null {
+  if (!/^[+-]?\d*$/.test(text) || text === '+' || text === '-') return null;
+  const value = BigInt(text.replace(/^[+-]/, '') || '0');
+  return value >= MAX_CURSOR ? null : Number(value);
+}
+
+/** Null after an error was given. */
+function read(call: Call): Options | null {
+  const options: Options = { count: DEFAULT_COUNT, glob: null, strings: true };
+  for (let i = 2; i < call.count; i += 2) {
+    const next = i + 1 < call.count;
+    if (next && call.is(i, 'COUNT')) {
+      const count = call.integer(i + 1);
+      if (count === null || count < 1) {
+        call.reply.error(count === null ? NOT_INTEGER : SYNTAX);
+        return null;
+      }
+      options.count = count;
+    } else if (next && call.is(i, 'MATCH')) options.glob = new Glob(call.bytes(i + 1));
+    else if (next && call.is(i, 'TYPE')) options.strings = call.is(i + 1, 'STRING');
+    else {
+      call.reply.error(SYNTAX);
+      return null;
+    }
+  }
+  return options;
+}
+
+function isMeant(call: Call, ref: number, glob: Glob | null): boolean {
+  const { table } = call.store;
+  table.show(ref);
+  if (table.isDue) return false;
+  return glob === null || glob.matchesAll || glob.matches(table.key.bytes, table.keyAt, table.keyLength);
+}
+
+function replyKeys(call: Call, refs: readonly number[]): void {
+  const { table } = call.store;
+  call.reply.array(refs.length);
+  for (const ref of refs) {
+    table.show(ref);
+    call.reply.bulk(table.key, table.keyAt, table.keyLength);
+  }
+}
+
+function keys(call: Call): void {
+  const glob = new Glob(call.bytes(1));
+  const walk = new Walk(call.store.table);
+  const found: number[] = [];
+  const refs: number[] = [];
+  while (!walk.done) {
+    refs.length = 0;
+    walk.step(refs, KEYS_STEP, KEYS_STEP);
+    for (const ref of refs) if (isMeant(call, ref, glob)) found.push(ref);
+  }
+  replyKeys(call, found);
+}
+
+function randomKey(call: Call): void {
+  const { table } = call.store;
+  if (showRandom(table, Math.random, 100)) call.reply.bulk(table.key, table.keyAt, table.keyLength);
+  else call.reply.none();
+}
+
+function size(call: Call): void {
+  call.reply.integer(call.store.table.size);
+}
+
+function flush(call: Call): void {
+  if (call.count > 2 || (call.count === 2 && !call.is(1, 'ASYNC') && !call.is(1, 'SYNC'))) {
+    call.reply.error(SYNTAX);
+    return;
+  }
+  call.store.table.clear();
+  call.reply.ok();
+}
+
+const entry = entries('generic');
+const entryOfServer = entries('server', ['keyspace']);
+const ALL = 'request_policy:all_shards';
+
+export const SCAN_COMMANDS = [
+  entry('scan', -2, 'readonly', null, '2.8.0', 'Goes through all keys, some at a time.', scan, {
+    tips: ['nondeterministic_output', 'request_policy:special'],
+  }),
+  entry('keys', 2, 'readonly', null, '1.0.0', 'All keys that match a pattern.', keys, {
+    categories: ['dangerous'],
+    tips: [ALL, 'nondeterministic_output_order'],
+  }),
+  entry('randomkey', 1, 'readonly', null, '1.0.0', 'A key.', randomKey, {
+    tips: [ALL, 'nondeterministic_output'],
+  }),
+  entryOfServer('dbsize', 1, 'readonly fast', null, '1.0.0', 'How many keys there are.', size, {
+    tips: [ALL, 'response_policy:agg_sum'],
+  }),
+  ...['flushall', 'flushdb'].map((name) =>
+    entryOfServer(name, -1, 'write', null, '1.0.0', 'Deletes everything.', flush, {
+      categories: ['keyspace', 'dangerous'],
+      tips: [ALL, 'response_policy:all_succeeded'],
+    }),
+  ),
+];
