@@ -1,6 +1,6 @@
 /** Counter of a hybrid logical clock: 16 bits. */
 const COUNTER_LIMIT = 1 << 16;
-const TILES = 256;
+export const TILES = 256;
 
 /**
  * Makes the stamps of new versions: a dot, (this actor, tile, counter), and a hybrid logical clock (Kulkarni et al., 2014):
@@ -19,8 +19,29 @@ export class Stamps {
     this.#actor = actor;
   }
 
+  /** Of a version that was stamped before, when it is put back: its stamp is in these words from `givenAt` on. */
+  given: Int32Array | null = null;
+  givenAt = 0;
+
+  /** The number of the dot made last in a tile. */
+  counter(tile: number): number {
+    return this.#counters[tile] as number;
+  }
+
+  /** Goes on above these counters, and above this clock, given by its two words. */
+  resume(counters: Float64Array, clockLow: number, clockHigh: number): void {
+    for (let tile = 0; tile < TILES; tile++)
+      this.#counters[tile] = Math.max(this.#counters[tile] as number, counters[tile] as number);
+    const ms = (clockHigh >>> 0) * 65536 + (clockLow >>> 16);
+    if (ms >= this.#clockMs) this.#set(ms + 1);
+  }
+
   /** Four words from `at` on: clock, dot. */
   write(words: Int32Array, at: number, tile: number, nowMs: number): void {
+    if (this.given !== null) {
+      for (let i = 0; i < 4; i++) words[at + i] = this.given[this.givenAt + i] as number;
+      return;
+    }
     if (nowMs > this.#clockMs) this.#set(nowMs);
     else if (++this.#count === COUNTER_LIMIT) this.#set(this.#clockMs + 1);
     words[at] = this.#clockLow | this.#count;

@@ -237,16 +237,17 @@ export class MessageTable {
     if ((before !== 0) !== (expiryMs !== 0)) this.#reshape();
     this.#stamps.write(this.#words, this.#at + 2, this.#hash.slot >>> 6, this.nowMs);
     this.#schedule(expiryMs, before);
-    if (this.sink === null) return;
-    if ((this.#flags & EXTERNAL) !== 0) {
+    if (this.sink !== null) this.tell(this.sink);
+  }
+
+  /** Tells a sink of the record found or shown. */
+  tell(sink: ChangeSink): void {
+    const bytes = this.#headerBytes + this.#keyLength + (this.#flags & LENGTH_MASK);
+    if ((this.#flags & EXTERNAL) === 0) sink.wrote(this.#words, this.#at, bytes);
+    else {
       const { key, value } = this.#externalOf();
-      this.sink.wroteExternal(this.#words, this.#at, key, value);
-    } else
-      this.sink.wrote(
-        this.#words,
-        this.#at,
-        this.#headerBytes + this.#keyLength + (this.#flags & LENGTH_MASK),
-      );
+      sink.wroteExternal(this.#words, this.#at, key, value);
+    }
   }
 
   /** Removes the record found. */
@@ -318,6 +319,11 @@ export class MessageTable {
 
   get keyLength(): number {
     return this.#keyLength;
+  }
+
+  /** The stamp of the record found, clock and dot, into the first four words of `to`: another one after every write. */
+  copyStamp(to: Int32Array): void {
+    for (let i = 0; i < 4; i++) to[i] = this.#words[this.#at + 2 + i] as number;
   }
 
   /** When the record found was written, in milliseconds, by its clock. */
