@@ -17,20 +17,29 @@ import type { StoreNode } from '../node/contract.ts';
 import { KEY_SPACE_END, SLOT_COUNT } from '../ranges/index.ts';
 import type { Peers } from './peers.ts';
 
-/** What a slot is to this node, in the lower two bits of its state. */
+/** What a slot is to this node, in the lower three bits of its state. */
 export const MINE = 0;
 export const ELSEWHERE = 1;
 export const UNOWNED = 2;
 /** This node is its server, and some of its positions are another's or nobody's. */
 export const SPLIT = 3;
-export const KIND_MASK = 3;
-/** Mine since a moment ago: others have not said yet whether they hold data of it. */
-export const UNSETTLED = 4;
+/** Another is its server, and some of its positions are this node's. */
+export const PART = 4;
+export const KIND_MASK = 7;
+/** This node's since a moment ago: others have not said yet whether they hold data of it. */
+export const UNSETTLED = 8;
 /** Another node holds data of it, or is the only one that may. */
-export const HELD = 8;
+export const HELD = 16;
 
 const OFFSET_BITS = 18;
 const NOBODY = 0;
+
+/** Positions this node serves, and the priority it serves them by. */
+export interface OwnRange {
+  readonly start: number;
+  end: number;
+  readonly priority: number;
+}
 
 export class SlotMap {
   readonly state = new Uint8Array(SLOT_COUNT).fill(UNOWNED);
@@ -39,6 +48,9 @@ export class SlotMap {
   readonly #nodes: NodeId[] = ['' as NodeId];
   readonly #places = new Map<NodeId, number>();
   readonly #split = new Uint8Array(SLOT_COUNT);
+  /** By slot: some of its positions are this node's. */
+  readonly #partly = new Uint8Array(SLOT_COUNT);
+  #mine: OwnRange[] | null = null;
   readonly #node: StoreNode;
   readonly #peers: Peers;
   #peersVersion = -1;
@@ -74,6 +86,7 @@ export class SlotMap {
     this.#dirty = false;
     this.counters.refreshes++;
     this.version++;
+    this.#mine = null;
     this.#rebuild(this.#from >>> OFFSET_BITS, this.#to >>> OFFSET_BITS);
     return true;
   }
@@ -97,19 +110,10 @@ export class SlotMap {
     return place === NOBODY ? null : (this.#nodes[place] as NodeId);
   }
 
-  /** The positions this node serves, as ranges in order, each with the priority it serves them by. */
-  mine(): { start: number; end: number; priority: number }[] {
-    const out: { start: number; end: number; priority: number }[] = [];
-    const me = this.#peers.self;
-    if (me === null) return out;
-    this.#node.ownership().eachIn(0, KEY_SPACE_END, (start, end, owners) => {
-      const first = owners.find((owner) => this.#peers.get(owner.node)?.serves);
-      if (first?.node !== me.id) return;
-      const last = out.at(-1);
-      if (last !== undefined && last.end === start - 1 && last.priority === first.priority) last.end = end;
-      else out.push({ start, end, priority: first.priority });
-    });
-    return out;
+  /** The positions this node serves, as ranges in order. */
+  mine(): readonly OwnRange[] {
+    this.#mine ??= this.#listMine();
+    return this.#mine;
   }
 
   /** Runs of slots with one server, in order: for CLUSTER SLOTS and its like. */
@@ -122,6 +126,20 @@ export class SlotMap {
       if (place !== NOBODY) out.push({ start: slot, end, server: this.#nodes[place] as NodeId });
       slot = end + 1;
     }
+    return out;
+  }
+
+  #listMine(): OwnRange[] {
+    const out: OwnRange[] = [];
+    const me = this.#peers.self;
+    if (me === null) return out;
+    this.#node.ownership().eachIn(0, KEY_SPACE_END, (start, end, owners) => {
+      const first = owners.find((owner) => this.#peers.get(owner.node)?.serves);
+      if (first?.node !== me.id) return;
+      const last = out.at(-1);
+      if (last !== undefined && last.end === start - 1 && last.priority === first.priority) last.end = end;
+      else out.push({ start, end, priority: first.priority });
+    });
     return out;
   }
 
@@ -142,6 +160,8 @@ export class SlotMap {
   #rebuild(firstSlot: number, lastSlot: number): void {
     const { server } = this;
     const split = this.#split;
+    const partly = this.#partly;
+    const me = this.#place;
     const from = (firstSlot << OFFSET_BITS) >>> 0;
     const to = ((lastSlot << OFFSET_BITS) | ((1 << OFFSET_BITS) - 1)) >>> 0;
     let known: unknown = null;
@@ -155,11 +175,14 @@ export class SlotMap {
       if ((a << OFFSET_BITS) >>> 0 === start) {
         server[a] = place;
         split[a] = 0;
+        partly[a] = place === me ? 1 : 0;
       } else if (server[a] !== place) {
         split[a] = 1;
         if (server[a] === NOBODY) server[a] = place;
+        if (place === me) partly[a] = 1;
       }
       if (b > a) {
+        partly.fill(place === me ? 1 : 0, a + 1, b + 1);
         server.fill(place, a + 1, b + 1);
         split.fill(0, a + 1, b + 1);
       }
@@ -167,27 +190,35 @@ export class SlotMap {
     this.#classify(firstSlot, lastSlot);
   }
 
+  /** This node's place; it has one before it owns anything. */
+  get #place(): number {
+    const { self } = this.#peers;
+    return self === null ? -1 : this.#placeOf([{ node: self.id }]) || -1;
+  }
+
   #classify(firstSlot: number, lastSlot: number): void {
     const { state, server } = this;
-    const me = this.#peers.self === null ? -1 : (this.#places.get(this.#peers.self.id) ?? -1);
+    const me = this.#place;
     for (let slot = firstSlot; slot <= lastSlot; slot++) {
       const place = server[slot];
       const before = state[slot] as number;
-      if (place !== me) {
-        state[slot] = place === NOBODY ? UNOWNED : ELSEWHERE;
+      let kind: number = place === NOBODY ? UNOWNED : ELSEWHERE;
+      if (place === me) kind = this.#split[slot] === 0 ? MINE : SPLIT;
+      else if (this.#partly[slot] === 1) kind = PART;
+      if (kind === UNOWNED || kind === ELSEWHERE) {
+        state[slot] = kind;
         continue;
       }
-      const was = before & KIND_MASK;
-      const kind = this.#split[slot] === 0 ? MINE : SPLIT;
-      if (was === MINE || was === SPLIT) {
-        // More positions of it may be this node's now.
-        const moved = was === kind && kind === MINE ? 0 : UNSETTLED;
-        state[slot] = (before & ~KIND_MASK) | kind | moved;
-        if (moved !== 0) this.#acquired = true;
-      } else {
-        state[slot] = kind | UNSETTLED;
-        this.#acquired = true;
-      }
+      // Of a slot that stays in parts, other parts may be this node's now.
+      const moved = kind === MINE && (before & KIND_MASK) === MINE ? 0 : UNSETTLED;
+      state[slot] = (isOurs(before) ? before & ~KIND_MASK : 0) | kind | moved;
+      if (moved !== 0) this.#acquired = true;
     }
   }
+}
+
+/** Some positions of the slot are served by this node. */
+export function isOurs(state: number): boolean {
+  const kind = state & KIND_MASK;
+  return kind === MINE || kind === SPLIT || kind === PART;
 }
