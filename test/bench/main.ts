@@ -30,11 +30,13 @@ const BENCHES: Record<string, () => Promise<Bench>> = {
   kill9: () => import('./kill9.ts'),
   detect: () => import('./detect.ts'),
   store: () => import('./store.ts'),
+  'store-pauses': () => import('./store-pauses.ts'),
 };
 
 /** Processes that benches start of this program. */
 const PARTS: Record<string, () => Promise<{ run(args: string[]): Promise<void> }>> = {
   'store-server': () => import('./store-server.ts'),
+  'store-probe': () => import('./store-probe.ts'),
 };
 
 async function main(args: string[]): Promise<number> {
@@ -55,7 +57,7 @@ async function main(args: string[]): Promise<number> {
   for (const [each, load] of Object.entries(BENCHES)) {
     const bench = await load();
     if (bench.quick) met = (await runOne(each, [])) && met;
-    else later.push(`  npm run bench -- ${each.padEnd(8)} ${bench.what}`);
+    else later.push(`  npm run bench -- ${each.padEnd(13)} ${bench.what}`);
   }
   console.log(`\nThose that take longer:\n${later.join('\n')}`);
   return met ? 0 : 1;

@@ -144,9 +144,15 @@ export class StoreLab {
     return this.#serving(system, directory, agent);
   }
 
-  /** A process of this program: `bench.cjs NAME ARGS`. */
-  program(name: string, args: readonly string[], nodeFlags: readonly string[] = []): ChildProcess {
-    return this.#spawn(process.execPath, [...nodeFlags, this.#bench, name, ...args]);
+  /** A process of this program: `bench.cjs NAME ARGS`; `launcher` is a command that runs another. */
+  program(
+    name: string,
+    args: readonly string[],
+    nodeFlags: readonly string[] = [],
+    launcher: readonly string[] = [],
+  ): ChildProcess {
+    const [program = '', ...rest] = [...launcher, process.execPath];
+    return this.#spawn(program, [...rest, ...nodeFlags, this.#bench, name, ...args]);
   }
 
   async #serving(system: System, directory: string, agent: Agent): Promise<StoreServer> {
@@ -215,7 +221,7 @@ export class StoreLab {
 
   #spawn(program: string, args: readonly string[]): ChildProcess {
     const child = spawn(program, args, {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: 'pipe',
       env: { ...process.env, ...this.agents.environment },
     });
     this.#running.add(child);
