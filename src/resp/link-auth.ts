@@ -31,7 +31,9 @@ export interface Greeting {
 
 /** A link secret of a key or a password. */
 export function linkSecret(from: Uint8Array | string): Uint8Array {
-  return createHmac('sha256', typeof from === 'string' ? utf8(from) : from).update(LABEL).digest();
+  return createHmac('sha256', typeof from === 'string' ? utf8(from) : from)
+    .update(LABEL)
+    .digest();
 }
 
 export function proofOf(secret: Uint8Array, side: 'dialer' | 'acceptor', greeting: Greeting): string {

@@ -193,6 +193,7 @@ export class NaiveMachine implements Machine {
   healthScore = () => 0;
   reach = () => ({ hears: [], heardBy: [] });
   warnings = () => [];
+  ownership = () => ({ version: 0, ownersAt: () => [], eachIn: () => {} });
   ownersAt = (position: number) => {
     const best = new Map<NodeId, number>();
     for (const { node, start, end, priority } of this.ranges()) {

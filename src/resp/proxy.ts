@@ -1,0 +1,291 @@
+/**
+ * The proxy's commands that are no single node's: those with keys of several owners, and those about all keys. Each is taken
+ * apart, its parts run at their owners (here, or over a link), and the replies put together, where that is exact:
+ *
+ * - DEL, UNLINK, EXISTS, TOUCH: the sum. MGET: the values in order. MSET: OK when all are; not atomic over nodes, as no cluster's is.
+ * - DBSIZE: the sum over nodes. KEYS, FLUSHALL, FLUSHDB: over all nodes. RANDOMKEY: of a node drawn by its number of keys.
+ * - SCAN: node after node, by id; the cursor's upper bits are the node's place in that order. While nodes come or go, a scan under
+ *   way may miss or repeat, as Redis Cluster's clients do when they scan node by node.
+ * - EXEC: the whole transaction at the one owner of its keys, over the link, in one piece. WATCH needs the owner itself.
+ *
+ * All others over several owners are refused with `-CROSSSLOT`. If a part fails its error is the reply; other parts are done.
+ * Does not know: how owners are found (routing.ts). Bounds: no more parts than nodes. Test: routing.test.ts, test/e2e/store.test.ts.
+ */
+import type { Store } from '../store/index.ts';
+import { Call } from './call.ts';
+import { Client, GATE } from './client.ts';
+import type { Known } from './command.ts';
+import { encode } from './forward.ts';
+import { command } from './link.ts';
+import type { Peer } from './peers.ts';
+import { ReplyReader } from './reply-reader.ts';
+import { type GroupRouter, type Spread, TO } from './routing.ts';
+import type { ServerState } from './state.ts';
+
+/** Lower bits of a group's SCAN cursor: a node's own cursor is below 2^47. */
+const NODE_SHIFT = 47n;
+const CURSOR_MASK = (1n << NODE_SHIFT) - 1n;
+
+type Join = 'sum' | 'values' | 'ok';
+const SPLITTABLE: ReadonlyMap<string, Join> = new Map<string, Join>([
+  ['del', 'sum'],
+  ['unlink', 'sum'],
+  ['exists', 'sum'],
+  ['touch', 'sum'],
+  ['mget', 'values'],
+  ['mset', 'ok'],
+]);
+
+/** A part of a command: its keys' arguments, and who runs it; null: this node. */
+interface Part {
+  readonly peer: Peer | null;
+  readonly hop: 'relay' | 'final';
+  readonly places: number[];
+  /** Which of the command's keys they are. */
+  readonly order: number[];
+}
+
+export class GroupProxy implements Spread {
+  readonly #router: GroupRouter;
+  readonly #store: Store;
+  readonly #server: ServerState;
+  #inner: Call | null = null;
+
+  constructor(router: GroupRouter, store: Store, server: ServerState) {
+    this.#router = router;
+    this.#store = store;
+    this.#server = server;
+  }
+
+  spread(call: Call, known: Known, places: readonly number[]): boolean {
+    const join = SPLITTABLE.get(known.name);
+    if (join === undefined) return false;
+    const step = known.command.keys?.step ?? 1;
+    const parts = this.#partsOf(call, places, step);
+    if (parts === null) return false;
+    const answers = parts.map((part) => {
+      const bytes = encode(call, [0, ...part.places]);
+      return part.peer === null
+        ? Promise.resolve(this.#here(bytes, call))
+        : this.#router.forwarder.send(call, bytes, part.peer, part.hop);
+    });
+    this.#answer(
+      call,
+      Promise.all(answers).then((replies) => joined(join, replies, parts, places.length)),
+    );
+    return true;
+  }
+
+  keyless(call: Call, known: Known): boolean {
+    switch (known.name) {
+      case 'dbsize':
+        return this.#everywhere(call, (replies) => joined('sum', replies, [], 0));
+      case 'keys':
+        return this.#everywhere(call, allElements);
+      case 'flushall':
+      case 'flushdb':
+        return this.#everywhere(call, (replies) => joined('ok', replies, [], 0));
+      case 'randomkey':
+        return this.#randomKey(call);
+      case 'scan':
+        return this.#scan(call);
+      case 'exec':
+        return this.#exec(call);
+      default:
+        return true;
+    }
+  }
+
+  /** Null when some part cannot be run now; the router then says why. */
+  #partsOf(call: Call, places: readonly number[], step: number): Part[] | null {
+    const router = this.#router;
+    const parts = new Map<string, Part>();
+    for (const [order, place] of places.entries()) {
+      const to = router.decide(call, place);
+      if (to === TO.wait || to === TO.refuse) return null;
+      const { peer } = router;
+      const hop = to === TO.relay ? 'relay' : 'final';
+      const key = peer === null ? '' : `${peer.id}${hop}`;
+      let part = parts.get(key);
+      if (part === undefined) {
+        part = { peer, hop, places: [], order: [] };
+        parts.set(key, part);
+      }
+      for (let k = 0; k < step; k++) part.places.push(place + k);
+      part.order.push(order);
+    }
+    return [...parts.values()];
+  }
+
+  /** Runs a command here and gives its reply. */
+  #here(bytes: Uint8Array, outer: Call): Uint8Array {
+    this.#inner ??= new Call(this.#store, this.#server);
+    const inner = this.#inner;
+    inner.client = new Client(0, outer.client.address, outer.nowMs);
+    const { request } = inner.client;
+    inner.request = request;
+    inner.nowMs = outer.nowMs;
+    inner.reply.version = outer.client.version;
+    request.feed(bytes);
+    request.next();
+    inner.select(0);
+    const known = this.#server.commands.find(inner.span.bytes, inner.startOf(0), inner.lengthOf(0));
+    if (known === undefined) return Buffer.from('-ERR unknown command\r\n');
+    if (known.keyFirst && inner.count > 1)
+      this.#store.table.announce(0, inner.span, inner.startOf(1), inner.lengthOf(1));
+    inner.known = known;
+    known.run(inner);
+    const reply = inner.reply.written.slice();
+    inner.reply.length = 0;
+    return reply;
+  }
+
+  #answer(call: Call, reply: Promise<Uint8Array>): void {
+    const { client } = call;
+    const place = client.outlet.place();
+    const silent = client.replies !== 'on';
+    void reply.then((bytes) => client.outlet.fill(place, silent ? new Uint8Array(0) : bytes));
+  }
+
+  #others(): Peer[] {
+    return this.#router.peers.serving().filter((peer) => !peer.self && peer.address !== null);
+  }
+
+  #everywhere(call: Call, join: (replies: readonly Uint8Array[]) => Uint8Array): boolean {
+    const others = this.#others();
+    if (others.length === 0) return true;
+    const bytes = encode(call);
+    const answers = others.map((peer) => this.#router.forwarder.send(call, bytes, peer, 'final'));
+    this.#answer(call, Promise.all([this.#here(bytes, call), ...answers]).then(join));
+    return false;
+  }
+
+  #randomKey(call: Call): boolean {
+    const others = this.#others();
+    if (others.length === 0) return true;
+    const { forwarder } = this.#router;
+    const sizes = others.map((peer) => forwarder.send(call, command('DBSIZE'), peer, 'final'));
+    const own = this.#store.table.size;
+    const here = this.#here(encode(call), call);
+    const answer = Promise.all(sizes).then(async (replies) => {
+      const counts = replies.map((reply) => Math.max(0, integerOf(reply) ?? 0));
+      const all = counts.reduce((sum, count) => sum + count, own);
+      let drawn = Math.random() * all - own;
+      if (drawn < 0) return here;
+      for (const [i, count] of counts.entries()) {
+        drawn -= count;
+        if (drawn < 0) return forwarder.send(call, command('RANDOMKEY'), others[i] as Peer, 'final');
+      }
+      return here;
+    });
+    this.#answer(call, answer);
+    return false;
+  }
+
+  #scan(call: Call): boolean {
+    const text = call.text(1);
+    const nodes = this.#router.peers.serving().filter((peer) => peer.self || peer.address !== null);
+    if (nodes.length <= 1 || !/^\d{1,20}$/.test(text)) return true;
+    const cursor = BigInt(text);
+    const index = Number(cursor >> NODE_SHIFT);
+    const node = nodes[index];
+    // Nodes have gone: the scan is over.
+    if (node === undefined) {
+      call.reply.text('*2\r\n$1\r\n0\r\n*0\r\n');
+      return false;
+    }
+    const inner = command('SCAN', String(cursor & CURSOR_MASK));
+    const rest = Array.from({ length: call.count - 2 }, (_, i) => i + 2);
+    const head = `*${call.count}\r\n`;
+    const bytes = Buffer.concat([
+      Buffer.from(head),
+      inner.subarray(inner.indexOf(10) + 1),
+      body(encode(call, rest)),
+    ]);
+    const reply = node.self
+      ? Promise.resolve(this.#here(bytes, call))
+      : this.#router.forwarder.send(call, bytes, node, 'final');
+    this.#answer(
+      call,
+      reply.then((whole) => withCursor(whole, index, nodes.length)),
+    );
+    return false;
+  }
+
+  #exec(call: Call): boolean {
+    const { client } = call;
+    const { transaction } = client;
+    const owner = transaction === null ? null : this.#router.ownerOf(transaction);
+    if (transaction === null || owner === null || transaction.failed) return true;
+    if (client.watched.length > 0) {
+      transaction.failed = true;
+      return true;
+    }
+    const bytes = Buffer.concat([command('MULTI'), transaction.bytes, command('EXEC')]);
+    this.#answer(call, this.#router.forwarder.send(call, bytes, owner, 'relay', transaction.count + 2));
+    client.transaction = null;
+    client.gate(GATE.transaction, false);
+    return false;
+  }
+}
+
+/** Replies of parts as one; the first error is the reply. */
+function joined(
+  join: Join,
+  replies: readonly Uint8Array[],
+  parts: readonly Part[],
+  keys: number,
+): Uint8Array {
+  for (const reply of replies) if (reply[0] === 45) return reply;
+  if (join === 'ok') return Buffer.from('+OK\r\n');
+  if (join === 'sum') {
+    const sum = replies.reduce((total, reply) => total + (integerOf(reply) ?? 0), 0);
+    return Buffer.from(`:${sum}\r\n`);
+  }
+  const values = new Array<Uint8Array>(keys);
+  for (const [i, reply] of replies.entries()) {
+    for (const [k, value] of elementsOf(reply).entries()) {
+      const order = parts[i]?.order[k];
+      if (order !== undefined) values[order] = value;
+    }
+  }
+  for (let i = 0; i < keys; i++)
+    if (values[i] === undefined) return Buffer.from('-ERR an owner answered too little\r\n');
+  return Buffer.concat([Buffer.from(`*${keys}\r\n`), ...values]);
+}
+
+function allElements(replies: readonly Uint8Array[]): Uint8Array {
+  for (const reply of replies) if (reply[0] === 45) return reply;
+  const all = replies.flatMap(elementsOf);
+  return Buffer.concat([Buffer.from(`*${all.length}\r\n`), ...all]);
+}
+
+/** The elements of an array, each as it stands. */
+function elementsOf(reply: Uint8Array): Uint8Array[] {
+  const reader = new ReplyReader();
+  reader.feed(body(reply));
+  const elements: Uint8Array[] = [];
+  for (let element = reader.next(); element !== null; element = reader.next()) elements.push(element);
+  return elements;
+}
+
+/** What follows the first line. */
+function body(bytes: Uint8Array): Uint8Array {
+  return bytes.subarray(bytes.indexOf(10) + 1);
+}
+
+function integerOf(reply: Uint8Array): number | null {
+  const text = Buffer.from(reply).toString('latin1');
+  return /^:\d+\r\n$/.test(text) ? Number(text.slice(1)) : null;
+}
+
+/** A node's answer to SCAN with the group's cursor in place of its own. */
+function withCursor(reply: Uint8Array, index: number, nodes: number): Uint8Array {
+  if (reply[0] !== 42) return reply;
+  const [cursor, keys] = elementsOf(reply);
+  if (cursor === undefined || keys === undefined) return reply;
+  const own = BigInt(Buffer.from(body(cursor)).toString('latin1').trim());
+  const place = own > 0n ? index : index + 1;
+  const text = own === 0n && place >= nodes ? '0' : String((BigInt(place) << NODE_SHIFT) | own);
+  return Buffer.concat([Buffer.from(`*2\r\n$${text.length}\r\n${text}\r\n`), keys]);
+}
