@@ -116,4 +116,12 @@ export const LIMITS = {
   httpSocketLists: 16,
   /** Requests that wait for their turn of the event loop, per HTTP listener. */
   httpTurns: 64,
+  /** Commands, and bytes of them, that MULTI collects; EXEC runs them in one go. */
+  transactionCommands: 65_536,
+  transactionBytes: 64 << 20,
+  /** Replies of one client, and bytes of them, that wait for an earlier answer or the disk before its next commands do. */
+  respWaitingReplies: 4096,
+  respWaitingBytes: 8 << 20,
+  /** Input of all clients that was read and waits for its turn before nobody is read any further. */
+  respQueuedBytes: 8 << 20,
 } as const;

@@ -1,8 +1,14 @@
+import { assert } from '../base/index.ts';
 import type { Span, Store } from '../store/index.ts';
-import { Client } from './client.ts';
+import { Client, type Pending, type WriteReply } from './client.ts';
+import type { Known } from './command.ts';
 import { int64, smallInteger } from './numbers.ts';
 import { ReplyWriter } from './reply.ts';
 import type { RequestReader } from './request.ts';
+import type { ServerState } from './state.ts';
+
+/** Room of a deferred answer. */
+const DEFERRED_BYTES = 256;
 
 /**
  * What a command's handler works with: the arguments, the store, the client, and the reply. One object serves all commands of
@@ -10,6 +16,7 @@ import type { RequestReader } from './request.ts';
  */
 export class Call {
   readonly store: Store;
+  readonly server: ServerState;
   readonly reply = new ReplyWriter(256 * 1024);
   client = new Client(0, '', 0);
   request: RequestReader = this.client.request;
@@ -17,11 +24,65 @@ export class Call {
   nowMs = 0;
   /** Arguments, with the name. */
   count = 0;
+  known: Known | null = null;
+  /** The client's further commands wait for another turn. */
+  halt = false;
+  /** Within EXEC: nothing may be deferred. */
+  inTransaction = false;
   #index = 0;
   #first = 0;
 
-  constructor(store: Store) {
+  constructor(store: Store, server: ServerState) {
     this.store = store;
+    this.server = server;
+  }
+
+  /** The last `count` arguments are not the handler's. */
+  drop(count: number): void {
+    this.count -= count;
+  }
+
+  /**
+   * The answer comes later: by calling what this gives. The client's next commands are not run before. `kind` says what
+   * CLIENT UNBLOCK and the end of the connection do.
+   */
+  defer(onUnblock?: WriteReply, onCancel?: () => void): (write: WriteReply) => void {
+    const { client } = this;
+    const place = this.#place();
+    const answer = (write: WriteReply): void => {
+      if (client.blocked !== blocked) return;
+      client.blocked = null;
+      client.outlet.fill(place, rendered(client, write));
+      client.outlet.resume();
+    };
+    const blocked = {
+      unblock: (withError: boolean): boolean => {
+        if (onUnblock === undefined) return false;
+        onCancel?.();
+        answer(withError ? unblocked : onUnblock);
+        return true;
+      },
+      cancel: (): void => onCancel?.(),
+    };
+    client.blocked = blocked;
+    this.halt = true;
+    return answer;
+  }
+
+  /** As `defer`, but the client's next commands are run meanwhile; their answers wait for this one. */
+  later(): (write: WriteReply) => void {
+    const { client } = this;
+    const place = this.#place();
+    return (write) => client.outlet.fill(place, rendered(client, write));
+  }
+
+  #place(): Pending {
+    assert(!this.inTransaction, 'nothing in a transaction is deferred');
+    return this.client.outlet.place();
+  }
+
+  get index(): number {
+    return this.#index;
   }
 
   /** Goes to command `index` of the batch. */
@@ -101,4 +162,13 @@ export class Call {
   int64(i: number): bigint | null {
     return int64(this.request.span.bytes, this.startOf(i), this.lengthOf(i));
   }
+}
+
+const unblocked: WriteReply = (reply) => reply.error('UNBLOCKED client unblocked via CLIENT UNBLOCK');
+
+function rendered(client: Client, write: WriteReply): Uint8Array {
+  const reply = new ReplyWriter(DEFERRED_BYTES);
+  reply.version = client.version;
+  if (client.replies === 'on') write(reply);
+  return reply.written;
 }

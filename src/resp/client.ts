@@ -1,4 +1,64 @@
+import { type AckLevel, isPlain, PLAIN_LEVEL } from './ack-level.ts';
+import type { Known } from './command.ts';
+import type { ReplyWriter } from './reply.ts';
 import { RequestReader } from './request.ts';
+import { ROLE, type Role } from './role.ts';
+import type { Transaction } from './transaction.ts';
+
+/** Reasons why a client's commands are looked at before they run; 0 when there is none. */
+export const GATE = {
+  unauthenticated: 1,
+  transaction: 2,
+  /** Subscribed, in RESP2: little else may be asked. */
+  subscribed: 4,
+  /** Replies are not wanted. */
+  silent: 8,
+  /** Writes wait for more than this node's memory. */
+  acks: 16,
+} as const;
+
+/** A reply that is not known yet; those after it wait. */
+export interface Pending {
+  bytes: Uint8Array | null;
+}
+
+/** What carries a client's replies: its connection. */
+export interface Outlet {
+  /** Sends what is in the reply, so that what follows can be kept apart. */
+  flush(): void;
+  /** Takes a place in the order of replies, behind what is in the reply now. */
+  place(): Pending;
+  /** Fills the place: it and what waited behind it goes out. */
+  fill(place: Pending, bytes: Uint8Array): void;
+  /** Bytes beside the replies: a message, a monitor's line. Sent at the turn's end. */
+  push(bytes: Uint8Array): void;
+  /** Has the client's further commands run, in a turn of their own. */
+  resume(): void;
+  /** Ends the connection, without sending what waits. */
+  cut(): void;
+  readonly waitingBytes: number;
+}
+
+/** For clients without a connection: tests, commands run from within. */
+export const NO_OUTLET: Outlet = {
+  flush: () => {},
+  place: () => ({ bytes: null }),
+  fill: () => {},
+  push: () => {},
+  resume: () => {},
+  cut: () => {},
+  waitingBytes: 0,
+};
+
+/** A client that waits for the answer of its command. */
+export interface Blocked {
+  /** Answers now, with an error that it was unblocked, or as if its time were over; false when it cannot be. */
+  unblock(withError: boolean): boolean;
+  /** The connection is gone. */
+  cancel(): void;
+}
+
+export type ReplyMode = 'on' | 'off' | 'skip-next' | 'skip';
 
 /** One connected client: what its connection remembers between commands. */
 export class Client {
@@ -8,14 +68,42 @@ export class Client {
   /** RESP version of its replies. */
   version: 2 | 3 = 2;
   authenticated = true;
+  /** See GATE. */
+  gates = 0;
   name = '';
   libraryName = '';
   libraryVersion = '';
+  user = 'default';
+  /** Where it came in; see Router. */
+  role: Role = ROLE.local;
   readonly connectedMs: number;
   lastMs: number;
-  lastCommand = '';
+  last: Known | null = null;
   /** QUIT was answered, or the protocol is broken: nothing more is read. */
   closing = false;
+  /** A command waits for its answer: no further one is run. */
+  blocked: Blocked | null = null;
+  transaction: Transaction | null = null;
+  /** Keys watched, with what was seen of them: see Watches. */
+  watched: readonly WatchedKey[] = [];
+  /** One of them was written. */
+  watchesStale = false;
+  channels: Set<string> = NO_CHANNELS;
+  patterns: Set<string> = NO_CHANNELS;
+  shardChannels: Set<string> = NO_CHANNELS;
+  replies: ReplyMode = 'on';
+  acks: AckLevel = PLAIN_LEVEL;
+  acksNext: AckLevel | null = null;
+  /** What the replies of this turn hold back until the disk has it. */
+  holds = false;
+  noEvict = false;
+  noTouch = false;
+  isMonitor = false;
+  outlet: Outlet = NO_OUTLET;
+  localAddress = '';
+  /** Bytes read from it and written to it. */
+  bytesIn = 0;
+  bytesOut = 0;
 
   constructor(id: number, address: string, nowMs: number) {
     this.id = id;
@@ -23,4 +111,45 @@ export class Client {
     this.connectedMs = nowMs;
     this.lastMs = nowMs;
   }
+
+  get subscriptions(): number {
+    return this.channels.size + this.patterns.size + this.shardChannels.size;
+  }
+
+  gate(bit: number, on: boolean): void {
+    this.gates = on ? this.gates | bit : this.gates & ~bit;
+  }
+
+  authenticate(yes: boolean): void {
+    this.authenticated = yes;
+    this.request.authenticated = yes;
+    this.gate(GATE.unauthenticated, !yes);
+  }
+
+  useLevel(level: AckLevel): void {
+    this.acks = level;
+    this.gate(GATE.acks, !isPlain(level) || this.acksNext !== null);
+  }
+
+  useLevelOnce(level: AckLevel | null): void {
+    this.acksNext = level;
+    this.gate(GATE.acks, !isPlain(this.acks) || level !== null);
+  }
+
+  /** Of RESP2 clients with subscriptions little else may be asked. */
+  gateSubscribed(): void {
+    this.gate(GATE.subscribed, this.version === 2 && this.subscriptions > 0);
+  }
 }
+
+/** A watched key, and the stamp its record had: null when there was none. */
+export interface WatchedKey {
+  readonly key: Uint8Array;
+  readonly stamp: Int32Array | null;
+}
+
+/** Shared by all who have none; never added to. */
+export const NO_CHANNELS: Set<string> = new Set();
+
+/** Writes a deferred answer. */
+export type WriteReply = (reply: ReplyWriter) => void;

@@ -1,4 +1,5 @@
 import type { Call } from './call.ts';
+import { Histogram } from './latency.ts';
 
 /** As `COMMAND INFO` shows them. */
 export type CommandFlag =
@@ -96,6 +97,7 @@ export class Known {
   usec = 0;
   rejected = 0;
   failed = 0;
+  histogram: Histogram | null = null;
 
   constructor(command: Command, container: string) {
     this.bytes = new TextEncoder().encode(command.name);
@@ -113,6 +115,20 @@ export class Known {
     const acks = command.acks ?? (this.isWrite && command.arity > 0);
     this.acksFrom = acks ? Math.abs(command.arity) + 3 : Number.MAX_SAFE_INTEGER;
     this.timed = !command.flags.includes('fast') && !(this.oneKey && command.group === 'string');
+  }
+
+  reset(): void {
+    this.calls = 0;
+    this.usec = 0;
+    this.rejected = 0;
+    this.failed = 0;
+    this.histogram = null;
+  }
+
+  took(usec: number): void {
+    this.usec += usec;
+    this.histogram ??= new Histogram();
+    this.histogram.add(usec);
   }
 
   has(flag: CommandFlag): boolean {

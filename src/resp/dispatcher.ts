@@ -1,90 +1,209 @@
 import type { Store } from '../store/index.ts';
 import { Call } from './call.ts';
 import type { Client } from './client.ts';
-import { type Command, CommandTable, type Known } from './command.ts';
-import { BATCH, BROKEN, type Outcome, READY } from './request.ts';
+import type { Known } from './command.ts';
+import { Gatekeeper } from './gatekeeper.ts';
+import { BATCH, BROKEN, NEED_MORE, type Outcome, READY, RequestReader } from './request.ts';
+import { ROLE } from './role.ts';
+import { SERVER_GATE, type ServerState } from './state.ts';
+import type { Transaction } from './transaction.ts';
+
+/** Bytes of replies after which a client's next commands wait for another turn, so that what it reads slowly stays small. */
+const REPLY_BYTES = 256 * 1024;
+/** Of an unknown command's arguments the error shows about so many bytes, as Redis does. */
+const SHOWN_BYTES = 128;
 
 /** Runs what clients ask for, one command after the other, and puts the replies down in order. */
 export class Dispatcher {
   readonly call: Call;
-  readonly #commands: CommandTable;
-  readonly #batchCommands: (Known | undefined)[] = new Array<Known | undefined>(BATCH).fill(undefined);
+  readonly server: ServerState;
   readonly counters = { commands: 0, unknown: 0 };
+  readonly #gatekeeper: Gatekeeper;
+  readonly #batchCommands: (Known | undefined)[] = new Array<Known | undefined>(BATCH).fill(undefined);
+  readonly #batchSlots = new Int32Array(BATCH);
 
-  constructor(store: Store, commands: readonly Command[]) {
-    this.call = new Call(store);
-    this.#commands = new CommandTable(commands);
+  constructor(store: Store, server: ServerState) {
+    this.server = server;
+    this.call = new Call(store, server);
+    this.#gatekeeper = new Gatekeeper(server, this);
+    server.commandsRun = () => this.counters.commands;
+    server.resetCommands = () => {
+      this.counters.commands = 0;
+      this.call.reply.errorCounts.clear();
+    };
+    server.runQueued = (call, transaction) => this.runQueued(call, transaction);
   }
 
-  /** Everything whole that has come from a client; replies are then in `call.reply`. */
-  run(client: Client, nowMs: number): Outcome {
+  /**
+   * Runs about `limit` commands of what has come from a client; replies are then in `call.reply`. READY when there is, or may
+   * be, more to run; NEED_MORE when there is not; BROKEN when the connection must be closed.
+   */
+  run(client: Client, nowMs: number, limit = Infinity): Outcome {
     const { call } = this;
     const { request } = client;
     call.client = client;
     call.request = request;
     call.nowMs = nowMs;
+    call.halt = false;
     call.reply.version = client.version;
     call.store.begin(nowMs);
+    this.server.router?.begin(nowMs);
+    this.server.gate(SERVER_GATE.refusing, call.store.refusal !== null || call.store.blocked !== null);
     client.lastMs = nowMs;
-    let outcome: Outcome = READY;
+    let left = limit;
     while (!client.closing) {
-      outcome = request.next();
-      if (outcome !== READY) break;
+      const outcome = request.next();
+      if (outcome === NEED_MORE) return NEED_MORE;
+      if (outcome === BROKEN) {
+        call.reply.error(`ERR ${request.error}`);
+        client.closing = true;
+        return BROKEN;
+      }
+      left -= request.size;
       this.#batch(call);
+      if (call.halt || left <= 0 || call.reply.length > REPLY_BYTES) return READY;
     }
-    if (outcome === BROKEN) {
-      call.reply.error(`ERR ${request.error}`);
-      client.closing = true;
-    }
-    return outcome;
+    return NEED_MORE;
   }
 
   #batch(call: Call): void {
-    const { request } = call;
+    const { request, reply } = call;
     const { size } = request;
     const { table } = call.store;
     const { bytes } = request.span;
     const commands = this.#batchCommands;
+    const slots = this.#batchSlots;
     for (let i = 0; i < size; i++) {
       const first = request.firsts[i] as number;
-      const command = this.#commands.find(
+      const command = this.server.commands.find(
         bytes,
         request.starts[first] as number,
         request.lengths[first] as number,
       );
       commands[i] = command;
-      if (command !== undefined && command.keyFirst && (request.counts[i] as number) > 1)
+      if (command !== undefined && command.keyFirst && (request.counts[i] as number) > 1) {
         table.announce(
           i,
           request.span,
           request.starts[first + 1] as number,
           request.lengths[first + 1] as number,
         );
-      else table.announceNone(i);
+        slots[i] = table.slot;
+      } else {
+        table.announceNone(i);
+        slots[i] = -1;
+      }
     }
     if (size > 1) table.fetch(size);
+    this.counters.commands += size;
+    call.client.last = commands[size - 1] ?? null;
     for (let i = 0; i < size; i++) {
       call.select(i);
-      this.#one(call, commands[i]);
+      this.#one(call, commands[i], slots[i] as number);
+      if (call.halt || reply.length > REPLY_BYTES) {
+        if (i + 1 < size) request.putBack(i + 1);
+        return;
+      }
     }
   }
 
-  #one(call: Call, command: Known | undefined): void {
-    this.counters.commands++;
-    if (command === undefined) {
-      this.#unknown(call);
+  /** One command, with the slot of its first key, or -1. */
+  #one(call: Call, found: Known | undefined, slot: number): void {
+    let known = found;
+    if (known === undefined || known.subcommands !== null) known = this.#inContainer(call, known);
+    if (known === undefined) {
+      this.#refused(call);
       return;
     }
-    const { arity } = command;
-    if (arity > 0 ? call.count !== arity : call.count < -arity) {
-      call.reply.error(`ERR wrong number of arguments for '${command.name}' command`);
+    const { arity } = known;
+    let levelWords = 0;
+    if (call.count >= known.acksFrom) levelWords = this.#gatekeeper.levelWords(call);
+    if (arity > 0 ? call.count - levelWords !== arity : call.count - levelWords < -arity) {
+      known.rejected++;
+      call.reply.error(`ERR wrong number of arguments for '${known.name}' command`);
+      this.#refused(call);
       return;
     }
-    command.run(call);
+    known.calls++;
+    call.known = known;
+    if ((call.client.gates | this.server.gates) !== 0 || levelWords > 0 || known.timed)
+      this.#gatekeeper.pass(call, known, slot, levelWords);
+    else if (this.route(call, known, slot)) known.run(call);
   }
 
-  #unknown(call: Call): void {
-    this.counters.unknown++;
-    call.reply.error(`ERR unknown command '${call.text(0).slice(0, 128)}', with args beginning with: `);
+  /** Whether a command runs here; else it has been answered, or will be. */
+  route(call: Call, known: Known, slot: number): boolean {
+    const { router } = this.server;
+    if (router === null) return true;
+    if (known.oneKey && slot >= 0 && router.state[slot] === 0) return true;
+    const { role } = call.client;
+    if (role === ROLE.local || (role === ROLE.cluster && !known.hasKeys)) return true;
+    return router.route(call, known);
   }
+
+  /** Runs what MULTI collected. The batch that EXEC came in is read again from the next command on. */
+  runQueued(call: Call, transaction: Transaction): void {
+    const { request, index } = call;
+    const { commands } = this.server;
+    const reader = new RequestReader();
+    reader.feed(transaction.bytes);
+    call.request = reader;
+    call.inTransaction = true;
+    while (reader.next() === READY) {
+      for (let i = 0; i < reader.size; i++) {
+        call.select(i);
+        const { span } = reader;
+        const outer = commands.find(span.bytes, call.startOf(0), call.lengthOf(0));
+        const known = outer?.subcommands?.find(span.bytes, call.startOf(1), call.lengthOf(1)) ?? outer;
+        if (known === undefined) continue;
+        if (known.keyFirst) call.store.table.announce(i, span, call.startOf(1), call.lengthOf(1));
+        known.calls++;
+        call.known = known;
+        this.#gatekeeper.run(call, known);
+      }
+    }
+    call.inTransaction = false;
+    call.request = request;
+    call.select(index);
+    call.halt = true;
+  }
+
+  /** The subcommand meant, or what else is to be run; undefined when an error was given. */
+  #inContainer(call: Call, container: Known | undefined): Known | undefined {
+    if (container === undefined) {
+      this.counters.unknown++;
+      call.reply.error(unknownText(call));
+      return undefined;
+    }
+    if (call.count < 2) return container;
+    const known = container.subcommands?.find(call.span.bytes, call.startOf(1), call.lengthOf(1));
+    if (known === undefined) {
+      this.counters.unknown++;
+      const name = cText(call, 1).slice(0, SHOWN_BYTES);
+      call.reply.error(`ERR unknown subcommand '${name}'. Try ${container.name.toUpperCase()} HELP.`);
+    }
+    return known;
+  }
+
+  /** A command that is none spoils the transaction it is in. */
+  #refused(call: Call): void {
+    const { client } = call;
+    if (client.gates === 0) return;
+    if (client.transaction !== null) client.transaction.failed = true;
+    this.#gatekeeper.quiet(call);
+  }
+}
+
+/** As C reads it: up to the first zero byte. */
+function cText(call: Call, i: number): string {
+  const text = call.text(i);
+  const zero = text.indexOf('\0');
+  return zero < 0 ? text : text.slice(0, zero);
+}
+
+function unknownText(call: Call): string {
+  let shown = '';
+  for (let i = 1; i < call.count && shown.length < SHOWN_BYTES; i++)
+    shown += `'${cText(call, i).slice(0, SHOWN_BYTES - shown.length)}' `;
+  return `ERR unknown command '${cText(call, 0).slice(0, SHOWN_BYTES)}', with args beginning with: ${shown}`;
 }

@@ -5,6 +5,7 @@ const CR = 13;
 const LF = 10;
 const DOLLAR = 36;
 const COLON = 58;
+const MINUS = 45;
 const STAR = 42;
 const PERCENT = 37;
 const TILDE = 126;
@@ -13,6 +14,9 @@ const EQUALS = 61;
 const ZERO = 48;
 /** Longest line that the numbers write without asking for room. */
 const SMALL = 32;
+
+/** Codes of errors that are counted one by one. */
+const MAX_ERROR_KINDS = 64;
 
 const OK = line('+OK');
 const NULL2 = line('$-1');
@@ -27,6 +31,8 @@ export class ReplyWriter {
   #span: Span;
   length = 0;
   version: 2 | 3 = 2;
+  /** How many errors of each code were given. */
+  readonly errorCounts = new Map<string, number>();
 
   constructor(capacity: number) {
     this.#span = new Span(new Uint8Array(capacity));
@@ -150,7 +156,21 @@ export class ReplyWriter {
 
   /** `text` begins with the code, as in `ERR syntax error`. Line ends within become spaces. */
   error(text: string): void {
+    this.#countError(text);
     this.text(`-${LINE_END.test(text) ? text.replace(LINE_ENDS, ' ') : text}\r\n`);
+  }
+
+  #countError(text: string): void {
+    const space = text.indexOf(' ');
+    const kind = space < 0 ? text : text.slice(0, space);
+    const before = this.errorCounts.get(kind);
+    if (before !== undefined || this.errorCounts.size < MAX_ERROR_KINDS)
+      this.errorCounts.set(kind, (before ?? 0) + 1);
+  }
+
+  /** Whether what was written at `at` is an error. */
+  isErrorAt(at: number): boolean {
+    return at < this.length && this.#span.bytes[at] === MINUS;
   }
 
   /** Latin-1 text as it stands. */

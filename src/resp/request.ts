@@ -46,6 +46,7 @@ export class RequestReader {
   size = 0;
   readonly firsts = new Int32Array(BATCH);
   readonly counts = new Int32Array(BATCH);
+  readonly #begins = new Int32Array(BATCH);
   starts = new Int32Array(ARGUMENTS);
   lengths = new Int32Array(ARGUMENTS);
   /** Why the connection must be closed, after BROKEN; as Redis says it. */
@@ -77,7 +78,7 @@ export class RequestReader {
     const inPlace = this.span === this.#carry;
     let to = this.#carry;
     if (to.bytes.length < (inPlace ? this.#end : left) + chunk.length) {
-      if (total > to.bytes.length) to = new Span(new Uint8Array(Math.max(total + (total >> 1), FIRST_BYTES)));
+      if (total > to.bytes.length) to = new Span(new Uint8Array(this.#capacity(total)));
       to.bytes.set(this.span.bytes.subarray(this.#at, this.#end));
       this.#at = 0;
     } else if (!inPlace) {
@@ -88,6 +89,12 @@ export class RequestReader {
     this.#carry = to;
     this.span = to;
     this.#end = this.#at + total;
+  }
+
+  /** For `total` bytes and some that follow, but not for more than a command needs of which so many are known to come. */
+  #capacity(total: number): number {
+    const wide = Math.max(total + (total >> 1), FIRST_BYTES);
+    return this.#need > total ? Math.min(wide, this.#need + FIRST_BYTES) : wide;
   }
 
   /**
@@ -102,10 +109,10 @@ export class RequestReader {
       if (this.#end - from < (this.#need > 1 ? this.#need : 1)) break;
       this.#need = 0;
       if (this.span.bytes[from] !== STAR) {
-        // It writes its words down elsewhere: never behind others in a batch.
+        // It is rewritten in another buffer: never behind others in a batch.
         if (this.size > 0) break;
         const outcome = this.#inline();
-        if (outcome !== READY || this.size > 0) return outcome;
+        if (outcome !== READY) return outcome;
         continue;
       }
       const count = this.#multibulk(from, used);
@@ -116,12 +123,19 @@ export class RequestReader {
         break;
       }
       if (count === 0) continue;
+      this.#begins[this.size] = from;
       this.firsts[this.size] = used;
       this.counts[this.size] = count;
       this.size++;
       used += count;
     }
     return this.size > 0 ? READY : NEED_MORE;
+  }
+
+  /** Commands of the batch from number `i` on are to be read again. */
+  putBack(i: number): void {
+    this.#at = this.#begins[i] as number;
+    this.size = i;
   }
 
   /** Arguments of the command at `from`, put down from place `used` on: how many, or that there are none. */
@@ -231,33 +245,40 @@ export class RequestReader {
       return this.#fail();
     }
     if (words.length === 0) return READY;
-    this.size = 1;
-    this.firsts[0] = 0;
-    this.counts[0] = words.length;
-    // What quotes and escapes say is not in the input: the words are put down beside it.
-    const total = words.reduce((sum, word) => sum + word.length, 0);
+    this.#rewrite(words);
+    return READY;
+  }
+
+  /** Puts the words, without quotes and escapes, in front of what follows the line, in the array form. */
+  #rewrite(words: readonly Uint8Array[]): void {
+    const heads = words.map((word) => new TextEncoder().encode(`$${word.length}\r\n`));
+    const first = new TextEncoder().encode(`*${words.length}\r\n`);
     const rest = this.span.bytes.subarray(this.#at, this.#end);
-    const joined = new Uint8Array(total + rest.length);
-    if (words.length > this.starts.length) {
-      this.starts = new Int32Array(words.length);
-      this.lengths = new Int32Array(words.length);
-    }
-    let at = 0;
+    let total = first.length + rest.length;
     words.forEach((word, i) => {
-      joined.set(word, at);
-      this.starts[i] = at;
-      this.lengths[i] = word.length;
-      at += word.length;
+      total += word.length + 2 + (heads[i] as Uint8Array).length;
     });
-    joined.set(rest, total);
+    const joined = new Uint8Array(total);
+    let at = 0;
+    const put = (bytes: Uint8Array): void => {
+      joined.set(bytes, at);
+      at += bytes.length;
+    };
+    put(first);
+    words.forEach((word, i) => {
+      put(heads[i] as Uint8Array);
+      put(word);
+      put(LINE_END);
+    });
+    put(rest);
     this.span = new Span(joined);
     this.#carry = this.span;
-    this.#at = total;
-    this.#end = joined.length;
-    return READY;
+    this.#at = 0;
+    this.#end = total;
   }
 }
 
+const LINE_END = Uint8Array.of(CR, LF);
 const NOTHING = new Span(new Uint8Array(0));
 const FIRST_BYTES = 16 * 1024;
 /** A larger carry is given back once it is empty. */

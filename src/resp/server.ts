@@ -1,45 +1,161 @@
+import { randomBytes } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Store } from '../store/index.ts';
 import { Client } from './client.ts';
-import { CONNECTION_COMMANDS } from './commands/connection.ts';
-import { STRING_COMMANDS } from './commands/strings.ts';
+import type { Command } from './command.ts';
+import { COMMANDS } from './commands/index.ts';
+import { Connection } from './connection.ts';
 import { Dispatcher } from './dispatcher.ts';
+import { ROLE, type Role } from './role.ts';
+import { type ServerHooks, ServerState } from './state.ts';
+import { Turns } from './turns.ts';
 
-/** Listens, and carries bytes between sockets and the dispatcher. */
+/** Between two looks for clients that idle, or whose output waits too long. */
+const SWEEP_MS = 1000;
+/** Of the two seconds that a daemon has to stop, what waits for the disk and for readers gets so much. */
+const STOP_MS = 1200;
+const STOP_STEP_MS = 10;
+const KEEPALIVE_MS = 300_000;
+
+const DENIED =
+  '-DENIED shoal is in protected mode: it has no password, so it answers programs on its own machine only. ' +
+  "Set a password (the setting 'requirepass') to be reached from elsewhere, or connect from here.\r\n";
+
+export interface RespServerOptions {
+  readonly commands?: readonly Command[];
+  /** Values of CONFIG parameters. */
+  readonly settings?: Readonly<Record<string, string>>;
+  readonly hooks?: ServerHooks;
+}
+
+/** Listens, on one port or several, each with its role, and makes a Connection of every client that may have one. */
 export class RespServer {
-  readonly #dispatcher: Dispatcher;
-  readonly #server: Server;
+  readonly state: ServerState;
+  readonly dispatcher: Dispatcher;
+  readonly #turns: Turns;
+  readonly #servers: Server[] = [];
+  readonly #connections = new Set<Connection>();
+  readonly #sockets = new Set<Socket>();
   #nextId = 1;
+  #sweep: NodeJS.Timeout | null = null;
+  #isStopping = false;
+  #runBefore = 0;
 
-  constructor(store: Store) {
-    this.#dispatcher = new Dispatcher(store, [...STRING_COMMANDS, ...CONNECTION_COMMANDS]);
-    this.#server = createServer((socket) => this.#accept(socket));
+  constructor(store: Store, options: RespServerOptions = {}) {
+    const runId = randomBytes(20).toString('hex');
+    this.state = new ServerState(
+      options.commands ?? COMMANDS,
+      Date.now(),
+      runId,
+      options.settings,
+      options.hooks,
+    );
+    this.dispatcher = new Dispatcher(store, this.state);
+    this.#turns = new Turns(this.state, store, this.#connections);
   }
 
-  listen(port: number, host: string): Promise<void> {
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /** The port: the one asked for, or with 0 the one picked. */
+  listen(port: number, host: string, role: Role = ROLE.local): Promise<number> {
+    const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS });
+    server.on('connection', (socket) => this.#accept(socket, role));
+    this.#sweep ??= setInterval(() => this.#swept(), SWEEP_MS).unref();
     return new Promise((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen(port, host, () => resolve());
+      server.once('error', reject);
+      server.listen(port, host, () => {
+        server.removeListener('error', reject);
+        // Of a listener that listens: no descriptor left for a client. The next one may have one.
+        server.on('error', () => {});
+        this.#servers.push(server);
+        const address = server.address();
+        resolve(typeof address === 'object' && address !== null ? address.port : port);
+      });
     });
   }
 
-  #accept(socket: Socket): void {
-    const client = new Client(this.#nextId++, `${socket.remoteAddress}:${socket.remotePort}`, Date.now());
-    socket.setNoDelay(true);
-    socket.on('data', (chunk) => this.#came(client, socket, chunk));
-    socket.on('error', () => socket.destroy());
+  /** Ends all connections: what waits for the disk or for its reader has a moment, within the daemon's two seconds. */
+  async close(): Promise<void> {
+    this.#isStopping = true;
+    if (this.#sweep !== null) clearInterval(this.#sweep);
+    for (const server of this.#servers) server.close();
+    const until = Date.now() + STOP_MS;
+    for (const connection of this.#connections) connection.finish();
+    while (this.#sockets.size > 0 && Date.now() < until)
+      await new Promise((resolve) => setTimeout(resolve, STOP_STEP_MS));
+    for (const socket of this.#sockets) socket.destroy();
   }
 
-  #came(client: Client, socket: Socket, chunk: Uint8Array): void {
-    const { reply } = this.#dispatcher.call;
-    client.request.feed(chunk);
-    this.#dispatcher.run(client, Date.now());
-    if (reply.length > 0) {
-      socket.write(reply.written);
-      // What the kernel took at once may be written over; what it did not is the socket's now.
-      if (socket.writableLength > 0) reply.take();
-      else reply.length = 0;
+  #accept(socket: Socket, role: Role): void {
+    const { counters, settings } = this.state;
+    socket.on('error', () => socket.destroy());
+    const refusal = this.#refusal(socket);
+    if (refusal !== '') {
+      if (refusal === DENIED) counters.unauthorized++;
+      else counters.rejected++;
+      socket.end(refusal);
+      this.#turns.closeSoon(socket);
+      return;
     }
-    if (client.closing) socket.end();
+    counters.connections++;
+    const nowMs = Date.now();
+    const client = new Client(
+      this.#nextId++,
+      `${shownHost(socket.remoteAddress)}:${socket.remotePort}`,
+      nowMs,
+    );
+    client.localAddress = `${shownHost(socket.localAddress)}:${socket.localPort}`;
+    client.role = role;
+    if (settings.password !== '') client.authenticate(false);
+    const connection = new Connection(client, socket, this.#turns, this.dispatcher);
+    this.state.clients.set(client.id, client);
+    this.#connections.add(connection);
+    this.#sockets.add(socket);
+    socket.on('close', () => {
+      client.closing = true;
+      this.#connections.delete(connection);
+      this.#sockets.delete(socket);
+      counters.bytesIn += client.bytesIn;
+      counters.bytesOut += client.bytesOut;
+      this.state.forget(client);
+    });
   }
+
+  /** Why this connection is not taken, as the client is told; empty when it is. */
+  #refusal(socket: Socket): string {
+    const { settings } = this.state;
+    if (this.#isStopping) return '-ERR the server is stopping\r\n';
+    if (this.#connections.size >= settings.maxClients) return '-ERR max number of clients reached\r\n';
+    const isProtected = settings.password === '' && settings.get('protected-mode') === 'yes';
+    return isProtected && !isLoopback(socket.remoteAddress ?? '') ? DENIED : '';
+  }
+
+  #swept(): void {
+    const nowMs = Date.now();
+    const { timeoutMs } = this.state.settings;
+    const run = this.state.commandsRun();
+    this.state.commandsPerSecond = Math.max(0, run - this.#runBefore);
+    this.#runBefore = run;
+    for (const connection of this.#connections) {
+      const { client } = connection;
+      connection.checkOutput(nowMs);
+      const exempt = client.blocked !== null || client.subscriptions > 0 || client.isMonitor;
+      if (timeoutMs > 0 && !exempt && nowMs - client.lastMs > timeoutMs) {
+        this.state.counters.cutForIdling++;
+        connection.cut();
+      }
+    }
+  }
+}
+
+export function isLoopback(host: string): boolean {
+  const plain = host.startsWith('::ffff:') ? host.slice(7) : host;
+  return plain === '::1' || plain.startsWith('127.');
+}
+
+function shownHost(host: string | undefined): string {
+  if (host === undefined) return '?';
+  return host.startsWith('::ffff:') ? host.slice(7) : host.includes(':') ? `[${host}]` : host;
 }

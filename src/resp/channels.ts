@@ -1,0 +1,140 @@
+import { type Client, NO_CHANNELS } from './client.ts';
+import { Glob } from './glob.ts';
+import { ReplyWriter } from './reply.ts';
+
+type Kind = 'channels' | 'patterns' | 'shardChannels';
+
+interface PatternSubscribers {
+  readonly glob: Glob;
+  readonly clients: Set<Client>;
+}
+
+/** Room a message is written into first. */
+const MESSAGE_BYTES = 1024;
+
+/**
+ * Who has subscribed to what on this node, and delivery to them. Names are Latin-1 text: every byte a character. A message is
+ * put together once for each RESP version and shared by all who get it.
+ */
+export class Channels {
+  readonly #channels = new Map<string, Set<Client>>();
+  readonly #patterns = new Map<string, PatternSubscribers>();
+  readonly #shard = new Map<string, Set<Client>>();
+
+  get channelCount(): number {
+    return this.#channels.size;
+  }
+
+  get patternCount(): number {
+    return this.#patterns.size;
+  }
+
+  get shardCount(): number {
+    return this.#shard.size;
+  }
+
+  subscribe(client: Client, kind: Kind, name: string): void {
+    if (client[kind] === NO_CHANNELS) client[kind] = new Set();
+    if (client[kind].has(name)) return;
+    client[kind].add(name);
+    this.#clientsOf(kind, name).add(client);
+    client.gateSubscribed();
+  }
+
+  unsubscribe(client: Client, kind: Kind, name: string): void {
+    if (!client[kind].delete(name)) return;
+    const clients = this.#clientsOf(kind, name);
+    clients.delete(client);
+    if (clients.size === 0) {
+      if (kind === 'patterns') this.#patterns.delete(name);
+      else this.#map(kind).delete(name);
+    }
+    client.gateSubscribed();
+  }
+
+  /** The client is gone, or begins anew. */
+  forget(client: Client): void {
+    for (const kind of ['channels', 'patterns', 'shardChannels'] as const) {
+      for (const name of [...client[kind]]) this.unsubscribe(client, kind, name);
+    }
+  }
+
+  /** Gives a message to the subscribers of this node: how many. */
+  deliver(channel: string, payload: Uint8Array): number {
+    let receivers = this.#send(this.#channels.get(channel), 'message', null, channel, payload);
+    if (this.#patterns.size > 0) {
+      const bytes = Uint8Array.from(Buffer.from(channel, 'latin1'));
+      for (const [pattern, { glob, clients }] of this.#patterns) {
+        if (glob.matches(bytes)) receivers += this.#send(clients, 'pmessage', pattern, channel, payload);
+      }
+    }
+    return receivers;
+  }
+
+  deliverShard(channel: string, payload: Uint8Array): number {
+    return this.#send(this.#shard.get(channel), 'smessage', null, channel, payload);
+  }
+
+  /** Channels with subscribers, all or those that match. */
+  active(kind: 'channels' | 'shardChannels', glob: Glob | null): string[] {
+    const names = [...this.#map(kind).keys()];
+    if (glob === null) return names;
+    return names.filter((name) => glob.matches(Uint8Array.from(Buffer.from(name, 'latin1'))));
+  }
+
+  subscribers(kind: 'channels' | 'shardChannels', name: string): number {
+    return this.#map(kind).get(name)?.size ?? 0;
+  }
+
+  #send(
+    clients: Set<Client> | undefined,
+    word: string,
+    pattern: string | null,
+    channel: string,
+    payload: Uint8Array,
+  ): number {
+    if (clients === undefined) return 0;
+    const forms: Record<2 | 3, Uint8Array | null> = { 2: null, 3: null };
+    for (const client of clients) {
+      forms[client.version] ??= messageOf(client.version, word, pattern, channel, payload);
+      client.outlet.push(forms[client.version] as Uint8Array);
+    }
+    return clients.size;
+  }
+
+  #map(kind: 'channels' | 'shardChannels'): Map<string, Set<Client>> {
+    return kind === 'channels' ? this.#channels : this.#shard;
+  }
+
+  #clientsOf(kind: Kind, name: string): Set<Client> {
+    if (kind !== 'patterns') {
+      const map = this.#map(kind);
+      const clients = map.get(name) ?? new Set();
+      map.set(name, clients);
+      return clients;
+    }
+    const entry = this.#patterns.get(name) ?? {
+      glob: new Glob(Uint8Array.from(Buffer.from(name, 'latin1'))),
+      clients: new Set(),
+    };
+    this.#patterns.set(name, entry);
+    return entry.clients;
+  }
+}
+
+function messageOf(
+  version: 2 | 3,
+  word: string,
+  pattern: string | null,
+  channel: string,
+  payload: Uint8Array,
+): Uint8Array {
+  const reply = new ReplyWriter(MESSAGE_BYTES + payload.length);
+  reply.version = version;
+  reply.push(pattern === null ? 3 : 4);
+  reply.bulkText(word);
+  if (pattern !== null) reply.bulkText(pattern);
+  reply.bulkText(channel);
+  reply.bulkText(Buffer.from(payload.buffer, payload.byteOffset, payload.length).toString('latin1'));
+  return reply.written;
+}

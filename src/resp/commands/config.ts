@@ -1,0 +1,54 @@
+import type { Call } from '../call.ts';
+import { Glob } from '../glob.ts';
+import { entries } from './entry.ts';
+import { wrongArity } from './errors.ts';
+import { container } from './help.ts';
+
+function get(call: Call): void {
+  const { settings } = call.server;
+  const globs: Glob[] = [];
+  for (let i = 2; i < call.count; i++) globs.push(new Glob(call.bytes(i), true));
+  const found = settings.names.filter((name) => {
+    const bytes = new TextEncoder().encode(name);
+    return globs.some((glob) => glob.matches(bytes));
+  });
+  call.reply.map(found.length);
+  for (const name of found) {
+    call.reply.bulkText(name);
+    call.reply.bulkText(settings.get(name));
+  }
+}
+
+function set(call: Call): void {
+  if (call.count % 2 !== 0) {
+    call.reply.error(wrongArity('config|set'));
+    return;
+  }
+  const pairs: [string, string][] = [];
+  for (let i = 2; i < call.count; i += 2) pairs.push([call.text(i).toLowerCase(), call.text(i + 1)]);
+  const fault = call.server.settings.set(pairs);
+  if (fault === null) call.reply.ok();
+  else call.reply.error(`ERR ${fault}`);
+}
+
+function resetStat(call: Call): void {
+  call.server.resetStatistics();
+  call.reply.ok();
+}
+
+const entry = entries('server');
+const ADMIN = 'admin noscript loading stale';
+
+export const CONFIG = container(
+  entry('config', -2, '', null, '2.0.0', 'Parameters of the server.', () => {}),
+  [
+    entry('get', -3, ADMIN, null, '2.0.0', 'Parameters whose names match.', get),
+    entry('set', -4, ADMIN, null, '2.0.0', 'Sets parameters, until the next start.', set, {
+      tips: ['request_policy:all_nodes', 'response_policy:all_succeeded'],
+    }),
+    entry('resetstat', 2, ADMIN, null, '2.0.0', 'Has the counters of INFO begin anew.', resetStat),
+    entry('rewrite', 2, ADMIN, null, '2.8.0', 'Refused: shoal never writes its configuration file.', (call) =>
+      call.reply.error('ERR shoal does not write its configuration file; change shoal.toml and restart'),
+    ),
+  ],
+);

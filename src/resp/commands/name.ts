@@ -1,0 +1,15 @@
+import { levelInName } from '../ack-level.ts';
+import type { Client } from '../client.ts';
+
+export const BAD_NAME = 'ERR Client names cannot contain spaces, newlines or special characters.';
+const BAD_LEVEL = 'ERR no level of acknowledgement: write ;ack=1m1d, with numbers, q or all';
+
+/** Checks and takes a client's name, with the level it may ask for. The fault, or null. */
+export function takeName(client: Client, name: string): string | null {
+  if (/[^!-~]/.test(name)) return BAD_NAME;
+  const level = levelInName(name);
+  if (level === undefined) return BAD_LEVEL;
+  client.name = name;
+  if (level !== null) client.useLevel(level);
+  return null;
+}

@@ -1,0 +1,343 @@
+import type { Socket } from 'node:net';
+import { LIMITS } from '../base/index.ts';
+import { Span } from '../store/index.ts';
+import type { Client, Outlet, Pending } from './client.ts';
+import type { Dispatcher } from './dispatcher.ts';
+import { BROKEN, READY } from './request.ts';
+import type { OutputLimit } from './settings.ts';
+import type { Turns } from './turns.ts';
+
+/** Commands between two looks at the clock. */
+const SLICE = 128;
+/** Smaller replies are copied where they are kept: the writer's buffer is larger than they are. */
+const COPIED_BYTES = 64 * 1024;
+/** After larger ones the writer begins with a small buffer again. */
+const WIDE_BYTES = 256 * 1024;
+/** What comes while a client's command waits is taken in up to so much; more stays in the socket. */
+const INPUT_BYTES = 64 * 1024;
+
+/**
+ * One socket with its client: bytes in, replies out in order. Reading stops while replies wait that the other side does not
+ * take, or that the disk holds up; what runs at once is the Turns' affair.
+ */
+export class Connection implements Outlet {
+  readonly client: Client;
+  readonly #socket: Socket;
+  readonly #turns: Turns;
+  readonly #dispatcher: Dispatcher;
+  /** In a queue of the Turns. */
+  queued = false;
+  /** Messages that go out at the end of the turn. */
+  #pushes: Uint8Array[] = [];
+  /** Replies that wait, in order; the first one's bytes are not known yet, or not to be told. */
+  #waiting: Pending[] = [];
+  #waitingBytes = 0;
+  /** Those of them that this slice's writes hold back. */
+  #held: { pending: Pending; bytes: Uint8Array }[] = [];
+  #overSoftSinceMs = 0;
+  /** The socket has more than it takes: nothing is run until it is drained. */
+  #isFull = false;
+  #isPaused = false;
+  /** The server asked for the pause; see Turns. */
+  #isHeldBack = false;
+  #hasEnded = false;
+
+  constructor(client: Client, socket: Socket, turns: Turns, dispatcher: Dispatcher) {
+    this.client = client;
+    this.#socket = socket;
+    this.#turns = turns;
+    this.#dispatcher = dispatcher;
+    client.outlet = this;
+    socket.on('data', (chunk) => this.#came(chunk));
+    socket.on('drain', () => this.#drained());
+  }
+
+  /** Bytes that wait to be sent, or to be allowed to. */
+  get waitingBytes(): number {
+    return this.#socket.writableLength + this.#waitingBytes;
+  }
+
+  /** Bytes that came and were not run. */
+  get inputBytes(): number {
+    return this.client.request.pendingBytes;
+  }
+
+  get isClosing(): boolean {
+    return this.client.closing || this.#socket.destroyed;
+  }
+
+  get waitsForDisk(): boolean {
+    return this.#waiting.length > 0;
+  }
+
+  /** Runs what has come, for as long as the turn has time; false when nothing is left that can be run now. */
+  work(): boolean {
+    const { client } = this;
+    const dispatcher = this.#dispatcher;
+    while (this.#mayRun()) {
+      const outcome = dispatcher.run(client, this.#turns.nowMs, SLICE);
+      this.flush();
+      if (client.holds) this.#holdEnds();
+      if (outcome === BROKEN || client.closing) {
+        this.#end();
+        return false;
+      }
+      if (outcome !== READY) {
+        this.#pause(this.#isHeldBack);
+        return false;
+      }
+      if (!this.#mayRun()) break;
+      if (!this.#turns.hasTime()) {
+        this.#pause(true);
+        return true;
+      }
+    }
+    // Bytes that follow a command that waits are looked at, for the end of the connection is among them; but not many.
+    if (this.client.blocked === null || this.inputBytes > INPUT_BYTES) this.#pause(true);
+    return false;
+  }
+
+  flush(): void {
+    const { reply } = this.#dispatcher.call;
+    const { length } = reply;
+    if (length === 0 || this.#dispatcher.call.client !== this.client) return;
+    this.client.bytesOut += length;
+    if (this.#waiting.length > 0 || this.client.holds) {
+      this.#keep(length < COPIED_BYTES ? reply.written.slice() : reply.take());
+      reply.length = 0;
+      return;
+    }
+    if (this.#socket.destroyed) {
+      reply.length = 0;
+      return;
+    }
+    if (this.#pushes.length > 0) this.sendPushes();
+    const took = this.#socket.write(reply.written);
+    const { writableLength } = this.#socket;
+    // What the kernel took at once may be written over; what it did not is the socket's now.
+    if (writableLength > 0 || length > WIDE_BYTES) reply.take();
+    else reply.length = 0;
+    // Of much that was taken at once the socket says no as well.
+    if (!took && writableLength > 0) this.#filled();
+  }
+
+  place(): Pending {
+    this.flush();
+    const place: Pending = { bytes: null };
+    this.#waiting.push(place);
+    return place;
+  }
+
+  fill(place: Pending, bytes: Uint8Array): void {
+    if (place.bytes !== null) return;
+    place.bytes = bytes;
+    this.#waitingBytes += bytes.length;
+    this.client.bytesOut += bytes.length;
+    this.#release();
+  }
+
+  push(bytes: Uint8Array): void {
+    const { call } = this.#dispatcher;
+    // To itself it goes where its reply goes.
+    if (call.client === this.client && this.#turns.isRunning(this)) {
+      call.reply.raw(new Span(bytes));
+      return;
+    }
+    if (this.#socket.destroyed) return;
+    this.client.bytesOut += bytes.length;
+    if (this.#waiting.length > 0) this.#keep(bytes);
+    else {
+      if (this.#pushes.length === 0) this.#turns.hasPushes(this);
+      this.#pushes.push(bytes);
+      this.#waitingBytes += bytes.length;
+    }
+    this.checkOutput(this.#turns.nowMs);
+  }
+
+  /** Sends what `push` collected. */
+  sendPushes(): void {
+    const pushes = this.#pushes;
+    if (pushes.length === 0) return;
+    this.#pushes = [];
+    if (this.#socket.destroyed) return;
+    if (pushes.length > 1) this.#socket.cork();
+    for (const bytes of pushes) {
+      this.#waitingBytes -= bytes.length;
+      this.#socket.write(bytes);
+    }
+    if (pushes.length > 1) this.#socket.uncork();
+    this.#noteFull();
+  }
+
+  /** Nothing is run for it any more, nor read. */
+  stopReading(): void {
+    this.#pause(true);
+  }
+
+  resume(): void {
+    this.#turns.enqueue(this);
+  }
+
+  cut(): void {
+    this.client.closing = true;
+    this.#socket.destroy();
+  }
+
+  /** Stops reading while the server has taken in more than it can run; `on` false: goes on. */
+  holdBack(on: boolean): void {
+    this.#isHeldBack = on;
+    if (on) this.#pause(true);
+    else if (!this.queued && this.#mayRun()) this.#pause(false);
+  }
+
+  /** Cuts the connection when more output waits than its class may have. */
+  checkOutput(nowMs: number): void {
+    const bytes = this.waitingBytes;
+    const limit = this.#turns.outputLimit(this.client);
+    if (bytes === 0 || (limit.hardBytes === 0 && limit.softBytes === 0)) {
+      this.#overSoftSinceMs = 0;
+      return;
+    }
+    if (this.#exceeds(limit, bytes, nowMs)) {
+      this.#turns.cutForOutput();
+      this.cut();
+    }
+  }
+
+  /** No more commands; what waits is sent, then the connection ends. */
+  finish(): void {
+    this.client.closing = true;
+    this.#pause(true);
+    if (this.#waiting.length === 0) this.#end();
+  }
+
+  #exceeds(limit: OutputLimit, bytes: number, nowMs: number): boolean {
+    if (limit.hardBytes > 0 && bytes >= limit.hardBytes) return true;
+    if (limit.softBytes === 0 || bytes < limit.softBytes) {
+      this.#overSoftSinceMs = 0;
+      return false;
+    }
+    if (this.#overSoftSinceMs === 0) this.#overSoftSinceMs = nowMs;
+    return nowMs - this.#overSoftSinceMs > limit.softMs;
+  }
+
+  #came(chunk: Uint8Array): void {
+    const { client } = this;
+    client.bytesIn += chunk.length;
+    client.request.feed(chunk);
+    if (this.inputBytes > this.#turns.inputLimit) {
+      this.#turns.cutForInput();
+      this.cut();
+      return;
+    }
+    this.#turns.came(this);
+  }
+
+  #mayRun(): boolean {
+    const { client } = this;
+    return (
+      client.blocked === null &&
+      !this.#isFull &&
+      !client.closing &&
+      this.#waiting.length < LIMITS.respWaitingReplies &&
+      this.#waitingBytes < LIMITS.respWaitingBytes &&
+      !this.#turns.isPaused(client)
+    );
+  }
+
+  /** The replies of this slice are told when the disk has what was written. */
+  #holdEnds(): void {
+    this.client.holds = false;
+    const held = this.#held;
+    if (held.length === 0) return;
+    this.#held = [];
+    this.#turns.whenOnDisk((error) => {
+      if (error !== null) {
+        this.#unsure();
+        return;
+      }
+      for (const { pending, bytes } of held) pending.bytes = bytes;
+      this.#release();
+    });
+  }
+
+  /** The disk failed with writes whose replies wait. No reply would be true: it is said once, and the connection ends. */
+  #unsure(): void {
+    if (this.#socket.destroyed || this.#hasEnded) return;
+    this.client.closing = true;
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    this.#socket.write(
+      '-ACKTIMEOUT 1m0d of 1m1d: the disk failed; the write may be lost with this machine\r\n',
+    );
+    this.#end();
+  }
+
+  #keep(bytes: Uint8Array): void {
+    this.#waitingBytes += bytes.length;
+    if (!this.client.holds) {
+      this.#waiting.push({ bytes });
+      return;
+    }
+    // Not to be told yet: as if they were not known.
+    const pending = { bytes: null };
+    this.#waiting.push(pending);
+    this.#held.push({ pending, bytes });
+  }
+
+  /** Sends what no longer waits for anything. */
+  #release(): void {
+    if (this.#socket.destroyed) {
+      this.#waiting = [];
+      return;
+    }
+    let sent = 0;
+    while (sent < this.#waiting.length) {
+      const bytes = (this.#waiting[sent] as Pending).bytes;
+      if (bytes === null) break;
+      if (sent === 0) this.#socket.cork();
+      sent++;
+      this.#waitingBytes -= bytes.length;
+      if (bytes.length > 0) this.#socket.write(bytes);
+    }
+    if (sent === 0) return;
+    this.#waiting.splice(0, sent);
+    this.#socket.uncork();
+    this.#noteFull();
+    if (this.#waiting.length > 0) return;
+    if (this.client.closing) this.#end();
+    else if (!this.#isFull) this.#turns.enqueue(this);
+  }
+
+  #noteFull(): void {
+    if (this.#socket.writableNeedDrain && this.#socket.writableLength > 0) this.#filled();
+  }
+
+  #filled(): void {
+    this.#isFull = true;
+    this.#pause(true);
+    this.checkOutput(this.#turns.nowMs);
+  }
+
+  #drained(): void {
+    if (!this.#isFull) return;
+    this.#isFull = false;
+    if (!this.client.closing) this.#turns.enqueue(this);
+  }
+
+  #pause(on: boolean): void {
+    if (on === this.#isPaused) return;
+    this.#isPaused = on;
+    if (on) this.#socket.pause();
+    else this.#socket.resume();
+  }
+
+  #end(): void {
+    if (this.#hasEnded || this.#waiting.length > 0) return;
+    this.#hasEnded = true;
+    this.sendPushes();
+    this.#socket.end();
+    // What else comes is read off, so that the answer is not lost to a reset; the other side has a moment to read it.
+    this.#turns.closeSoon(this.#socket);
+  }
+}

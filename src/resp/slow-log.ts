@@ -1,0 +1,51 @@
+/** Arguments, and bytes of one, that an entry keeps; as Redis. */
+const MAX_ARGUMENTS = 32;
+const MAX_ARGUMENT_BYTES = 128;
+
+export interface SlowEntry {
+  readonly id: number;
+  readonly atMs: number;
+  readonly usec: number;
+  readonly words: readonly string[];
+  readonly address: string;
+  readonly clientName: string;
+}
+
+/** The last commands that took longer than a setting allows, newest first. */
+export class SlowLog {
+  #entries: SlowEntry[] = [];
+  #nextId = 0;
+
+  get length(): number {
+    return this.#entries.length;
+  }
+
+  add(entry: Omit<SlowEntry, 'id'>, most: number): void {
+    this.#entries.unshift({ id: this.#nextId++, ...entry });
+    if (this.#entries.length > most) this.#entries.length = most;
+  }
+
+  newest(count: number): readonly SlowEntry[] {
+    return this.#entries.slice(0, count);
+  }
+
+  reset(): void {
+    this.#entries = [];
+  }
+}
+
+/** A command's words as an entry keeps them: not too many, not too long, and no secrets. */
+export function shortened(count: number, word: (i: number) => string): string[] {
+  const words: string[] = [];
+  const kept = count > MAX_ARGUMENTS ? MAX_ARGUMENTS - 1 : count;
+  for (let i = 0; i < kept; i++) {
+    const text = word(i);
+    words.push(
+      text.length > MAX_ARGUMENT_BYTES
+        ? `${text.slice(0, MAX_ARGUMENT_BYTES)}... (${text.length - MAX_ARGUMENT_BYTES} more bytes)`
+        : text,
+    );
+  }
+  if (kept < count) words.push(`... (${count - kept} more arguments)`);
+  return words;
+}
