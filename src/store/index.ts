@@ -1,7 +1,10 @@
+export type { Backend, BackendCounters, BackendState, OnDisk, ReadThrough } from './backend.ts';
+export type { LogTuning } from './log/log-backend.ts';
+export type { Notices } from './notices.ts';
 export { Reaper } from './reaper.ts';
 export type { ChangeSink } from './sink.ts';
 export { copySpan, equalSpan, Span } from './span.ts';
 export { Stamps } from './stamps.ts';
-export { Store } from './store.ts';
+export { Store, type StoreOptions } from './store.ts';
 export { AHEAD, MessageTable } from './table.ts';
 export { showRandom, Walk } from './walk.ts';

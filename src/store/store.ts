@@ -1,11 +1,118 @@
+import type { Backend } from './backend.ts';
+import { LogBackend, type LogTuning } from './log/log-backend.ts';
+import { MemoryBackend } from './memory.ts';
+import { type Notices, silent } from './notices.ts';
 import { Stamps } from './stamps.ts';
 import { MessageTable } from './table.ts';
 
+export interface StoreOptions {
+  readonly backend: 'memory' | 'log';
+  /** Of the back end's files. */
+  readonly directory: string;
+  /** Most bytes of memory for messages; 0: no bound. */
+  readonly maxMemoryBytes: number;
+  /** See LogOptions. */
+  readonly maxDiskBytes: number;
+  readonly compress: boolean;
+  readonly notices: Notices;
+  /** Wall clock, in milliseconds, of the start. */
+  readonly nowMs: number;
+  readonly tuning?: Partial<LogTuning>;
+}
+
+/** Number of this node in its table of actors: the first, until there are others' versions. */
+const SELF = 1;
+/** Records moved by one step of compaction of memory, at the end of a turn. */
+const MOVES = 128;
+/** Turns between two looks for memory to compact; there may be ten thousand of them in a second. */
+const COMPACT_TURNS = 64;
+/** So much over the budget nothing that needs room is taken, whatever of it is free to be used again. */
+const HARD = 1.1;
+/** A free share of memory that is not worth counting on. */
+const FREE_SHARE = 8;
+
+const OOM = "OOM command not allowed when used memory > 'maxmemory'.";
+
+/**
+ * The messages of this node: the table in memory, the stamps of its versions, and the back end that keeps them. `begin` and `endTurn`
+ * stand around the commands of one turn of the event loop. What a turn may do, it is told by fields that are up to
+ * date when it begins: `refusal`, `blocked`, and `backend.congested`.
+ */
 export class Store {
-  readonly table = new MessageTable(new Stamps(1));
+  readonly table: MessageTable;
+  readonly backend: Backend;
+  readonly maxMemoryBytes: number;
+  #turns = 0;
+  #compacting = false;
+  /** Why commands that need room are refused, as an error reply without its minus sign; null when they are not. */
+  refusal: string | null = null;
+
+  constructor(
+    table: MessageTable = new MessageTable(new Stamps(SELF)),
+    backend: Backend = new MemoryBackend(),
+    maxMemoryBytes = 0,
+  ) {
+    this.table = table;
+    this.backend = backend;
+    this.maxMemoryBytes = maxMemoryBytes;
+    table.sink = backend.sink;
+    this.refusal = this.#refusalNow();
+  }
+
+  /** Reads back what is on disk. @throws ShoalError `store-damaged`, `store-newer`, `store-unreadable`, `disk-failed` */
+  static async open(options: StoreOptions): Promise<Store> {
+    const stamps = new Stamps(SELF);
+    const table = new MessageTable(stamps);
+    table.nowMs = options.nowMs;
+    if (options.backend === 'memory') return new Store(table, new MemoryBackend(), options.maxMemoryBytes);
+    const { directory, notices = silent, maxDiskBytes, compress, tuning } = options;
+    const backend = await LogBackend.open(table, stamps, {
+      directory,
+      actor: SELF,
+      notices,
+      maxDiskBytes,
+      compress,
+      ...(tuning === undefined ? {} : { tuning }),
+    });
+    return new Store(table, backend, options.maxMemoryBytes);
+  }
+
+  /** Why every command that changes anything is refused; null when they are not. */
+  get blocked(): string | null {
+    return this.backend.blocked;
+  }
+
+  /** Memory or disk have no room: see `refusal`. */
+  get full(): boolean {
+    return this.refusal !== null;
+  }
 
   /** A turn of commands begins. */
   begin(nowMs: number): void {
     this.table.nowMs = nowMs;
+  }
+
+  /** A turn of commands has ended; a key that was looked up is not any more. */
+  endTurn(): void {
+    this.backend.endTurn();
+    if (this.#compacting || ++this.#turns >= COMPACT_TURNS) {
+      this.#turns = 0;
+      this.#compacting = this.table.compact(MOVES);
+    }
+    this.refusal = this.#refusalNow();
+  }
+
+  close(): Promise<void> {
+    this.table.sink = null;
+    return this.backend.close();
+  }
+
+  #refusalNow(): string | null {
+    const max = this.maxMemoryBytes;
+    if (max > 0) {
+      const held = this.table.heldBytes;
+      if (held >= max && (held >= max * HARD || this.table.freeBytes * FREE_SHARE < held)) return OOM;
+    }
+    return this.backend.refusal;
   }
 }

@@ -1,0 +1,69 @@
+import type { ShoalError } from '../base/index.ts';
+import type { ChangeSink } from './sink.ts';
+import type { Span } from './span.ts';
+
+/** `full`: changes that need room are refused. `failing`: memory is served, and nothing is acknowledged as on disk. */
+export type BackendState = 'ok' | 'full' | 'failing';
+
+/** Called once: null when the change is on the medium, else why it is not known to be. */
+export type OnDisk = (error: ShoalError | null) => void;
+
+/** For INFO and the metrics; all count up but for `diskBytes` and `queuedBytes`. */
+export interface BackendCounters {
+  /** Bytes of the files that are needed. */
+  readonly diskBytes: number;
+  readonly queuedBytes: number;
+  readonly batches: number;
+  readonly writtenBytes: number;
+  readonly syncs: number;
+  readonly snapshots: number;
+  /** Changes that never came to a file, because the disk failed. */
+  readonly droppedChanges: number;
+  /** Changes read back at the start. */
+  readonly recoveredChanges: number;
+  /** Longest step of a snapshot's walk, in milliseconds. */
+  readonly longestStepMs: number;
+}
+
+/** A value that is on disk and not in memory. */
+export interface ReadThrough {
+  /** Null: there is none. What it returns is valid until the next call. */
+  getSync(key: Span, keyAt: number, keyLength: number): Span | null;
+}
+
+/**
+ * Where changes go to last. The table tells `sink` of each while it is made; the back end takes it in (`sequence` counts
+ * them, from this start) and brings it to its disk by itself.
+ *
+ * Invariants: `onDiskSequence` never passes a change that a crash could take away. `whenOnDisk` calls back exactly
+ * once, at once when it can say so at once. `refusal` and `blocked` are up to date at the start of each turn, so that what is refused was
+ * not applied.
+ */
+export interface Backend {
+  readonly name: 'memory' | 'log' | 'leveldb';
+  /** Null: nobody needs to be told. */
+  readonly sink: ChangeSink | null;
+  /** Whether a change can be on a disk at all. */
+  readonly durable: boolean;
+  /** Changes taken in. */
+  readonly sequence: number;
+  readonly onDiskSequence: number;
+  readonly state: BackendState;
+  /** Why commands that need room are refused now, as an error reply without its minus sign; else null. */
+  readonly refusal: string | null;
+  /** Likewise, for every command that changes anything: no dot may be used. */
+  readonly blocked: string | null;
+  /** So much waits that nothing more should be read from clients until `onRoom` is called. */
+  readonly congested: boolean;
+  onRoom: (() => void) | null;
+  /** For data larger than memory; null when the table holds all there is. */
+  readonly readThrough: ReadThrough | null;
+  /** What people should know, as long as it is so. */
+  readonly warnings: readonly string[];
+  readonly counters: BackendCounters;
+  whenOnDisk(sequence: number, done: OnDisk): void;
+  /** After the commands of a turn: what was taken in may go out. */
+  endTurn(): void;
+  /** Brings everything to disk, if the disk takes it. */
+  close(): Promise<void>;
+}

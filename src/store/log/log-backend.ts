@@ -1,0 +1,440 @@
+import { join } from 'node:path';
+import { ShoalError } from '../../base/index.ts';
+import type { Backend, BackendCounters, BackendState, OnDisk } from '../backend.ts';
+import type { Notices } from '../notices.ts';
+import type { Stamps } from '../stamps.ts';
+import type { MessageTable } from '../table.ts';
+import { Appender, type AppenderWatch } from './appender.ts';
+import { BatchPool } from './batch.ts';
+import { realDisk, type StoreDisk } from './disk.ts';
+import { diskError, generationOf, isFull } from './files.ts';
+import { Leases } from './leases.ts';
+import { Recorder } from './recorder.ts';
+import { type Recovered, Recovery } from './recovery.ts';
+import { SnapshotWriter } from './snapshot.ts';
+import { Waiters } from './waiters.ts';
+
+export interface LogOptions {
+  readonly directory: string;
+  /** Number of this node among the actors. */
+  readonly actor: number;
+  readonly notices: Notices;
+  /** Most bytes of files, with room for the copy that a compaction makes; 0: no bound but the disk's. */
+  readonly maxDiskBytes: number;
+  /** Batches are packed with deflate: for slow flash and few messages. */
+  readonly compress: boolean;
+  readonly disk?: StoreDisk;
+  readonly tuning?: Partial<LogTuning>;
+}
+
+export interface LogTuning {
+  /** A change nobody waits for is written at most so late, if no batch fills up before. */
+  readonly flushMs: number;
+  /** And synced at most so late. */
+  readonly syncMs: number;
+  readonly syncBytes: number;
+  /** Bytes that may wait to be written before clients are not read any more. */
+  readonly queueBytes: number;
+  /** Files smaller than this are not compacted. */
+  readonly compactFloorBytes: number;
+  /** After an error the disk is tried again so soon; and after more of them, at most so late. */
+  readonly retryMs: number;
+  readonly maxRetryMs: number;
+  readonly progressMs: number;
+}
+
+const TUNING: LogTuning = {
+  flushMs: 10,
+  syncMs: 1000,
+  syncBytes: 32 << 20,
+  queueBytes: 16 << 20,
+  compactFloorBytes: 64 << 20,
+  retryMs: 1000,
+  maxRetryMs: 10_000,
+  progressMs: 5000,
+};
+
+const POOL_BATCHES = 4;
+const CLOSED = new ShoalError('store-closed', 'the node was stopped before it was known to be on disk');
+/** A record's length word, in the log. */
+const RECORD_OVERHEAD_BYTES = 4;
+/** Under a budget, files so much larger than what lives are worth compacting. */
+const WORTHWHILE = 1.25;
+const WORTHWHILE_BYTES = 1 << 20;
+
+/**
+ * The append log (a write-ahead log in the field's term, though memory is written first: what is promised is what `whenOnDisk`
+ * says, and nothing else). Every change is copied into a batch while it is made (recorder.ts); one batch is written at a time, and what
+ * comes meanwhile is the next (appender.ts): group commit. It is synced when somebody waits for it, and about every second
+ * otherwise. When the files are more than twice what lives, a snapshot takes the place of all older ones (snapshot.ts, with the invariant
+ * that makes it exact); a start reads the snapshot and the logs after it (recovery.ts, with what it mends and what it refuses).
+ *
+ * Errors. The table in memory is always whole, so a log that cannot be trusted is replaced by a snapshot of memory:
+ * - No room: the batch is kept and tried again; commands that need room are refused meanwhile (`full`). So they are
+ *   under a disk budget, which counts the room for the next snapshot.
+ * - Any other failed write, any failed sync (the kernel may drop pages it could not write and call the next sync a
+ *   success), or more waiting than fits while the disk is full: everything not synced is taken for lost. Whoever waits is told,
+ *   nothing is acknowledged as on disk (`failing`) until a new log and a snapshot of everything behind it are written; memory is served on.
+ *
+ * It does not lock its directory: the node's state directory, in which it is, has a lock. Its test: log-backend.test.ts,
+ * crash.test.ts.
+ */
+export class LogBackend implements Backend, AppenderWatch {
+  readonly name = 'log';
+  readonly durable = true;
+  readonly sink: Recorder;
+  readonly readThrough = null;
+  refusal: string | null = null;
+  blocked: string | null = null;
+  congested = false;
+  onRoom: (() => void) | null = null;
+  onDiskSequence = 0;
+  readonly #table: MessageTable;
+  readonly #options: LogOptions;
+  readonly #tuning: LogTuning;
+  readonly #disk: StoreDisk;
+  readonly #appender: Appender;
+  readonly #leases: Leases;
+  readonly #waiters = new Waiters();
+  /** A snapshot that waits for the log. */
+  readonly #settling = new Waiters();
+  #syncedSequence = 0;
+  readonly #recovered: Recovered;
+  #flushTimer: NodeJS.Timeout | null = null;
+  #syncTimer: NodeJS.Timeout | null = null;
+  #retryTimer: NodeJS.Timeout | null = null;
+  #retryMs: number;
+  /** The last error of the disk, while it lasts. */
+  #error: ShoalError | null = null;
+  /** The disk has no room. */
+  #noRoom = false;
+  #overBudget = false;
+  /** False: what is in the files does not add up to what is in memory; only a snapshot mends it. */
+  #trusted: boolean;
+  #snapshot: SnapshotWriter | null = null;
+  #compaction: Promise<void> | null = null;
+  #nextCompactionMs = 0;
+  #closing = false;
+  #snapshots = 0;
+  #longestStepMs = 0;
+
+  static async open(table: MessageTable, stamps: Stamps, options: LogOptions): Promise<LogBackend> {
+    const tuning = { ...TUNING, ...options.tuning };
+    const disk = options.disk ?? realDisk;
+    const { directory, notices } = options;
+    const { progressMs } = tuning;
+    const recovery = new Recovery({ disk, directory, table, stamps, notices, progressMs });
+    const backend = new LogBackend(table, stamps, options, tuning, await recovery.run());
+    await backend.#begin();
+    return backend;
+  }
+
+  private constructor(
+    table: MessageTable,
+    stamps: Stamps,
+    options: LogOptions,
+    tuning: LogTuning,
+    recovered: Recovered,
+  ) {
+    this.#table = table;
+    this.#options = options;
+    this.#tuning = tuning;
+    this.#recovered = recovered;
+    this.#disk = options.disk ?? realDisk;
+    this.#retryMs = tuning.retryMs;
+    this.#trusted = !recovered.untrusted;
+    const pool = new BatchPool(POOL_BATCHES);
+    const { directory, compress } = options;
+    const { point, olderBytes } = recovered;
+    this.#appender = new Appender(this.#disk, directory, pool, this, point, compress, olderBytes);
+    this.sink = new Recorder(this.#appender, pool);
+    this.#leases = new Leases(stamps, (upTo) => {
+      this.sink.lease(options.actor, upTo);
+      return this.sink.sequence;
+    });
+  }
+
+  get sequence(): number {
+    return this.sink.sequence;
+  }
+
+  get state(): BackendState {
+    if (!this.#trusted) return 'failing';
+    return this.refusal === null ? 'ok' : 'full';
+  }
+
+  get warnings(): readonly string[] {
+    const warnings: string[] = [];
+    if (this.#error !== null) warnings.push(this.#error.message);
+    if (!this.#trusted)
+      warnings.push(
+        'messages are in memory only, and are not acknowledged as on disk, until the log is whole again',
+      );
+    if (this.#overBudget)
+      warnings.push(
+        `the store's disk budget (${this.#options.maxDiskBytes} bytes) is used up: delete messages, or raise store_max_disk`,
+      );
+    return warnings;
+  }
+
+  get counters(): BackendCounters {
+    const { counters, queuedBytes } = this.#appender;
+    return {
+      diskBytes: this.#diskBytes,
+      queuedBytes,
+      batches: counters.batches,
+      writtenBytes: counters.bytes,
+      syncs: counters.syncs,
+      snapshots: this.#snapshots,
+      droppedChanges: counters.droppedChanges,
+      recoveredChanges: this.#recovered.records,
+      longestStepMs: this.#longestStepMs,
+    };
+  }
+
+  whenOnDisk(sequence: number, done: OnDisk): void {
+    if (sequence <= this.onDiskSequence) done(null);
+    else if (this.#error !== null) done(this.#error);
+    else this.#waiters.add(sequence, done);
+  }
+
+  endTurn(): void {
+    if (this.sink.waitingBytes > 0) {
+      if (!this.#waiters.any) this.#flushTimer ??= this.#timer(this.#tuning.flushMs, () => this.#flush());
+      else if (this.#appender.idle) this.sink.seal();
+    } else if (this.#waiters.any && this.#appender.idle) this.#appender.sync();
+    this.#leases.check(this.sink.sequence, this.onDiskSequence);
+    this.#judge();
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true;
+    for (const timer of [this.#flushTimer, this.#syncTimer, this.#retryTimer]) if (timer) clearTimeout(timer);
+    if (this.#snapshot !== null) this.#snapshot.cancelled = true;
+    this.#settling.fail(CLOSED);
+    // While the disk is full, one last try.
+    this.#appender.retry();
+    await this.#compaction;
+    this.sink.seal();
+    await this.#appender.drain();
+    // The last batch says that all before it were synced, which makes damage to them plain.
+    this.sink.lease(this.#options.actor, this.#leases.upTo);
+    this.sink.seal();
+    await this.#appender.drain();
+    await this.#appender.close();
+    this.#waiters.fail(this.#error ?? CLOSED);
+  }
+
+  /** See AppenderWatch. */
+  moved(): void {
+    const appender = this.#appender;
+    if (this.congested && appender.queuedBytes < this.#tuning.queueBytes / 2) {
+      this.congested = false;
+      this.onRoom?.();
+    }
+    if (appender.stopped) return;
+    if (this.#noRoom && this.#trusted && appender.idle) this.#roomAgain();
+    if (this.#waiters.any) {
+      if (appender.idle) this.sink.seal();
+      if (appender.unsyncedBytes > 0 && this.#waiters.first <= appender.writtenSequence) appender.sync();
+    }
+    if (appender.unsyncedBytes > this.#tuning.syncBytes) appender.sync();
+    else if (appender.unsyncedBytes > 0 && !this.#closing)
+      this.#syncTimer ??= this.#timer(this.#tuning.syncMs, () => {
+        this.#syncTimer = null;
+        appender.sync();
+      });
+  }
+
+  synced(sequence: number): void {
+    this.#syncedSequence = sequence;
+    this.#settling.reached(sequence);
+    if (!this.#trusted) return;
+    this.onDiskSequence = sequence;
+    this.#waiters.reached(sequence);
+  }
+
+  full(error: unknown): void {
+    if (!this.#noRoom) this.#report(error);
+    this.#noRoom = true;
+    if (this.#closing || this.#appender.queuedBytes > this.#tuning.queueBytes) this.#appender.fail(error);
+    else this.#retryLater(() => this.#appender.retry());
+  }
+
+  failed(error: unknown): void {
+    this.#trusted = false;
+    this.#noRoom = isFull(error);
+    if (this.#snapshot !== null) this.#snapshot.cancelled = true;
+    this.#report(error);
+    this.#options.notices.warn(
+      'messages are in memory only, and are not acknowledged as on disk, until a new log and a snapshot are written',
+    );
+    this.congested = false;
+    this.onRoom?.();
+    if (this.#retryTimer !== null) clearTimeout(this.#retryTimer);
+    this.#retryTimer = null;
+    this.#retryLater(() => this.#renew());
+  }
+
+  /** The first lease, before the first write; and a new log at once when the old one is not to be trusted. */
+  async #begin(): Promise<void> {
+    this.#leases.ask();
+    this.sink.seal();
+    await this.#appender.drain();
+    // A full disk is waited for: what is there can be read meanwhile.
+    if (this.#error !== null && !this.#noRoom) throw this.#error;
+    if (!this.#trusted) this.#startCompaction();
+    this.#leases.check(this.sink.sequence, this.onDiskSequence);
+    this.#judge();
+  }
+
+  #timer(ms: number, run: () => void): NodeJS.Timeout {
+    const timer = setTimeout(run, ms);
+    timer.unref();
+    return timer;
+  }
+
+  #flush(): void {
+    this.#flushTimer = null;
+    this.sink.seal();
+  }
+
+  get #diskBytes(): number {
+    const appender = this.#appender;
+    return appender.olderBytes + appender.fileBytes + appender.queuedBytes + this.sink.waitingBytes;
+  }
+
+  /** What changes with every turn: back-pressure, budget, whether to compact. */
+  #judge(): void {
+    if (this.#appender.queuedBytes > this.#tuning.queueBytes) {
+      if (this.#noRoom) this.#appender.fail({ code: 'ENOSPC' });
+      else this.congested = true;
+    }
+    const total = this.#diskBytes;
+    const live = this.#table.usedBytes + this.#table.size * RECORD_OVERHEAD_BYTES;
+    const { maxDiskBytes } = this.#options;
+    this.#overBudget = maxDiskBytes > 0 && total + live > maxDiskBytes;
+    if (total > 2 * live + this.#tuning.compactFloorBytes) this.#startCompaction();
+    else if (this.#overBudget && total > WORTHWHILE * live + WORTHWHILE_BYTES) this.#startCompaction();
+    this.blocked = this.#leases.usedUp
+      ? 'MISCONF the disk refuses the message log, so that nothing can be changed: see the log of the node'
+      : null;
+    this.refusal = this.blocked ?? this.#refusalNow();
+  }
+
+  #refusalNow(): string | null {
+    if (this.#noRoom) return 'ENOSPC no space left for the message log: free some, or delete messages';
+    if (this.#overBudget)
+      return 'ENOSPC the disk budget of the store (store_max_disk) is used up: delete messages, or raise it';
+    return null;
+  }
+
+  #report(cause: unknown): void {
+    this.#error = diskError(cause, this.#options.directory);
+    this.#options.notices.warn(this.#error.message);
+    this.#waiters.fail(this.#error);
+    this.#settling.fail(this.#error);
+  }
+
+  #retryLater(run: () => void): void {
+    if (this.#closing || this.#retryTimer !== null) return;
+    this.#retryTimer = this.#timer(this.#retryMs, () => {
+      this.#retryTimer = null;
+      run();
+    });
+    this.#retryMs = Math.min(this.#retryMs * 2, this.#tuning.maxRetryMs);
+  }
+
+  #roomAgain(): void {
+    this.#noRoom = false;
+    this.#error = null;
+    this.#retryMs = this.#tuning.retryMs;
+    this.#options.notices.info(`${this.#options.directory} can be written again`);
+    this.#judge();
+  }
+
+  #renew(): void {
+    const renewed = async (): Promise<void> => {
+      await this.#compaction;
+      if (this.#closing) return;
+      if (await this.#appender.renew()) this.#startCompaction();
+      else this.#retryLater(() => this.#renew());
+    };
+    void renewed();
+  }
+
+  #startCompaction(): void {
+    if (this.#compaction !== null || this.#closing || this.#appender.stopped) return;
+    if (this.#trusted && performance.now() < this.#nextCompactionMs) return;
+    this.#compaction = this.#compact().finally(() => {
+      this.#compaction = null;
+      if (!this.#trusted && !this.#closing && !this.#appender.stopped)
+        this.#retryLater(() => this.#startCompaction());
+    });
+  }
+
+  /** A new log, then a snapshot of all that came before it, then the older files go. */
+  async #compact(): Promise<void> {
+    this.sink.seal();
+    const turned = await this.#appender.turn();
+    const { generation } = this.#appender;
+    const source = {
+      table: this.#table,
+      actor: this.#options.actor,
+      leasedTo: this.#leases.upTo,
+      settle: () => this.#settle(),
+    };
+    const snapshot = new SnapshotWriter(this.#disk, this.#options.directory, generation, source);
+    let written = false;
+    if (turned && !this.#closing) {
+      this.#snapshot = snapshot;
+      try {
+        written = await snapshot.run();
+      } catch (error) {
+        this.#options.notices.warn(
+          `the snapshot was given up: ${diskError(error, this.#options.directory).message}`,
+        );
+      }
+      this.#snapshot = null;
+    }
+    this.#longestStepMs = Math.max(this.#longestStepMs, snapshot.longestStepMs);
+    if (!written) {
+      this.#nextCompactionMs = performance.now() + this.#tuning.maxRetryMs;
+      return;
+    }
+    this.#snapshots++;
+    this.#appender.olderBytes = snapshot.bytes;
+    await this.#removeBefore(generation);
+    if (!this.#trusted && !this.#appender.stopped) this.#mended();
+  }
+
+  #settle(): Promise<boolean> {
+    this.sink.seal();
+    const { sequence } = this.sink;
+    if (this.#appender.stopped || this.#closing) return Promise.resolve(false);
+    if (sequence <= this.#syncedSequence) return Promise.resolve(true);
+    if (this.#appender.idle) this.#appender.sync();
+    return new Promise((resolve) => this.#settling.add(sequence, (error) => resolve(error === null)));
+  }
+
+  async #removeBefore(generation: number): Promise<void> {
+    const { directory } = this.#options;
+    const names = await this.#disk.list(directory).catch(() => []);
+    for (const name of names) {
+      const other = generationOf('log', name) ?? generationOf('snapshot', name);
+      if (other !== null && other < generation)
+        await this.#disk.remove(join(directory, name)).catch(() => {});
+    }
+  }
+
+  /** The files add up to what is in memory again. */
+  #mended(): void {
+    this.#trusted = true;
+    this.#noRoom = false;
+    this.#error = null;
+    this.#retryMs = this.#tuning.retryMs;
+    this.#options.notices.info(`${this.#options.directory}: the log is whole again`);
+    this.#judge();
+    this.#appender.sync();
+  }
+}

@@ -1,0 +1,131 @@
+import { inflateRawSync } from 'node:zlib';
+import type { StoreFile } from './disk.ts';
+import {
+  BATCH_HEADER_BYTES,
+  BATCH_MAGIC,
+  batchBytes,
+  COMPRESSED,
+  FILE_HEADER_BYTES,
+  isBatch,
+  MAX_BATCH_BYTES,
+} from './format.ts';
+
+const WINDOW_BYTES = 2 * MAX_BATCH_BYTES;
+const ALIGN = 16;
+
+/** 'end': the file ends behind the batch before. */
+export type Found = 'batch' | 'end' | 'unsound';
+
+/** Reads the batches of one file one after the other, holding two of them at most. */
+export class BatchReader {
+  readonly #file: StoreFile;
+  readonly #size: number;
+  readonly #generation: number;
+  readonly #windowBytes: Uint8Array = new Uint8Array(WINDOW_BYTES);
+  readonly #windowWords: Int32Array = new Int32Array(this.#windowBytes.buffer);
+  #inflatedBytes: Uint8Array | null = null;
+  #inflatedWords: Int32Array = this.#windowWords;
+  /** The window holds the file from here on, so many bytes; the next batch begins at `#next` in it. */
+  #from = FILE_HEADER_BYTES;
+  #held = 0;
+  #next = 0;
+  /** The records of the batch found last: `rawBytes` of `bytes` from `recordsAt` on. */
+  bytes = this.#windowBytes;
+  words = this.#windowWords;
+  recordsAt = 0;
+  rawBytes = 0;
+  flags = 0;
+  records = 0;
+  /** Batches found so far: the number the next one has. */
+  batches = 0;
+
+  constructor(file: StoreFile, size: number, generation: number) {
+    this.#file = file;
+    this.#size = size;
+    this.#generation = generation;
+  }
+
+  /** Where in the file the next batch begins; after 'unsound', where the damage is. */
+  get at(): number {
+    return this.#from + this.#next;
+  }
+
+  async next(): Promise<Found> {
+    if (this.at === this.#size) return 'end';
+    if (this.#held - this.#next < MAX_BATCH_BYTES) await this.#fill();
+    const words = this.#windowWords;
+    const first = this.#next >> 2;
+    if (!isBatch(words, this.#windowBytes, this.#next, this.#held)) return 'unsound';
+    if (words[first + 6] !== this.batches || words[first + 7] !== this.#generation) return 'unsound';
+    const stored = words[first + 2] as number;
+    if (!this.#open(stored, words[first + 3] as number)) return 'unsound';
+    this.#next += batchBytes(stored);
+    this.batches++;
+    return 'batch';
+  }
+
+  /**
+   * After damage: whether a sound batch of this file follows that was written when more batches were synced than were
+   * found. If so, what is damaged was on the medium once, and a crash is not the reason. Ends the reading.
+   */
+  async syncedBeyond(): Promise<boolean> {
+    const words = this.#windowWords;
+    while (this.at + BATCH_HEADER_BYTES <= this.#size) {
+      await this.#fill();
+      const last = this.#from + this.#held >= this.#size;
+      if (!last && this.#held < WINDOW_BYTES) return false; // The file has become shorter.
+      const stop = last ? this.#held : MAX_BATCH_BYTES;
+      for (; this.#next < stop; this.#next += ALIGN) {
+        const i = this.#next >> 2;
+        if (words[i] !== BATCH_MAGIC || words[i + 7] !== this.#generation) continue;
+        if (
+          (words[i + 8] as number) > this.batches &&
+          isBatch(words, this.#windowBytes, this.#next, this.#held)
+        )
+          return true;
+      }
+      if (last) return false;
+    }
+    return false;
+  }
+
+  /** Moves the window to where the next batch begins, and fills it. */
+  async #fill(): Promise<void> {
+    const wanted = Math.min(WINDOW_BYTES, this.#size - this.at);
+    this.#windowBytes.copyWithin(0, this.#next, this.#held);
+    const left = this.#held - this.#next;
+    this.#from += this.#next;
+    this.#next = 0;
+    this.#held = left;
+    if (left >= wanted) return;
+    const room = this.#windowBytes.subarray(left, wanted);
+    this.#held += await this.#file.read(room, this.#from + left);
+  }
+
+  #open(stored: number, raw: number): boolean {
+    const first = this.#next >> 2;
+    this.flags = this.#windowWords[first + 4] as number;
+    this.records = this.#windowWords[first + 5] as number;
+    this.rawBytes = raw;
+    this.bytes = this.#windowBytes;
+    this.words = this.#windowWords;
+    this.recordsAt = this.#next + BATCH_HEADER_BYTES;
+    if ((this.flags & COMPRESSED) === 0) return stored === raw;
+    if (this.#inflatedBytes === null) {
+      this.#inflatedBytes = new Uint8Array(MAX_BATCH_BYTES);
+      this.#inflatedWords = new Int32Array(this.#inflatedBytes.buffer);
+    }
+    try {
+      const from = this.#windowBytes.subarray(this.recordsAt, this.recordsAt + stored);
+      const records = inflateRawSync(from, { maxOutputLength: MAX_BATCH_BYTES });
+      if (records.length !== raw) return false;
+      this.#inflatedBytes.set(records);
+    } catch {
+      return false;
+    }
+    this.bytes = this.#inflatedBytes;
+    this.words = this.#inflatedWords;
+    this.recordsAt = 0;
+    return true;
+  }
+}

@@ -1,0 +1,162 @@
+import { Span } from '../span.ts';
+import type { Stamps } from '../stamps.ts';
+import { TILES } from '../stamps.ts';
+import type { MessageTable } from '../table.ts';
+import { Assembly } from './external.ts';
+import {
+  CLEAR,
+  END,
+  EXPIRY_BYTES,
+  KEY_LENGTH_MASK,
+  KIND_SHIFT,
+  LEASE,
+  LENGTH_MASK,
+  PART,
+  PUT,
+  RECORD_EXPIRES,
+  RECORD_HEADER_BYTES,
+  REMOVE,
+  VALUE_LENGTH_MASK,
+} from './format.ts';
+import type { BatchReader } from './reader.ts';
+
+/** Applies batches to the table, in order; every version keeps its own stamp. */
+export class Replay {
+  readonly #table: MessageTable;
+  readonly #stamps: Stamps;
+  readonly #assembly = new Assembly();
+  #span = new Span(new Uint8Array(0));
+  /** The largest clock met. */
+  #clockLow = 0;
+  #clockHigh = 0;
+  /** Counters below these were leased. */
+  readonly leases = new Float64Array(TILES);
+  records = 0;
+  /** The end of a snapshot was met, and the number of changes it says came before. */
+  ended = -1;
+
+  constructor(table: MessageTable, stamps: Stamps) {
+    this.#table = table;
+    this.#stamps = stamps;
+  }
+
+  /** Returns what is wrong with the batch, or null. Its checksum was right: what is wrong here no disk did. */
+  apply(reader: BatchReader): string | null {
+    if (this.#span.bytes !== reader.bytes) this.#span = new Span(reader.bytes);
+    if ((reader.flags & PART) !== 0) return this.#part(reader);
+    const { words } = reader;
+    let at = reader.recordsAt >> 2;
+    const end = (reader.recordsAt + reader.rawBytes) >> 2;
+    for (let left = reader.records; left > 0; left--) {
+      if (at >= end) return 'it ends before its last record';
+      const word = words[at++] as number;
+      const bytes = word & LENGTH_MASK;
+      const next = at + ((bytes + 3) >>> 2);
+      if (next > end) return 'a record is longer than what is left of it';
+      const wrong = this.#record(word >>> KIND_SHIFT, words, at, bytes);
+      if (wrong !== null) return wrong;
+      at = next;
+      this.records++;
+    }
+    return null;
+  }
+
+  /** A change whose last parts are missing was never finished. */
+  endOfFile(): void {
+    this.#assembly.drop();
+  }
+
+  /** The stamps go on where these versions ended. */
+  finish(): void {
+    this.#stamps.given = null;
+    this.#stamps.resume(this.leases, this.#clockLow, this.#clockHigh);
+  }
+
+  #record(kind: number, words: Int32Array, at: number, bytes: number): string | null {
+    switch (kind) {
+      case PUT:
+        return this.#put(words, at, bytes);
+      case REMOVE:
+        if (bytes < 16) return 'a removal is too short';
+        this.#stamp(words, at);
+        this.#remove(this.#span, (at + 4) * 4, bytes - 16);
+        return null;
+      case LEASE:
+        if (bytes !== 4 + TILES * 8) return 'a lease of another length';
+        for (let tile = 0; tile < TILES; tile++) {
+          const low = (words[at + 1 + tile * 2] as number) >>> 0;
+          const upTo = (words[at + 2 + tile * 2] as number) * 2 ** 32 + low;
+          this.leases[tile] = Math.max(this.leases[tile] as number, upTo);
+        }
+        return null;
+      case CLEAR:
+        this.#table.clear();
+        return null;
+      case END:
+        if (bytes !== 8) return 'an end of another length';
+        this.ended = ((words[at] as number) >>> 0) + (words[at + 1] as number) * 2 ** 32;
+        return null;
+      default:
+        return `a record of kind ${kind}, which this version does not know`;
+    }
+  }
+
+  #put(words: Int32Array, at: number, bytes: number): string | null {
+    const flags = words[at + 1] as number;
+    const expires = (flags & RECORD_EXPIRES) !== 0;
+    const header = RECORD_HEADER_BYTES + (expires ? EXPIRY_BYTES : 0);
+    const keyLength = (words[at] as number) & KEY_LENGTH_MASK;
+    const valueLength = flags & VALUE_LENGTH_MASK;
+    if (header + keyLength + valueLength !== bytes) return 'a record whose lengths do not add up';
+    this.#stamp(words, at + 2);
+    const expiryMs = expires ? ((words[at + 6] as number) >>> 0) + (words[at + 7] as number) * 2 ** 32 : 0;
+    const keyAt = at * 4 + header;
+    this.#store(this.#span, keyAt, keyLength, this.#span, keyAt + keyLength, valueLength, expiryMs);
+    return null;
+  }
+
+  #store(
+    key: Span,
+    keyAt: number,
+    keyLength: number,
+    value: Span,
+    valueAt: number,
+    valueLength: number,
+    expiryMs: number,
+  ): void {
+    if (expiryMs !== 0 && expiryMs <= this.#table.nowMs) this.#remove(key, keyAt, keyLength);
+    else {
+      this.#table.lookup(key, keyAt, keyLength);
+      this.#table.put(value, valueAt, valueLength, expiryMs);
+    }
+  }
+
+  #remove(key: Span, at: number, length: number): void {
+    if (this.#table.lookup(key, at, length)) this.#table.remove();
+  }
+
+  #part(reader: BatchReader): string | null {
+    const assembly = this.#assembly;
+    const state = assembly.add(reader.words, reader.bytes, reader.recordsAt, reader.rawBytes);
+    if (state === 'wrong') return 'a part of a large record that does not follow the one before';
+    if (state === 'more') return null;
+    this.#stamp(assembly.stamp, 0);
+    const { removal, expiryMs } = assembly;
+    const { key, value } = assembly.take();
+    if (removal) this.#remove(key, 0, key.bytes.length);
+    else this.#store(key, 0, key.bytes.length, value, 0, value.bytes.length, expiryMs);
+    this.records++;
+    return null;
+  }
+
+  #stamp(words: Int32Array, at: number): void {
+    this.#stamps.given = words;
+    this.#stamps.givenAt = at;
+    const high = (words[at + 1] as number) >>> 0;
+    const low = (words[at] as number) >>> 0;
+    if (high > this.#clockHigh || (high === this.#clockHigh && low > this.#clockLow)) {
+      this.#clockHigh = high;
+      this.#clockLow = low;
+    }
+  }
+}
