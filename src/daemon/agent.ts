@@ -3,19 +3,28 @@ import { type Address, ShoalError, splitAddress } from '../base/index.ts';
 import { type AgentConfig, isLoopback } from '../config/index.ts';
 import { createHttpServer, type HttpServer } from '../http/index.ts';
 import { pageFiles } from '../http/page/index.ts';
-import { createDriver, type Driver, type Log, monotonicMs, type SealFactory } from '../io/index.ts';
+import {
+  createDriver,
+  type Driver,
+  type Log,
+  monotonicMs,
+  type Seal,
+  type SealFactory,
+} from '../io/index.ts';
 import type { NodeApi } from '../node/contract.ts';
 import { createNode, snapshotSoundness } from '../node/index.ts';
 import { checkHooks, Hooks, type Scripts } from './hooks.ts';
 import { readKeyFile, sealWith } from './keys.ts';
 import { readSecretFile } from './secret-file.ts';
+import { StoreService } from './store-service.ts';
 import { VERSION } from './version.ts';
 
 export interface AgentAddresses {
   readonly gossip: Address;
   readonly http: Address | null;
-  /** Null until the store exists. */
+  /** Null: no store. */
   readonly resp: Address | null;
+  readonly proxy: Address | null;
   readonly socket: string;
 }
 
@@ -32,6 +41,7 @@ const LEAVE_TIMEOUT_MS = 1_000;
 export class Agent {
   readonly #driver: Driver;
   readonly #http: HttpServer;
+  readonly #store: StoreService | null;
   readonly #hooks: Hooks;
   readonly #log: Log;
   readonly addresses: AgentAddresses;
@@ -39,9 +49,17 @@ export class Agent {
   /** There is nothing to announce: it was said, or this process must not speak for the node. */
   #left = false;
 
-  private constructor(driver: Driver, http: HttpServer, hooks: Hooks, log: Log, addresses: AgentAddresses) {
+  private constructor(
+    driver: Driver,
+    http: HttpServer,
+    store: StoreService | null,
+    hooks: Hooks,
+    log: Log,
+    addresses: AgentAddresses,
+  ) {
     this.#driver = driver;
     this.#http = http;
+    this.#store = store;
     this.#hooks = hooks;
     this.#log = log;
     this.addresses = addresses;
@@ -56,33 +74,15 @@ export class Agent {
     const token = config.httpTokenFile === null ? null : readToken(config.httpTokenFile);
     const seal = config.keyFile === null ? null : sealOf(config.keyFile);
     const scripts = checkHooks(config.onEvent);
-    const { crash } = parts;
-    const driver = await createDriver({
-      factory: createNode,
-      soundness: snapshotSoundness,
-      stateDirectory: config.dataDir,
-      bind: config.bind,
-      advertise: config.advertise,
-      multicast:
-        config.multicast === null
-          ? null
-          : { group: config.multicast, interface: config.interface, ttl: config.multicastTtl },
-      name: config.name,
-      cluster: config.cluster,
-      join: config.join,
-      ranges: config.ranges,
-      detection: { probePeriodMs: config.probePeriodMs, suspicionPeriods: config.suspicionPeriods },
-      forgetAfterMs: config.forgetAfterMs,
-      tags: config.tags,
-      capacity: { cores: availableParallelism(), memoryMb: Math.round(totalmem() / 2 ** 20) },
-      resp: null,
-      version: VERSION,
-      seal,
-      log,
-      ...(crash === undefined ? {} : { crash }),
+    const store = await StoreService.open(config, log);
+    const opened = await openDriver(config, parts, seal, store).catch(async (error) => {
+      await store?.close();
+      throw error;
     });
+    const { driver } = opened;
     const http = createHttpServer({
       api: driver,
+      store,
       pageFiles,
       tcp: config.http === null ? null : splitAddress(config.http),
       socketPath: config.socket,
@@ -92,14 +92,24 @@ export class Agent {
     });
     try {
       const bound = await http.start();
-      driver.setAddresses({ http: bound.http });
+      const resp = store?.resp ?? null;
+      driver.setAddresses({ http: bound.http, resp });
       driver.attach({ warnings: () => httpWarnings(bound.http), metrics: () => [] });
+      if (store !== null) driver.attach(store);
+      await store?.serve(driver, seal === null ? null : opened.secrets);
       const { gossip } = driver;
-      const addresses = { gossip, http: bound.http, resp: null, socket: config.socket };
-      return new Agent(driver, http, startHooks(scripts, driver, config, log), log, addresses);
+      const addresses = {
+        gossip,
+        http: bound.http,
+        resp,
+        proxy: store?.proxy ?? null,
+        socket: config.socket,
+      };
+      return new Agent(driver, http, store, startHooks(scripts, driver, config, log), log, addresses);
     } catch (error) {
       // Peers may have seen it already.
       await announceLeft(driver, log);
+      await store?.close();
       await driver.stop({ snapshot: false });
       throw error;
     }
@@ -127,12 +137,60 @@ export class Agent {
 
   async #stop(): Promise<void> {
     const hooksStopped = this.#hooks.stop();
-    if (!this.#left) await announceLeft(this.#driver, this.#log);
+    const announced = this.#left ? null : announceLeft(this.#driver, this.#log);
+    // Others take over what this node served as soon as they hear that it left.
+    await this.#store?.close();
+    await announced;
     await this.#driver.stop({ snapshot: true });
     await hooksStopped;
     // Last, because whoever sees the socket gone may start another agent on the same state directory.
     await this.#http.close();
   }
+}
+
+/** The node on its sockets and files, and secrets of its keyring for other purposes. */
+async function openDriver(
+  config: AgentConfig,
+  { log, crash }: AgentParts,
+  seal: SealFactory | null,
+  store: StoreService | null,
+): Promise<{ readonly driver: Driver; readonly secrets: () => readonly Uint8Array[] }> {
+  // With a new id comes a new seal.
+  let sealed: Seal | null = null;
+  const { multicast, multicastTtl } = config;
+  const driver = await createDriver({
+    factory: createNode,
+    soundness: snapshotSoundness,
+    stateDirectory: config.dataDir,
+    bind: config.bind,
+    advertise: config.advertise,
+    multicast:
+      multicast === null ? null : { group: multicast, interface: config.interface, ttl: multicastTtl },
+    name: config.name,
+    cluster: config.cluster,
+    join: config.join,
+    ranges: config.ranges,
+    detection: { probePeriodMs: config.probePeriodMs, suspicionPeriods: config.suspicionPeriods },
+    forgetAfterMs: config.forgetAfterMs,
+    tags: config.tags,
+    capacity: {
+      cores: availableParallelism(),
+      memoryMb: Math.round(totalmem() / 2 ** 20),
+      ...(store === null ? {} : { storeMb: store.memoryMb }),
+    },
+    resp: store?.resp ?? null,
+    version: VERSION,
+    seal:
+      seal === null
+        ? null
+        : (around) => {
+            sealed = seal(around);
+            return sealed;
+          },
+    log,
+    ...(crash === undefined ? {} : { crash }),
+  });
+  return { driver, secrets: () => sealed?.derive?.('store link') ?? [] };
 }
 
 function sealOf(path: string): SealFactory {

@@ -43,6 +43,7 @@ export function sealWith(keys: readonly Uint8Array[], reread?: () => readonly Ui
       change: (operation, key) => seal.change(operation, key),
       warnings: () => seal.warnings(),
       metrics: () => sealMetrics(seal),
+      derive: (label) => seal.derive(label),
     };
   };
 }

@@ -37,11 +37,11 @@ export async function runAgent(config: AgentConfig, options: RunOptions | Reload
   } catch (error) {
     return failed(log, 'could not start', error, config);
   }
-  const { gossip, http, resp, socket } = agent.addresses;
+  const { gossip, http, resp, proxy, socket } = agent.addresses;
   warnInsecure(config, log);
   for (const warning of httpWarnings(http)) log.warn({ http }, warning);
   const { node } = agent.api.status();
-  log.info({ node: node.name, id: node.id, gossip, http, resp, socket, version: VERSION }, 'ready');
+  log.info({ node: node.name, id: node.id, gossip, http, resp, proxy, socket, version: VERSION }, 'ready');
   service.ready();
   const reason = await Promise.race([stopAsked, agent.whenLeft.then(() => 'left'), agent.whenRefused]);
   service.stopping();
@@ -114,6 +114,7 @@ function failed(log: Log, what: string, error: unknown, config: AgentConfig): nu
 const SETTING_AT_FAULT = new Set([
   'bad-multicast',
   'bad-token-file',
+  'bad-password-file',
   'bad-key-file',
   'bad-on-event',
   'bad-socket',

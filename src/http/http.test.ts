@@ -234,6 +234,7 @@ describe('writing', () => {
     ['bad-node', 400],
     ['not-registered', 404],
     ['unknown-node', 404],
+    ['no-store', 404],
     ['name-conflict', 409],
     ['not-down', 409],
     ['member-is-self', 409],

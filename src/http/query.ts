@@ -61,6 +61,18 @@ export function copies(text: string | undefined): number {
   return value;
 }
 
+/** A whole number of the parameter `name`. */
+export function whole(text: string, name: string, min: number, max: number): number {
+  const value = /^[0-9]{1,16}$/.test(text) ? Number(text) : -1;
+  if (value < min || value > max)
+    throw new ShoalError(
+      'bad-query',
+      `${name}: ${show(text)} is not a whole number from ${min} to ${max}`,
+      name,
+    );
+  return value;
+}
+
 export function waitMs(text: string | undefined): number {
   if (text === undefined) return 0;
   const value = /^[0-9]{1,3}(\.[0-9]{1,3})?$/.test(text) ? Number(text) : NaN;

@@ -30,6 +30,7 @@ const STATUS = new Map<string, number>([
   ['cross-site', 403],
   ['not-found', 404],
   ['not-registered', 404],
+  ['no-store', 404],
   ['unknown-node', 404],
   ['unknown-key', 404],
   ['method-not-allowed', 405],

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { LIMITS, ShoalError } from '../base/index.ts';
-import type { NodeApi } from '../node/contract.ts';
+import type { NodeApi, StoreApi } from '../node/contract.ts';
 import * as check from './check.ts';
 import { type Counters, processFamilies } from './counters.ts';
 import { dropsIn } from './drops.ts';
@@ -36,6 +36,7 @@ export interface Route {
 
 export interface RouteParts {
   readonly api: NodeApi;
+  readonly store: StoreApi | null;
   readonly hub: EventHub;
   readonly counters: Counters;
   readonly version: string;
@@ -49,6 +50,7 @@ export function createRoutes(parts: RouteParts): readonly Route[] {
     ...readRoutes(api),
     ...writeRoutes(api),
     ...keyRoutes(api),
+    ...storeRoutes(parts.store),
     ...watchRoutes(parts),
     ...pageRoutes(parts),
   ];
@@ -135,6 +137,28 @@ function keyRoutes(api: NodeApi): Route[] {
       ...write('POST', '/v1/keys', ['op', 'key'], async ({ fields }) =>
         json({ keys: await api.changeKeys(check.keyOperation(fields), check.keyText(fields)) }),
       ),
+      socketOnly: true,
+    },
+  ];
+}
+
+/** The store. What is in it is told on the socket only: its own ports may ask for a password. */
+function storeRoutes(store: StoreApi | null): Route[] {
+  const there = (): StoreApi => {
+    if (store !== null) return store;
+    throw new ShoalError('no-store', 'this node has no store: it runs with --no-resp');
+  };
+  return [
+    get('/v1/store', [], () => json(there().info())),
+    {
+      ...get('/v1/store/messages', ['start', 'end', 'cursor', 'count'], ({ query }) => {
+        const start = q.position(q.param(query, 'start') ?? '0');
+        const end = q.position(q.param(query, 'end') ?? '4294967295');
+        if (start > end) throw new ShoalError('bad-range', 'start is above end', 'start');
+        const cursor = q.whole(q.param(query, 'cursor') ?? '0', 'cursor', 0, 2 ** 48);
+        const count = q.whole(q.param(query, 'count') ?? '100', 'count', 1, 1000);
+        return json(there().scan(start, end, cursor, count));
+      }),
       socketOnly: true,
     },
   ];

@@ -1,7 +1,7 @@
 import { createServer, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { type Address, LIMITS } from '../base/index.ts';
-import type { NodeApi } from '../node/contract.ts';
+import type { NodeApi, StoreApi } from '../node/contract.ts';
 import { Counters } from './counters.ts';
 import { EventHub } from './events.ts';
 import { type Guard, OPEN_GUARD, TcpGuard } from './guard.ts';
@@ -22,6 +22,8 @@ export interface HttpLog {
 
 export interface HttpServerOptions {
   readonly api: NodeApi;
+  /** Null or absent: this node has no store. */
+  readonly store?: StoreApi | null;
   readonly pageFiles: PageFiles;
   readonly tcp: { readonly host: string; readonly port: number } | null;
   readonly socketPath: string | null;
@@ -94,7 +96,8 @@ class Edge implements HttpServer {
       backlogBytes: LIMITS.eventBacklogBytes,
       heartbeatMs: this.#times.heartbeatMs,
     });
-    const routes = createRoutes({ api, hub: this.#hub, counters, version, pageFiles });
+    const store = options.store ?? null;
+    const routes = createRoutes({ api, store, hub: this.#hub, counters, version, pageFiles });
     this.#handler = new RequestHandler(routes, new Replier(counters), (error, request) => {
       log.error({ err: error, request }, 'a request ran into a mistake in the program');
       options.onBug?.(error);

@@ -18,6 +18,8 @@ export interface Seal {
   change(operation: KeyOperation, key: string): void;
   warnings(): string[];
   metrics(): MetricFamily[];
+  /** Secrets for another purpose, one of each key in use. */
+  derive?(label: string): readonly Uint8Array[];
 }
 
 export interface SealSurroundings {

@@ -201,6 +201,59 @@ export interface StoreNode
   ownership(): OwnershipAt;
 }
 
+/** The store of this node, as HTTP tells it. */
+export interface StoreInfoView {
+  readonly resp: Address;
+  readonly proxy: Address | null;
+  /** False: nobody has asked for anything yet, and nothing of it is in memory. */
+  readonly awake: boolean;
+  readonly backend: string;
+  readonly directory: string | null;
+  readonly keys: number;
+  readonly expiring: number;
+  /** Bytes of messages, and of memory held for them. */
+  readonly usedBytes: number;
+  readonly heldBytes: number;
+  readonly memoryLimitBytes: number;
+  readonly diskBytes: number;
+  /** Null: as much as the disk has. */
+  readonly diskLimitBytes: number | null;
+  /** Writes that need room are refused. */
+  readonly full: boolean;
+  /** Slots by what they are to this node; of those served some may be unsettled, or held elsewhere. */
+  readonly slots: {
+    readonly served: number;
+    readonly unsettled: number;
+    readonly held: number;
+    readonly elsewhere: number;
+    readonly unowned: number;
+  };
+  readonly clients: number;
+  readonly commands: number;
+  readonly forwarded: number;
+  readonly warnings: readonly string[];
+}
+
+/** Messages of a range, in the order of slots; bytes that are not printable are shown as `\xNN`. */
+export interface StoreScanView {
+  readonly entries: readonly {
+    readonly key: string;
+    readonly position: number;
+    readonly bytes: number;
+    /** The beginning of the value. */
+    readonly value: string;
+    /** ISO 8601, or null. */
+    readonly expiresAt: string | null;
+  }[];
+  /** Where to go on; 0: there is no more. */
+  readonly cursor: number;
+}
+
+export interface StoreApi {
+  info(): StoreInfoView;
+  scan(start: number, end: number, cursor: number, count: number): StoreScanView;
+}
+
 /** One figure for `/metrics`. */
 export interface MetricFamily {
   /** Starts with `shoal_`; counters end in `_total`, times in `_seconds`. */

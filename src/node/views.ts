@@ -1,6 +1,6 @@
 import { LIMITS, type NodeId, type Rng, ShoalError } from '../base/index.ts';
 import type { Registration } from '../crdt/index.ts';
-import { type Member, STATE, STATE_NAMES, WORST_HEALTH } from '../members/index.ts';
+import { type Member, type MemberRecord, STATE, STATE_NAMES, WORST_HEALTH } from '../members/index.ts';
 import { checkPosition, type Owner, positionOf, slotAt } from '../ranges/index.ts';
 import type {
   CoverageView,
@@ -245,7 +245,7 @@ export class Node extends NodeCore implements Machine {
       status: STATE_NAMES[record.state],
       incarnation: record.incarnation,
       tags: record.tags,
-      resp: record.resp,
+      resp: reached(record),
       capacity: record.capacity,
       lastSeenMs: self ? 0 : heardMs === -Infinity ? null : Math.round(nowMs - heardMs),
       rttMs: srttMs < 0 ? null : Math.round(srttMs * 1000) / 1000,
@@ -269,4 +269,14 @@ export class Node extends NodeCore implements Machine {
   #owners(owners: readonly Owner[]): OwnerView[] {
     return owners.map(({ node, priority }) => ({ node, name: this.state.nameOf(node), priority }));
   }
+}
+
+/** Where its store is reached: bound to all interfaces it is where its gossip is. */
+function reached({ resp, addresses }: MemberRecord): MemberRecord['resp'] {
+  if (resp === null) return null;
+  const at = resp.lastIndexOf(':');
+  const host = resp.slice(0, at);
+  if (host !== '0.0.0.0' && host !== '[::]') return resp;
+  const [gossip = resp] = addresses;
+  return `${gossip.slice(0, gossip.lastIndexOf(':'))}${resp.slice(at)}` as MemberRecord['resp'];
 }

@@ -21,7 +21,7 @@
  * events. Called by the dispatcher for whatever its look at `state` does not let pass. Invariant: a command on keys runs here
  * only when this node may answer for every key of it. Test: routing.test.ts, test/e2e/store.test.ts.
  */
-import type { StoreNode } from '../node/contract.ts';
+import type { StoreInfoView, StoreNode } from '../node/contract.ts';
 import { positionOf } from '../ranges/index.ts';
 import type { Store } from '../store/index.ts';
 import type { Call } from './call.ts';
@@ -188,6 +188,19 @@ export class GroupRouter implements Router {
     if (role === ROLE.final)
       return this.holdings.keeps(slot) ? TO.here : this.#refusal(`TRYAGAIN slot ${slot} is not this node's`);
     return this.#toPeer(this.peers.get(server), role === ROLE.relay ? 'final' : 'relay', slot);
+  }
+
+  slotCounts(): StoreInfoView['slots'] {
+    const counts = { served: 0, unsettled: 0, held: 0, elsewhere: 0, unowned: 0 };
+    for (const now of this.state) {
+      const kind = now & KIND_MASK;
+      if (kind === UNOWNED) counts.unowned++;
+      else if (kind === ELSEWHERE || kind === PART) counts.elsewhere++;
+      else counts.served++;
+      if ((now & UNSETTLED) !== 0) counts.unsettled++;
+      else if ((now & HELD) !== 0) counts.held++;
+    }
+    return counts;
   }
 
   slotOf(call: Call, i: number): number {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Store } from '../store/index.ts';
+import type { AckLevel } from './ack-level.ts';
 import { Client } from './client.ts';
 import type { Command } from './command.ts';
 import { COMMANDS } from './commands/index.ts';
@@ -26,6 +27,8 @@ export interface RespServerOptions {
   /** Values of CONFIG parameters. */
   readonly settings?: Readonly<Record<string, string>>;
   readonly hooks?: ServerHooks;
+  /** What writes wait for unless a client says otherwise. */
+  readonly level?: AckLevel;
 }
 
 /** Listens, on one port or several, each with its role, and makes a Connection of every client that may have one. */
@@ -36,12 +39,14 @@ export class RespServer {
   readonly #servers: Server[] = [];
   readonly #connections = new Set<Connection>();
   readonly #sockets = new Set<Socket>();
+  readonly #level: AckLevel | null;
   #nextId = 1;
   #sweep: NodeJS.Timeout | null = null;
   #isStopping = false;
   #runBefore = 0;
 
   constructor(store: Store, options: RespServerOptions = {}) {
+    this.#level = options.level ?? null;
     const runId = randomBytes(20).toString('hex');
     this.state = new ServerState(
       options.commands ?? COMMANDS,
@@ -61,8 +66,7 @@ export class RespServer {
   /** The port: the one asked for, or with 0 the one picked. */
   listen(port: number, host: string, role: Role = ROLE.local): Promise<number> {
     const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS });
-    server.on('connection', (socket) => this.#accept(socket, role));
-    this.#sweep ??= setInterval(() => this.#swept(), SWEEP_MS).unref();
+    server.on('connection', (socket) => this.accept(socket, role));
     return new Promise((resolve, reject) => {
       server.once('error', reject);
       server.listen(port, host, () => {
@@ -88,7 +92,9 @@ export class RespServer {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  #accept(socket: Socket, role: Role): void {
+  /** Takes a connection, of a port of its own or of somebody else's. */
+  accept(socket: Socket, role: Role): void {
+    this.#sweep ??= setInterval(() => this.#swept(), SWEEP_MS).unref();
     const { counters, settings } = this.state;
     socket.on('error', () => socket.destroy());
     const refusal = this.#refusal(socket);
@@ -108,6 +114,7 @@ export class RespServer {
     );
     client.localAddress = `${shownHost(socket.localAddress)}:${socket.localPort}`;
     client.role = role;
+    if (this.#level !== null) client.useLevel(this.#level);
     if (settings.password !== '') client.authenticate(false);
     const connection = new Connection(client, socket, this.#turns, this.dispatcher);
     this.state.clients.set(client.id, client);

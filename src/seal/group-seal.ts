@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { type Address, LIMITS, ShoalError, utf8 } from '../base/index.ts';
 import { Datagrams } from './datagrams.ts';
-import { keyIdOf, parseKey } from './key.ts';
+import { deriveKey, keyIdOf, parseKey } from './key.ts';
 import { type KeyInfo, KeyUses } from './keys.ts';
 import { KeyRing } from './ring.ts';
 import { DROPS, type Drop, type Shared } from './shared.ts';
@@ -59,6 +59,8 @@ export interface SealParts {
 
 /** The key file is read again at most so often, and only while it is out of date. */
 const REREAD_MS = 2000;
+
+const NO_SALT = new Uint8Array(0);
 
 export type KeyOperation = 'install' | 'use' | 'remove';
 
@@ -137,6 +139,12 @@ export class GroupSeal implements Shared {
       const have = others.filter((peer) => this.datagrams.holds(peer, key.id)).length;
       return { ...key, holders: 1 + have, lacking: others.length - have };
     });
+  }
+
+  /** Secrets for another purpose, one of each key in use, the primary's first: they tell nothing of the keys. */
+  derive(label: string): Uint8Array[] {
+    const keys = this.ring.ids().map((id) => this.ring.get(id));
+    return keys.flatMap((key) => (key === null ? [] : [deriveKey(key, label, NO_SALT, this.clusterBytes)]));
   }
 
   /**

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { NodeId } from '../../base/index.ts';
+import { PLAIN_LEVEL } from '../ack-level.ts';
 import type { Call } from '../call.ts';
 import type { Client } from '../client.ts';
 import type { Command } from '../command.ts';
@@ -63,6 +64,8 @@ function prove(call: Call): void {
   }
   client.role = greeting.kind === 'relay' ? ROLE.relay : ROLE.final;
   client.authenticate(true);
+  // The other node says what a write waits for, if anything.
+  client.useLevel(PLAIN_LEVEL);
   client.name = `shoal;${greeting.dialer};${greeting.kind}`;
   reply.ok();
 }

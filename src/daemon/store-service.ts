@@ -1,0 +1,327 @@
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { type Address, joinAddress, ShoalError, splitAddress, systemReason } from '../base/index.ts';
+import { type AgentConfig, isLoopback } from '../config/index.ts';
+import { type Log, monotonicMs } from '../io/index.ts';
+import type { MetricFamily, StoreInfoView, StoreNode, StoreScanView } from '../node/contract.ts';
+import { createGroupServer, type GroupServer, linkSecret, ROLE, type Role } from '../resp/index.ts';
+import { Store } from '../store/index.ts';
+import { readSecretFile } from './secret-file.ts';
+import { memoryBudgetMb } from './store-budget.ts';
+import { scanStore } from './store-scan.ts';
+
+const MB = 2 ** 20;
+/** Connections that come while the store is read back wait here. */
+const MAX_EARLY = 1024;
+const KEEPALIVE_MS = 300_000;
+
+/** What of the daemon's settings the store goes by. */
+export type StoreConfig = Pick<
+  AgentConfig,
+  | 'resp'
+  | 'proxy'
+  | 'respPasswordFile'
+  | 'store'
+  | 'storeDir'
+  | 'storeMemoryMb'
+  | 'storeDiskMb'
+  | 'acks'
+  | 'insecure'
+>;
+
+/**
+ * The store beside the node: two ports that are open from the start, and nothing behind them until the first connection comes or
+ * the disk has messages of an earlier run; an agent that only keeps membership pays for two listening sockets.
+ */
+export class StoreService {
+  readonly #config: StoreConfig;
+  readonly #log: Log;
+  readonly #password: string;
+  readonly #listeners: Server[] = [];
+  readonly #early: { readonly socket: Socket; readonly role: Role }[] = [];
+  #node: StoreNode | null = null;
+  #secrets: () => readonly Uint8Array[] = () => [];
+  #group: GroupServer | null = null;
+  #store: Store | null = null;
+  #awake: Promise<void> | null = null;
+  #closed = false;
+  #failed: string | null = null;
+  resp: Address;
+  proxy: Address | null = null;
+  /** Megabytes for messages. */
+  readonly memoryMb: number;
+
+  private constructor(config: StoreConfig & { readonly resp: Address }, log: Log) {
+    this.#config = config;
+    this.#log = log;
+    this.resp = config.resp;
+    this.memoryMb = config.storeMemoryMb ?? memoryBudgetMb();
+    this.#password = config.respPasswordFile === null ? '' : readPassword(config.respPasswordFile);
+  }
+
+  /** Opens the ports; who connects waits for `serve`. @throws ShoalError `port-in-use`, `cannot-listen`, `bad-password-file` */
+  static async open(config: StoreConfig, log: Log): Promise<StoreService | null> {
+    const { resp, proxy } = config;
+    if (resp === null) return null;
+    const service = new StoreService({ ...config, resp }, log);
+    try {
+      service.resp = await service.#listen('resp', resp, ROLE.cluster);
+      if (proxy !== null) service.proxy = await service.#listen('proxy', proxy, ROLE.proxy);
+    } catch (error) {
+      await service.close();
+      throw error;
+    }
+    return service;
+  }
+
+  /** The node runs. `keys`: secrets of the group's keyring; null when nothing is sealed. Resolves when what is on disk was read back. */
+  async serve(node: StoreNode, keys: (() => readonly Uint8Array[]) | null): Promise<void> {
+    this.#node = node;
+    const password = this.#password === '' ? [] : [linkSecret(this.#password)];
+    this.#secrets = keys === null ? () => password : () => keys().map(linkSecret);
+    if (this.#early.length > 0 || this.#hasMessages()) await this.#wake();
+  }
+
+  info(): StoreInfoView {
+    const { resp, proxy, memoryMb } = this;
+    const table = this.#store?.table ?? null;
+    const backend = this.#store?.backend ?? null;
+    const router = this.#group?.router ?? null;
+    return {
+      resp,
+      proxy,
+      awake: this.#group !== null,
+      backend: this.#config.store,
+      directory: this.#config.store === 'memory' ? null : this.#config.storeDir,
+      keys: table?.size ?? 0,
+      expiring: table?.expiring ?? 0,
+      usedBytes: table?.usedBytes ?? 0,
+      heldBytes: table?.heldBytes ?? 0,
+      memoryLimitBytes: memoryMb * MB,
+      diskBytes: backend?.counters.diskBytes ?? 0,
+      diskLimitBytes: this.#config.storeDiskMb === null ? null : this.#config.storeDiskMb * MB,
+      full: this.#store?.full ?? false,
+      slots: router?.slotCounts() ?? { served: 0, unsettled: 0, held: 0, elsewhere: 0, unowned: 0 },
+      clients: this.#group?.server.connections ?? 0,
+      commands: this.#group?.server.dispatcher.counters.commands ?? 0,
+      forwarded: router?.forwarder.counters.forwarded ?? 0,
+      warnings: this.warnings(),
+    };
+  }
+
+  scan(start: number, end: number, cursor: number, count: number): StoreScanView {
+    if (this.#store === null) return { entries: [], cursor: 0 };
+    return scanStore(this.#store.table, { start, end }, cursor, count);
+  }
+
+  warnings(): string[] {
+    const out = [
+      ...(this.#group?.router.holdings.warnings() ?? []),
+      ...(this.#store?.backend.warnings ?? []),
+    ];
+    if (this.#failed !== null) out.push(`the store does not serve: ${this.#failed}`);
+    const store = this.#store;
+    if (store?.full === true) out.push(`the store takes no more messages: ${store.refusal}`);
+    if (this.#password === '' && !isLoopback(this.resp))
+      out.push(`the store is open to anybody who reaches ${this.resp}: give --resp-password-file`);
+    const group = this.#node?.members() ?? [];
+    const me = group.find((member) => member.self);
+    const others = group.some(
+      (member) => !member.self && member.status === 'alive' && !isLoopback(member.address),
+    );
+    if (this.#group !== null && me !== undefined && others && isLoopback(this.resp))
+      out.push(
+        `the store listens on loopback (${this.resp}) while members are on other machines: they cannot forward to it; bind resp to an address they reach`,
+      );
+    return out;
+  }
+
+  metrics(): MetricFamily[] {
+    if (this.#group === null) return [];
+    const { slots, commands, forwarded, keys, usedBytes, heldBytes, diskBytes, clients } = this.info();
+    const gauge = (
+      name: string,
+      help: string,
+      values: Readonly<Record<string, number>>,
+      label: string | null,
+    ) => ({
+      name,
+      help,
+      type: name.endsWith('_total') ? ('counter' as const) : ('gauge' as const),
+      samples: Object.entries(values).map(([key, value]) =>
+        label === null ? { value } : { labels: { [label]: key }, value },
+      ),
+    });
+    const { counters } = this.#group.router;
+    return [
+      gauge('shoal_store_keys', 'Messages in the store.', { '': keys }, null),
+      gauge(
+        'shoal_store_bytes',
+        'Bytes of messages, held for them, on disk.',
+        { used: usedBytes, held: heldBytes, disk: diskBytes },
+        'of',
+      ),
+      gauge('shoal_store_clients', 'Clients connected, other nodes among them.', { '': clients }, null),
+      gauge('shoal_store_slots', 'Slots, by what they are to this node.', { ...slots }, 'state'),
+      gauge('shoal_store_commands_total', 'Commands that came in.', { '': commands }, null),
+      gauge('shoal_store_forwarded_total', 'Commands sent on to other nodes.', { '': forwarded }, null),
+      gauge(
+        'shoal_store_refused_total',
+        'Commands that were routed elsewhere or refused, by reason.',
+        { ...counters },
+        'reason',
+      ),
+    ];
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const listener of this.#listeners) listener.close();
+    for (const { socket } of this.#early) socket.destroy();
+    await this.#awake?.catch(() => {});
+    await this.#group?.close();
+    await this.#store?.close();
+  }
+
+  #listen(name: 'resp' | 'proxy', asked: Address, role: Role): Promise<Address> {
+    const { host, port } = splitAddress(asked) as { host: string; port: number };
+    const server = createServer({
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEPALIVE_MS,
+      pauseOnConnect: true,
+    });
+    server.on('connection', (socket) => this.#came(socket, role));
+    return new Promise((resolve, reject) => {
+      server.once('error', (error) => reject(listenError(name, asked, error)));
+      server.listen({ host, port }, () => {
+        server.removeAllListeners('error');
+        // No descriptor left for a client: the next one may have one.
+        server.on('error', () => {});
+        this.#listeners.push(server);
+        const bound = server.address() as AddressInfo;
+        resolve(joinAddress(host, bound.port));
+      });
+    });
+  }
+
+  #came(socket: Socket, role: Role): void {
+    if (this.#group !== null) {
+      this.#group.server.accept(socket, role);
+      socket.resume();
+      return;
+    }
+    if (this.#closed || this.#failed !== null || this.#early.length >= MAX_EARLY) {
+      socket.destroy();
+      return;
+    }
+    socket.on('error', () => socket.destroy());
+    this.#early.push({ socket, role });
+    if (this.#node !== null) void this.#wake();
+  }
+
+  #hasMessages(): boolean {
+    const { store, storeDir } = this.#config;
+    try {
+      return store !== 'memory' && existsSync(storeDir) && readdirSync(storeDir).length > 0;
+    } catch {
+      return true;
+    }
+  }
+
+  /** Makes the store and all that serves it. Never rejects. */
+  #wake(): Promise<void> {
+    this.#awake ??= this.#awaken().catch((error) => {
+      this.#failed = (error as Error).message;
+      this.#log.error({}, `the store does not serve: ${(error as Error).message}`);
+      for (const { socket } of this.#early.splice(0)) socket.destroy();
+    });
+    return this.#awake;
+  }
+
+  async #awaken(): Promise<void> {
+    const node = this.#node as StoreNode;
+    allowOptimizing(this.#log);
+    const { store: backend, storeDir, storeDiskMb, insecure, acks } = this.#config;
+    if (backend !== 'memory') mkdirSync(storeDir, { recursive: true, mode: 0o700 });
+    const store = await Store.open({
+      backend,
+      directory: storeDir,
+      maxMemoryBytes: this.memoryMb * MB,
+      maxDiskBytes: (storeDiskMb ?? 0) * MB,
+      compress: true,
+      notices: { info: (text) => this.#log.info({}, text), warn: (text) => this.#log.warn({}, text) },
+      nowMs: Date.now(),
+    });
+    this.#store = store;
+    if (this.#closed) return;
+    const { host, port } = splitAddress(this.resp) as { host: string; port: number };
+    this.#group = createGroupServer({
+      node,
+      store,
+      secrets: this.#secrets,
+      open: insecure,
+      nowMs: monotonicMs,
+      level: acks,
+      settings: {
+        port: String(port),
+        bind: host,
+        dir: storeDir,
+        maxmemory: String(this.memoryMb * MB),
+        appendonly: backend === 'memory' ? 'no' : 'yes',
+        'cluster-enabled': 'yes',
+        requirepass: this.#password,
+        'protected-mode': insecure ? 'no' : 'yes',
+      },
+    });
+    for (const { socket, role } of this.#early.splice(0)) {
+      this.#group.server.accept(socket, role);
+      socket.resume();
+    }
+    this.#log.info(
+      { resp: this.resp, proxy: this.proxy, backend, keys: store.table.size },
+      'the store serves',
+    );
+  }
+}
+
+/**
+ * The unit file runs Node without its optimizing compiler, which membership does not miss; the store is many times slower without.
+ * It may be switched on while nothing of the store has run yet.
+ */
+function allowOptimizing(log: Log): void {
+  const given = `${process.execArgv.join(' ')} ${process.env.NODE_OPTIONS ?? ''}`;
+  if (!/--no-?opt\b/.test(given)) return;
+  setFlagsFromString('--opt');
+  log.info({}, 'the store is in use: the optimizing compiler is on from now on, which costs some megabytes');
+}
+
+function listenError(name: 'resp' | 'proxy', asked: Address, error: Error): ShoalError {
+  if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE')
+    return new ShoalError(
+      'port-in-use',
+      `${name}: ${asked} is taken by another program: stop it, or choose another address with --${name} HOST:PORT (port 0 picks a free one) or --no-${name}`,
+      name,
+    );
+  return new ShoalError(
+    'cannot-listen',
+    `${name}: cannot listen on ${asked} (${systemReason(error)}): choose an address of this machine and a port it may use`,
+    name,
+  );
+}
+
+/** Fewer could be guessed. */
+const PASSWORD_CHARS = { min: 16, max: 512 };
+
+/** @throws ShoalError `bad-password-file` */
+export function readPassword(path: string): string {
+  const bad = (message: string): ShoalError =>
+    new ShoalError('bad-password-file', `resp_password_file: ${message}`, 'resp_password_file');
+  const text = readSecretFile(path, 'password', bad).trim();
+  if (text.length < PASSWORD_CHARS.min || text.length > PASSWORD_CHARS.max || !/^[\x21-\x7e]+$/.test(text))
+    throw bad(
+      `${path} must hold one password of ${PASSWORD_CHARS.min} to ${PASSWORD_CHARS.max} printable characters without spaces; openssl rand -hex 16 makes one`,
+    );
+  return text;
+}
