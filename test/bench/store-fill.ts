@@ -1,6 +1,7 @@
 import { CommandWriter } from '../../src/cli/bench/commands.ts';
 import { DONE, NONE, ReplyReader } from '../../src/cli/bench/replies.ts';
-import { encode } from '../../src/cli/bench/socket.ts';
+import { encode, Refused } from '../../src/cli/bench/socket.ts';
+import { ErrorReply, readValue } from '../../src/cli/bench/values.ts';
 import type { StoreServer } from './store-systems.ts';
 
 const BATCH = 1000;
@@ -85,6 +86,71 @@ async function send(
           underWay--;
         }
         if (underWay === 0) more();
+      };
+      socket.handOver(came, (why) => reject(new Error(`${server.system} was lost: ${why}`)));
+      more();
+    });
+  } finally {
+    socket.close();
+  }
+}
+
+const WAIT_MS = 60_000;
+
+/**
+ * SETs so many random keys, a pipeline at a time with `WAITAOF 1 0` behind it; `note` gets the microseconds until its answer.
+ * That it was not on disk in time is an error.
+ */
+export async function fillWaiting(
+  server: StoreServer,
+  total: number,
+  pipeline: number,
+  sizeBytes: number,
+  keys: number,
+  note: (us: number) => void,
+): Promise<void> {
+  const socket = await server.connect();
+  const writer = new CommandWriter(pipeline, sizeBytes);
+  const wait = encode(['WAITAOF', '1', '0', String(WAIT_MS)]);
+  let left = total;
+  let underWay = 0;
+  let fromMs = 0;
+  let pending: Buffer = Buffer.alloc(0);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const more = (): void => {
+        underWay = Math.min(pipeline, left);
+        left -= underWay;
+        if (underWay === 0) {
+          resolve();
+          return;
+        }
+        for (let i = 0; i < underWay; i++) writer.put(true, Math.floor(Math.random() * keys));
+        fromMs = performance.now();
+        socket.write(Buffer.concat([writer.take(), wait]));
+      };
+      const came = (bytes: Buffer): void => {
+        pending = Buffer.concat([pending, bytes]);
+        let at = 0;
+        while (at < pending.length) {
+          const read = readValue(pending, at);
+          if (read === null) break;
+          at = read.next;
+          const { value } = read;
+          if (value instanceof ErrorReply) {
+            reject(new Refused(`${server.system}: ${value.text}`));
+            return;
+          }
+          if (underWay > 0) underWay--;
+          else if (!Array.isArray(value) || value[0] !== 1) {
+            reject(new Refused(`${server.system}: WAITAOF said ${JSON.stringify(value)}`));
+            return;
+          } else {
+            note((performance.now() - fromMs) * 1000);
+            more();
+          }
+        }
+        pending = pending.subarray(at);
       };
       socket.handOver(came, (why) => reject(new Error(`${server.system} was lost: ${why}`)));
       more();

@@ -3,8 +3,8 @@ import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:f
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { RespSocket } from '../../src/cli/bench/socket.ts';
-import type { Value } from '../../src/cli/bench/values.ts';
+import { encode, RespSocket } from '../../src/cli/bench/socket.ts';
+import { readValue, type Value } from '../../src/cli/bench/values.ts';
 import { type Agent, Agents } from './agents.ts';
 import { BenchError } from './args.ts';
 import { onEnd } from './cleanup.ts';
@@ -12,8 +12,8 @@ import { until } from './proc.ts';
 
 /**
  * What the benches of the store measure, each a process of its own on loopback. `shoal` is an agent that owns the whole key space,
- * as deploy/shoal.service starts it but with V8's optimizing compiler; `shoal-memory` the same without its log; `shoal-bare` the
- * Redis port on a table in memory and nothing else (store-server.ts).
+ * with node's flags and the environment of deploy/shoal.service; `shoal-memory` the same without its log; `shoal-bare` the table and its
+ * log behind a Redis port, and nothing else (store-server.ts).
  */
 export const SYSTEMS = [
   'redis',
@@ -31,7 +31,7 @@ const START_MS = 30_000;
 /** What is measured when memory is given freely: more than any bench needs. */
 const STORE_MEMORY_MB = 16_384;
 const NO_MULTICAST = null;
-/** Behind what the service unit gives node; there V8 goes without its optimizing compiler, to save 6 MB. */
+/** The agent sees to this by itself, once its store is in use. */
 const WITH_COMPILER = '--opt';
 
 export function parseSystems(names: readonly string[]): System[] {
@@ -44,6 +44,8 @@ export function parseSystems(names: readonly string[]): System[] {
 }
 
 export interface StartOptions {
+  /** How long it may take until it serves. */
+  readonly withinMs?: number;
   /** Node's own flags, for shoal. */
   readonly nodeFlags?: readonly string[];
   /** Appended to the command line of the agent, or of redis-server. */
@@ -51,30 +53,40 @@ export interface StartOptions {
   readonly redisFlags?: readonly string[];
 }
 
+/** What the lab knows of a process, an agent or another. */
+interface Process {
+  readonly pid: number;
+  readonly dead: boolean;
+  readonly ended: Promise<void>;
+  log(): string;
+  kill(signal: NodeJS.Signals): void;
+}
+
+interface Launched {
+  readonly process: Process;
+  readonly directory: string;
+  readonly port: Promise<number>;
+}
+
 /** A running server of the lab. */
 export class StoreServer {
   readonly system: System;
   readonly directory: string;
   readonly port: number;
-  readonly pid: number;
   /** From the start of the process to the first command it answered. */
   readonly servingMs: number;
-  readonly ended: Promise<void>;
-  readonly log: () => string;
-  readonly #signal: (signal: NodeJS.Signals) => void;
+  readonly #process: Process;
 
-  constructor(
-    of: Pick<StoreServer, 'system' | 'directory' | 'port' | 'pid' | 'servingMs' | 'ended' | 'log'>,
-    signal: (signal: NodeJS.Signals) => void,
-  ) {
-    this.system = of.system;
-    this.directory = of.directory;
-    this.port = of.port;
-    this.pid = of.pid;
-    this.servingMs = of.servingMs;
-    this.ended = of.ended;
-    this.log = of.log;
-    this.#signal = signal;
+  constructor(system: System, directory: string, port: number, servingMs: number, process: Process) {
+    this.system = system;
+    this.directory = directory;
+    this.port = port;
+    this.servingMs = servingMs;
+    this.#process = process;
+  }
+
+  get pid(): number {
+    return this.#process.pid;
   }
 
   connect(): Promise<RespSocket> {
@@ -91,9 +103,35 @@ export class StoreServer {
     }
   }
 
+  /** The answers to many questions at once, errors among them. */
+  async askAll(questions: readonly (readonly string[])[]): Promise<Value[]> {
+    const socket = await this.connect();
+    const answers: Value[] = [];
+    let pending: Buffer = Buffer.alloc(0);
+    try {
+      return await new Promise((resolve, reject) => {
+        const came = (bytes: Buffer): void => {
+          pending = Buffer.concat([pending, bytes]);
+          let at = 0;
+          for (let read = readValue(pending, at); read !== null; ) {
+            at = read.next;
+            answers.push(read.value);
+            read = at < pending.length ? readValue(pending, at) : null;
+          }
+          pending = pending.subarray(at);
+          if (answers.length === questions.length) resolve(answers);
+        };
+        socket.handOver(came, (why) => reject(new Error(`${this.system} was lost: ${why}`)));
+        socket.write(Buffer.concat(questions.map(encode)));
+      });
+    } finally {
+      socket.close();
+    }
+  }
+
   async end(signal: NodeJS.Signals): Promise<void> {
-    this.#signal(signal);
-    await this.ended;
+    this.#process.kill(signal);
+    await this.#process.ended;
   }
 }
 
@@ -119,29 +157,60 @@ export class StoreLab {
     });
   }
 
-  /** Starts it on the data that an earlier one of that name left. */
+  /** Starts it on the data that an earlier one of that name left, and waits until it serves. */
   async start(system: System, name: string, options: StartOptions = {}): Promise<StoreServer> {
+    const { process, directory, port } = await this.#launch(system, name, options);
+    const startedMs = performance.now();
+    let at: number;
+    try {
+      at = await port;
+      await serves(at, () => process.dead, options.withinMs ?? START_MS);
+    } catch (error) {
+      process.kill('SIGKILL');
+      throw new BenchError(`${system} does not serve: ${(error as Error).message}\n${process.log()}`);
+    }
+    const servingMs = performance.now() - startedMs;
+    return new StoreServer(system, directory, at, servingMs, process);
+  }
+
+  /** Only starts it; returns what kills it. */
+  launch(system: System, name: string): () => Promise<void> {
+    const launched = this.#launch(system, name, {});
+    return async () => {
+      const { process } = await launched;
+      process.kill('SIGKILL');
+      await process.ended;
+    };
+  }
+
+  async #launch(system: System, name: string, options: StartOptions): Promise<Launched> {
     const directory = join(this.directory, name);
     mkdirSync(directory, { recursive: true });
-    const { shoalFlags = [], redisFlags = [] } = options;
-    const nodeFlags = [WITH_COMPILER, ...(options.nodeFlags ?? [])];
-    if (system.startsWith('redis')) return this.#redis(system, directory, redisFlags);
-    if (system === 'shoal-bare') return this.#bare(directory, nodeFlags);
-    const kept = system === 'shoal' ? ['--store', 'log'] : ['--store', 'memory'];
-    const agent = this.agents.spawn(
-      {
-        name,
-        multicast: NO_MULTICAST,
-        flags: [
-          ...kept,
-          ...['--store-dir', directory, '--store-memory', String(STORE_MEMORY_MB)],
-          ...['--range', '0-0xffffffff'],
-          ...shoalFlags,
-        ],
-      },
-      nodeFlags,
-    );
-    return this.#serving(system, directory, agent);
+    const { shoalFlags = [], redisFlags = [], nodeFlags = [] } = options;
+    if (system === 'shoal' || system === 'shoal-memory') {
+      const kept = ['--store', system === 'shoal' ? 'log' : 'memory', '--store-dir', directory];
+      const given = ['--store-memory', String(STORE_MEMORY_MB), '--range', '0-0xffffffff'];
+      const flags = [...kept, ...given, ...shoalFlags];
+      const agent = this.agents.spawn({ name, multicast: NO_MULTICAST, flags }, nodeFlags);
+      const port = portOf(agent);
+      // Who waits for it learns it; one that is killed while it starts is waited for by nobody.
+      port.catch(() => {});
+      return { process: processOfAgent(agent), directory, port };
+    }
+    const port = await freePort();
+    const child =
+      system === 'shoal-bare'
+        ? this.program(
+            'store-server',
+            [String(port), directory],
+            [...this.agents.nodeFlags, WITH_COMPILER, ...nodeFlags],
+          )
+        : this.#spawn('redis-server', [
+            ...['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, '--save', ''],
+            ...redisDurability(system),
+            ...redisFlags,
+          ]);
+    return { process: processOfChild(child), directory, port: Promise.resolve(port) };
   }
 
   /** A process of this program: `bench.cjs NAME ARGS`; `launcher` is a command that runs another. */
@@ -155,70 +224,6 @@ export class StoreLab {
     return this.#spawn(program, [...rest, ...nodeFlags, this.#bench, name, ...args]);
   }
 
-  async #serving(system: System, directory: string, agent: Agent): Promise<StoreServer> {
-    const { resp } = (await agent.ready) as { resp?: string | null };
-    if (typeof resp !== 'string')
-      throw new BenchError('the agent does not serve the store: leave it out by --systems redis,shoal-bare');
-    const port = Number(resp.slice(resp.lastIndexOf(':') + 1));
-    await serves(port, () => agent.dead);
-    const servingMs = performance.now() - agent.startedMs;
-    const { pid, ended } = agent;
-    return new StoreServer(
-      { system, directory, port, pid, servingMs, ended, log: () => agent.log },
-      (signal) => agent.kill(signal),
-    );
-  }
-
-  async #bare(directory: string, nodeFlags: readonly string[]): Promise<StoreServer> {
-    const port = await freePort();
-    const child = this.program(
-      'store-server',
-      [String(port), directory],
-      [...this.agents.nodeFlags, ...nodeFlags],
-    );
-    return this.#child('shoal-bare', directory, child, port);
-  }
-
-  async #redis(system: System, directory: string, flags: readonly string[]): Promise<StoreServer> {
-    const port = await freePort();
-    const durable =
-      system === 'redis'
-        ? ['--appendonly', 'no']
-        : ['--appendonly', 'yes', '--appendfsync', system.replace('redis-', '')];
-    const child = this.#spawn('redis-server', [
-      ...['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, '--save', ''],
-      ...durable,
-      ...flags,
-    ]);
-    return this.#child(system, directory, child, port);
-  }
-
-  async #child(system: System, directory: string, child: ChildProcess, port: number): Promise<StoreServer> {
-    const startedMs = performance.now();
-    let log = '';
-    for (const stream of [child.stdout, child.stderr])
-      stream?.on('data', (chunk: Buffer) => {
-        log = (log + chunk.toString()).slice(-20_000);
-      });
-    let dead = false;
-    const ended = new Promise<void>((resolve) => {
-      child.once('exit', () => {
-        dead = true;
-        resolve();
-      });
-    });
-    try {
-      await serves(port, () => dead);
-    } catch (error) {
-      throw new BenchError(`${system} does not serve: ${(error as Error).message}\n${log}`);
-    }
-    const servingMs = performance.now() - startedMs;
-    return new StoreServer(
-      { system, directory, port, pid: child.pid ?? 0, servingMs, ended, log: () => log },
-      (signal) => child.kill(signal),
-    );
-  }
-
   #spawn(program: string, args: readonly string[]): ChildProcess {
     const child = spawn(program, args, {
       stdio: 'pipe',
@@ -229,6 +234,54 @@ export class StoreLab {
     child.once('error', (error) => console.error(`bench: ${program}: ${error.message}`));
     return child;
   }
+}
+
+function processOfAgent(agent: Agent): Process {
+  return {
+    pid: agent.pid,
+    ended: agent.ended,
+    get dead() {
+      return agent.dead;
+    },
+    log: () => agent.log,
+    kill: (signal) => agent.kill(signal),
+  };
+}
+
+function processOfChild(child: ChildProcess): Process {
+  let log = '';
+  let dead = false;
+  for (const stream of [child.stdout, child.stderr])
+    stream?.on('data', (chunk: Buffer) => {
+      log = (log + chunk.toString()).slice(-20_000);
+    });
+  const ended = new Promise<void>((resolve) => {
+    child.once('exit', () => {
+      dead = true;
+      resolve();
+    });
+  });
+  return {
+    pid: child.pid ?? 0,
+    ended,
+    get dead() {
+      return dead;
+    },
+    log: () => log,
+    kill: (signal) => void child.kill(signal),
+  };
+}
+
+async function portOf(agent: Agent): Promise<number> {
+  const { resp } = (await agent.ready) as { resp?: string | null };
+  if (typeof resp !== 'string')
+    throw new BenchError('this agent has no store: leave it out by --systems redis,shoal-bare');
+  return Number(resp.slice(resp.lastIndexOf(':') + 1));
+}
+
+function redisDurability(system: System): string[] {
+  if (system === 'redis') return ['--appendonly', 'no'];
+  return ['--appendonly', 'yes', '--appendfsync', system.replace('redis-', '')];
 }
 
 /** Waits until a key can be read: a server that loads, or has no owner for the key yet, says no. */

@@ -59,7 +59,10 @@ export async function run(args: string[]): Promise<boolean> {
   const keys = given.number('keys', 1_000_000);
   const many = roomFor(given.number('many-keys', 10_000_000), systems.length);
   const bench = new StoreBench(lab, systems, pipelines, rounds, requests);
-  console.log(`shoal: node ${lab.agents.nodeFlags.join(' ')} --opt; machine of ${cpus().length} processors`);
+  const environment = Object.entries(lab.agents.environment).map(([name, value]) => `${name}=${value}`);
+  console.log(
+    `shoal as in deploy/shoal.service: ${[...environment, 'node', ...lab.agents.nodeFlags].join(' ')}`,
+  );
   for (const sizeBytes of given.numbers('sizes', [100, 16]))
     await bench.measure(keys, sizeBytes, ['set', 'get']);
   if (many > 0) await bench.measure(many, 100, ['get']);
