@@ -135,6 +135,8 @@ export class RequestReader {
   /** Commands of the batch from number `i` on are to be read again. */
   putBack(i: number): void {
     this.#at = this.#begins[i] as number;
+    // That was of what follows the batch.
+    this.#need = 0;
     this.size = i;
   }
 
@@ -173,7 +175,7 @@ export class RequestReader {
     return count;
   }
 
-  /** A number and its line end; may be -1. */
+  /** A number and its line end; -1 when it is less than zero. */
   #number(): number {
     const { bytes } = this.span;
     const end = this.#end;
@@ -196,7 +198,7 @@ export class RequestReader {
     if (at === first || bytes[at] !== CR) return INVALID;
     if (at + 1 >= end) return INCOMPLETE;
     this.#at = at + 2;
-    return value === 0 ? 0 : sign * value < 0 ? (value === 1 ? -1 : INVALID) : value;
+    return value === 0 ? 0 : sign < 0 ? -1 : value;
   }
 
   /** Goes back to where the command began. */

@@ -2,6 +2,7 @@ import type { Target } from '../target.ts';
 import { diskTarget, framesTarget } from './bytes.ts';
 import { httpTarget } from './http.ts';
 import { nodeTarget, stateTarget } from './machine.ts';
+import { requestTarget } from './resp.ts';
 import { keyringTarget, memberTarget, sealedTarget } from './seal.ts';
 import { bodyTarget, configTarget, wordsTarget } from './text.ts';
 import { codecTarget, deltaTarget, reconcileTarget, recordTarget } from './wire.ts';
@@ -23,4 +24,5 @@ export const TARGETS: Readonly<Record<string, () => Target>> = {
   words: wordsTarget,
   body: bodyTarget,
   http: httpTarget,
+  resp: requestTarget,
 };
