@@ -164,7 +164,7 @@ export class LogBackend implements Backend, AppenderWatch {
   }
 
   get warnings(): readonly string[] {
-    const warnings: string[] = [];
+    const warnings = [...this.#recovered.warnings];
     if (this.#error !== null) warnings.push(this.#error.message);
     if (!this.#trusted)
       warnings.push(

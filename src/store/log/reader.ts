@@ -12,6 +12,7 @@ import {
 
 const WINDOW_BYTES = 2 * MAX_BATCH_BYTES;
 const ALIGN = 16;
+const SECTOR_BYTES = 512;
 
 /** 'end': the file ends behind the batch before. */
 export type Found = 'batch' | 'end' | 'unsound';
@@ -62,6 +63,25 @@ export class BatchReader {
     this.#next += batchBytes(stored);
     this.batches++;
     return 'batch';
+  }
+
+  /**
+   * After damage: whether the batch is all there but for its checksum. A crash leaves it short, or leaves out whole sectors,
+   * which then are zeros; other bytes than were written are a disk's doing.
+   */
+  async isAllThere(): Promise<boolean> {
+    await this.#fill();
+    const words = this.#windowWords;
+    if (this.#held < BATCH_HEADER_BYTES || words[0] !== BATCH_MAGIC) return false;
+    const total = batchBytes(Math.min((words[2] as number) >>> 0, MAX_BATCH_BYTES));
+    if (total > Math.min(this.#held, MAX_BATCH_BYTES)) return false;
+    for (let at = 0; at < total; ) {
+      const end = Math.min(total, at + SECTOR_BYTES - ((this.#from + at) % SECTOR_BYTES));
+      if (end - at >= BATCH_HEADER_BYTES && this.#windowBytes.subarray(at, end).every((byte) => byte === 0))
+        return false;
+      at = end;
+    }
+    return true;
   }
 
   /**

@@ -65,15 +65,28 @@ export class Recorder implements ChangeSink {
   }
 
   wrote(words: Int32Array, at: number, bytes: number): void {
-    const count = (bytes + 3) >>> 2;
-    if (this.#end + count >= BATCH_WORDS) this.seal();
+    // Four words a round: blocks of the arena are multiples of 16 bytes, and what is copied too much is written over.
+    const rounded = ((bytes + 15) >>> 4) << 2;
+    if (this.#end + rounded >= BATCH_WORDS) this.seal();
     const out = this.#words;
-    const to = this.#end;
-    out[to] = (PUT << KIND_SHIFT) | bytes;
-    if (count > LOOP_WORDS) out.set(words.subarray(at, at + count), to + 1);
-    else for (let i = 0; i < count; i++) out[to + 1 + i] = words[at + i] as number;
-    this.#end = to + 1 + count;
+    let to = this.#end;
+    out[to++] = (PUT << KIND_SHIFT) | bytes;
+    this.#end = to + ((bytes + 3) >>> 2);
     this.#records++;
+    if (rounded > LOOP_WORDS) {
+      out.set(words.subarray(at, at + rounded), to);
+      return;
+    }
+    for (let from = at; from < at + rounded; from += 4, to += 4) {
+      const a = words[from] as number;
+      const b = words[from + 1] as number;
+      const c = words[from + 2] as number;
+      const d = words[from + 3] as number;
+      out[to] = a;
+      out[to + 1] = b;
+      out[to + 2] = c;
+      out[to + 3] = d;
+    }
   }
 
   wroteExternal(words: Int32Array, at: number, key: Span, value: Span): void {

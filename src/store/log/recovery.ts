@@ -28,6 +28,8 @@ export interface Recovered {
   readonly olderBytes: number;
   /** A log had failed: what was read may be in the system's cache only, and is to be written again. */
   readonly untrusted: boolean;
+  /** What may have been lost, for people to know until the next start. */
+  readonly warnings: readonly string[];
 }
 
 interface LogFile {
@@ -43,7 +45,8 @@ interface LogFile {
  *
  * - A batch that is not whole or not sound at the end of the last log was never acknowledged as on disk, if no sound
  *   batch behind it was written at a time when more were synced (batches carry that; a power cut may well leave out a batch and
- *   keep a later one, as long as neither was synced). It is cut off with all that follows.
+ *   keep a later one, as long as neither was synced). It is cut off with all that follows. Only of the very last batch it cannot be
+ *   known whether it was synced: when it is all there but for its checksum, a warning says what that may mean.
  * - The same in a log that failed, behind the bytes its successor's header says are to be trusted.
  * - A last log without even a header: nothing was in it.
  */
@@ -54,6 +57,7 @@ export class Recovery {
   #doneBytes = 0;
   #totalBytes = 0;
   #untrusted = false;
+  readonly #warnings: string[] = [];
 
   constructor(options: RecoveryOptions) {
     this.#options = options;
@@ -86,17 +90,18 @@ export class Recovery {
       const snapshotBytes = snapshot === 0 ? 0 : await this.#readSnapshot(snapshot);
       let batches = 0;
       let end = FILE_HEADER_BYTES;
-      let older = snapshotBytes;
+      let olderBytes = snapshotBytes;
       for (let i = 0; i < logs.length; i++) {
         const log = logs[i] as LogFile;
         ({ batches, end } = await this.#readLog(log, logs[i + 1]));
-        if (i < logs.length - 1) older += end;
+        if (i < logs.length - 1) olderBytes += end;
       }
       const point = await this.#appendPoint(logs.pop(), batches, end);
       this.#replay.finish();
       await this.#tidy(names, snapshot);
       const { leases, records } = this.#replay;
-      return { point, leases, records, olderBytes: older, untrusted: this.#untrusted };
+      const untrusted = this.#untrusted;
+      return { point, leases, records, olderBytes, untrusted, warnings: this.#warnings };
     } finally {
       for (const { file } of logs) await file.close().catch(() => {});
     }
@@ -191,13 +196,22 @@ export class Recovery {
   /** Cuts a log at `end`, where that loses nothing that was acknowledged. */
   async #cut(log: LogFile, next: LogFile | undefined, reader: BatchReader, end: number): Promise<void> {
     const failed = next?.header.afterFailure === true && end >= next.header.trustedBytes;
+    const odd = !failed && next === undefined && (await reader.isAllThere());
     const torn = next === undefined && !(await reader.syncedBeyond());
     if (!failed && !torn) throw this.#damageAt('log', log.generation, end, 'a batch');
     const { directory, notices } = this.#options;
     const path = join(directory, fileName('log', log.generation));
-    notices.warn(
-      `${path} ends in the middle of a write (${failed ? 'the disk had failed' : 'the process or the machine stopped'}): cut at byte ${end}, ${log.size - end} bytes less; nothing acknowledged as on disk was in them`,
-    );
+    const cut = `cut at byte ${end}, ${log.size - end} bytes less`;
+    if (odd) {
+      const what = `${path} ends in a batch whose checksum is wrong: ${cut}; if the power did not fail, the disk has changed it, and messages acknowledged as on disk may have been in it`;
+      notices.warn(what);
+      this.#warnings.push(what);
+    } else {
+      const why = failed ? 'the disk had failed' : 'the process or the machine stopped';
+      notices.warn(
+        `${path} ends in the middle of a write (${why}): ${cut}; nothing acknowledged as on disk was in them`,
+      );
+    }
     await log.file.truncate(end);
     await log.file.sync();
   }
