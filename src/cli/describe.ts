@@ -5,6 +5,7 @@ import type { CliIo } from './io.ts';
 import { buildProgram, headingOf, VERBS } from './program.ts';
 import { KEY_OPERATIONS } from './verbs/keys.ts';
 import { STATUSES } from './verbs/members.ts';
+import { STORE_OPERATIONS } from './verbs/store.ts';
 
 export interface OptionDescription {
   /** `--node`. */
@@ -47,6 +48,7 @@ const CHOICES: Readonly<Record<string, readonly string[]>> = {
   'members --status': STATUSES,
   'monitor --filter': EVENT_TYPES,
   keys: KEY_OPERATIONS,
+  store: STORE_OPERATIONS,
 };
 
 export function describeProgram(): ProgramDescription {

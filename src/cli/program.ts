@@ -22,6 +22,7 @@ import { ranges } from './verbs/ranges.ts';
 import { register } from './verbs/register.ts';
 import { release } from './verbs/release.ts';
 import { status } from './verbs/status.ts';
+import { store } from './verbs/store.ts';
 import { version } from './verbs/version.ts';
 import { VERSION } from './version.ts';
 
@@ -30,6 +31,7 @@ const GROUPS: readonly (readonly [heading: string, verbs: readonly Verb[]])[] = 
   ['Group:', [status, members, join, leave, forceLeave]],
   ['Key space:', [register, release, increase, decrease, ranges, owners, coverage, converged]],
   ['Keyring:', [keygen, keys]],
+  ['Store:', [store]],
   ['Other:', [monitor, bench, version]],
 ];
 

@@ -163,10 +163,9 @@ export class Driver implements NodeApi {
       health: { score: node.healthScore(), eventLoopLagMs: this.#alarm.lagMs() },
       multicast: { enabled: this.#network?.multicasts ?? false, hears: reach.hears, heardBy: reach.heardBy },
       encrypted: this.#seal !== null,
-      keys: (this.#seal?.keys() ?? []).map(({ id, primary, holders, lacking }) => ({
-        ...{ id, primary, holders },
-        lacking: lacking ?? 0,
-      })),
+      keys: (this.#seal?.keys() ?? []).map(({ id, primary, holders, lacking = 0 }) => {
+        return { id, primary, holders, lacking };
+      }),
       // What explains the others comes first.
       warnings: [
         ...((this.#seal ?? this.#sealedElsewhere)?.warnings() ?? []),

@@ -70,6 +70,16 @@ test('cluster clients find every key at its owner, and plain ones through any no
   expect(check.join('\n')).toContain('All 16384 slots covered');
   expect(check.join('\n')).toContain(`${KEYS} keys in ${NODES} masters`);
 
+  const info = JSON.parse(await first.ok('store', 'info', '--json'));
+  expect(info).toMatchObject({ awake: true, backend: 'memory', slots: { unowned: 0, unsettled: 0 } });
+  const scanned = JSON.parse(await first.ok('store', 'scan', '--range', 'slot:0-slot:2000', '--json'));
+  expect(scanned.more).toBe(false);
+  for (const { position, key: name, bytes } of scanned.messages) {
+    expect(position).toBeLessThan(2001 * 2 ** 18);
+    expect(bytes).toBe(value(Number(name.slice(4))).length);
+  }
+  expect(scanned.messages.length).toBeGreaterThan(KEYS / 20);
+
   for (const agent of agents) {
     const client = await StoreClient.connect(proxyOf(agent));
     const replies = await Promise.all(Array.from({ length: KEYS }, (_, i) => client.ask('GET', key(i))));
