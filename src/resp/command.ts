@@ -1,3 +1,4 @@
+import { assert } from '../base/index.ts';
 import type { Call } from './call.ts';
 import { Histogram } from './latency.ts';
 
@@ -151,6 +152,10 @@ export class CommandTable {
     this.#mask = size - 1;
     this.#places = new Array<Known | undefined>(size).fill(undefined);
     for (const known of this.all) {
+      assert(
+        this.find(known.bytes, 0, known.bytes.length) === undefined,
+        `'${known.name}' is in the table once`,
+      );
       let place = hashOf(known.bytes, 0, known.bytes.length) & this.#mask;
       while (this.#places[place] !== undefined) place = (place + 1) & this.#mask;
       this.#places[place] = known;

@@ -15,7 +15,10 @@ import { SERVER_COMMANDS } from './server.ts';
 import { STRING_COMMANDS } from './strings.ts';
 import { TRANSACTION_COMMANDS } from './transactions.ts';
 
-/** Every command there is: each group's file exports one list, and has its line here. */
+/**
+ * Every command there is: each group's file exports one list, and has its line here. MEMORY is one of the server's, which take
+ * the subcommands of object.ts in (introspection.ts).
+ */
 export const COMMANDS: readonly Command[] = [
   ...STRING_COMMANDS,
   ...NUMBER_COMMANDS,
