@@ -27,7 +27,7 @@ export default defineConfig({
           name: 'e2e',
           // Else vitest hands out every .css as an empty text, also by `?raw`: the status page's style.
           css: true,
-          include: ['test/e2e/**/*.test.ts'],
+          include: ['test/e2e/**/*.test.ts', 'test/redis/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 60_000,
           fileParallelism: false,

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
-import type { Store } from '../store/index.ts';
+import type { Reaper, Store } from '../store/index.ts';
 import type { AckLevel } from './ack-level.ts';
 import { Client } from './client.ts';
 import type { Command } from './command.ts';
@@ -36,6 +36,7 @@ export class RespServer {
   readonly state: ServerState;
   readonly dispatcher: Dispatcher;
   readonly #turns: Turns;
+  readonly #reaper: Reaper;
   readonly #servers: Server[] = [];
   readonly #connections = new Set<Connection>();
   readonly #sockets = new Set<Socket>();
@@ -57,6 +58,8 @@ export class RespServer {
     );
     this.dispatcher = new Dispatcher(store, this.state);
     this.#turns = new Turns(this.state, store, this.#connections);
+    store.reaper.start(Date.now);
+    this.#reaper = store.reaper;
   }
 
   get connections(): number {
@@ -83,6 +86,7 @@ export class RespServer {
   /** Ends all connections: what waits for the disk or for its reader has a moment, within the daemon's two seconds. */
   async close(): Promise<void> {
     this.#isStopping = true;
+    this.#reaper.stop();
     if (this.#sweep !== null) clearInterval(this.#sweep);
     for (const server of this.#servers) server.close();
     const until = Date.now() + STOP_MS;

@@ -12,7 +12,8 @@ const IDLE_MS = 100;
 
 /**
  * Active expiry: removes records whose time has come although nobody asks for them. Goes round the slots that may have some
- * (the table knows how many records of a slot expire, and when the first of them does), in calls of bounded work.
+ * (the table knows how many records of a slot expire, and when the first of them does), in calls of bounded work. While nothing
+ * expires a call is one comparison, ten times a second.
  */
 export class Reaper {
   readonly #table: MessageTable;
@@ -24,8 +25,28 @@ export class Reaper {
   #inside = false;
   readonly #refs: number[] = [];
 
+  #timer: NodeJS.Timeout | NodeJS.Immediate | null = null;
+
   constructor(table: MessageTable) {
     this.#table = table;
+  }
+
+  /** Calls itself from now on, between the turns of commands, until `stop`. */
+  start(clock: () => number): void {
+    if (this.#timer !== null) return;
+    const turn = (): void => {
+      const pauseMs = this.run(clock());
+      // Immediate: what has come in meanwhile has its turn before the next call.
+      this.#timer = pauseMs === 0 ? setImmediate(turn) : setTimeout(turn, pauseMs).unref();
+    };
+    this.#timer = setTimeout(turn, IDLE_MS).unref();
+  }
+
+  stop(): void {
+    // Each of the two takes either.
+    if (this.#timer !== null) clearTimeout(this.#timer as NodeJS.Timeout);
+    if (this.#timer !== null) clearImmediate(this.#timer as NodeJS.Immediate);
+    this.#timer = null;
   }
 
   /** Removes some of what is due at `nowMs`; says after how many milliseconds it wants to be called again. */

@@ -2,6 +2,7 @@ import type { Backend } from './backend.ts';
 import { LogBackend, type LogTuning } from './log/log-backend.ts';
 import { MemoryBackend } from './memory.ts';
 import { type Notices, silent } from './notices.ts';
+import { Reaper } from './reaper.ts';
 import { Stamps } from './stamps.ts';
 import { MessageTable } from './table.ts';
 
@@ -41,6 +42,8 @@ const OOM = "OOM command not allowed when used memory > 'maxmemory'.";
 export class Store {
   readonly table: MessageTable;
   readonly backend: Backend;
+  /** Removes what has expired; whoever serves the store starts it. */
+  readonly reaper: Reaper;
   readonly maxMemoryBytes: number;
   #turns = 0;
   #compacting = false;
@@ -53,6 +56,7 @@ export class Store {
     maxMemoryBytes = 0,
   ) {
     this.table = table;
+    this.reaper = new Reaper(table);
     this.backend = backend;
     this.maxMemoryBytes = maxMemoryBytes;
     table.sink = backend.sink;
@@ -103,6 +107,7 @@ export class Store {
   }
 
   close(): Promise<void> {
+    this.reaper.stop();
     this.table.sink = null;
     return this.backend.close();
   }

@@ -8,6 +8,8 @@ const BAD_TYPE =
   'ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.';
 const HASH = 0x23;
 
+const NOTHING = new Uint8Array(0);
+
 type Overflow = 'WRAP' | 'SAT' | 'FAIL';
 const OVERFLOWS: readonly Overflow[] = ['WRAP', 'SAT', 'FAIL'];
 
@@ -46,8 +48,7 @@ function run(call: Call, readOnly: boolean): void {
     if (found) copyValue(call, to, 0);
     to.bytes.fill(0, before, length);
   }
-  const from = to ?? table.value;
-  const bytes = found || to !== null ? from.bytes : new Uint8Array(0);
+  const bytes = to !== null ? to.bytes : found ? table.value.bytes : NOTHING;
   const at = to === null && found ? table.valueAt : 0;
   call.reply.array(operations.length);
   let changed = length > before;

@@ -3,6 +3,8 @@ import { entries, keys } from './entry.ts';
 import { NO_SUCH_KEY, NOT_INTEGER, SAME_OBJECT, SYNTAX } from './errors.ts';
 import { copyValue, room } from './values.ts';
 
+const NOT_INT32 = 'ERR value is out of range, value must between -2147483648 and 2147483647';
+
 function remove(call: Call): void {
   const { table } = call.store;
   let count = 0;
@@ -70,9 +72,8 @@ function copy(call: Call): void {
     if (call.is(i, 'REPLACE')) replace = true;
     else if (call.is(i, 'DB') && i + 1 < call.count) {
       const database = call.integer(++i);
-      // As Redis' getIntFromObject: a 32-bit number.
       if (database === null || database !== (database | 0)) {
-        call.reply.error(NOT_INTEGER);
+        call.reply.error(database === null ? NOT_INTEGER : NOT_INT32);
         return;
       }
       if (database !== 0) {

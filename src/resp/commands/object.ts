@@ -52,21 +52,17 @@ function help(lines: readonly string[]) {
 }
 
 const OBJECT_HELP = [
-  'OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:',
+  'OBJECT <subcommand> [<key>]. Subcommands are:',
   'ENCODING <key>',
-  '    Return the kind of internal representation used in order to store the value',
-  '    associated with a <key>.',
+  '    How Redis would keep the value: int, embstr or raw.',
   'FREQ <key>',
-  '    Return the access frequency index of the <key>. The returned integer is',
-  '    proportional to the logarithm of the recent access frequency of the key.',
+  '    How often the key is asked for: not counted.',
   'IDLETIME <key>',
-  '    Return the idle time of the <key>, that is the approximated number of',
-  '    seconds elapsed since the last access to the key.',
+  '    Seconds since the key was written.',
   'REFCOUNT <key>',
-  '    Return the number of references of the value associated with the specified',
-  '    <key>.',
+  '    How many refer to the value, as Redis would count.',
   'HELP',
-  '    Print this help.',
+  '    This text.',
 ];
 
 function usage(call: Call): void {
@@ -88,16 +84,25 @@ const KEY = keys('RO', 2);
 const TIPS = { tips: ['nondeterministic_output'] };
 const object = entries('generic', ['keyspace']);
 
-/** Of MEMORY; its other subcommands are the server's. */
-export const MEMORY_USAGE = entries('server', ['read'])(
-  'usage',
-  -3,
-  'readonly',
-  KEY,
-  '4.0.0',
-  'Bytes that a key and its value take.',
-  usage,
-);
+const MEMORY_HELP = [
+  'MEMORY <subcommand> [<key> [SAMPLES <count>]]. Subcommands are:',
+  'USAGE <key> [SAMPLES <count>]',
+  '    Bytes that the key and its value take.',
+  'HELP',
+  '    This text.',
+];
+const memory = entries('server');
+
+export const MEMORY_COMMANDS = [
+  memory('memory', -2, '', null, '4.0.0', 'About memory.', help(MEMORY_HELP), {
+    subcommands: [
+      memory('help', 2, 'loading stale', null, '4.0.0', 'What there is.', help(MEMORY_HELP)),
+      memory('usage', -3, 'readonly', KEY, '4.0.0', 'Bytes that a key and its value take.', usage, {
+        categories: ['read'],
+      }),
+    ],
+  }),
+];
 
 export const OBJECT_COMMANDS = [
   object('object', -2, '', null, '2.2.3', 'About how a key is kept.', help(OBJECT_HELP), {

@@ -1,0 +1,59 @@
+import type { Words } from './connection.ts';
+import { type Reply, show } from './reply.ts';
+
+/** Between the same command here and there, on a busy machine. */
+const CLOCK_MS = 10_000;
+
+/** Later times are not kept: see src/resp/README.md. */
+const FAR_MS = 9e15;
+
+type Same = (ours: Reply, theirs: Reply, words: Words) => boolean;
+
+const exact: Same = (ours, theirs) => show(ours) === show(theirs);
+const sameType: Same = (ours, theirs) =>
+  ours.type === theirs.type &&
+  (ours.type === '-' ? exact(ours, theirs, []) : (ours.text === null) === (theirs.text === null));
+/** Times that are left, or of the clock, `unit` milliseconds each; negative ones are answers of their own. */
+const about =
+  (unit: number): Same =>
+  (ours, theirs) => {
+    if (exact(ours, theirs, [])) return true;
+    const a = Math.min(Number(ours.text) * unit, FAR_MS);
+    const b = Math.min(Number(theirs.text) * unit, FAR_MS);
+    return ours.type === ':' && theirs.type === ':' && a >= 0 && b >= 0 && Math.abs(a - b) <= CLOCK_MS;
+  };
+const anyOrder: Same = (ours, theirs) =>
+  ours.type === theirs.type && ours.text === theirs.text && sorted(ours) === sorted(theirs);
+const scan: Same = (ours, theirs, words) => {
+  if (ours.type !== '*' || theirs.type !== '*') return exact(ours, theirs, words);
+  return (
+    exact(ours.parts[0] as Reply, theirs.parts[0] as Reply, words) &&
+    anyOrder(ours.parts[1] as Reply, theirs.parts[1] as Reply, words)
+  );
+};
+
+function sorted(reply: Reply): string {
+  return reply.parts.map(show).sort().join(' ');
+}
+
+/** Commands whose replies need not be the same byte for byte, and what must be. */
+const COMPARED: Record<string, Same> = {
+  ttl: about(1000),
+  pttl: about(1),
+  expiretime: about(1000),
+  pexpiretime: about(1),
+  keys: anyOrder,
+  scan,
+  randomkey: sameType,
+  // A SET whose time is over is counted by Redis until somebody asks for the key.
+  dbsize: sameType,
+  // Help is in our own words.
+  object: (ours, theirs, words) =>
+    words[1]?.toLowerCase() === 'help' ? sameType(ours, theirs, words) : exact(ours, theirs, words),
+  // Bytes are what they are.
+  memory: sameType,
+};
+
+export function isSame(words: Words, ours: Reply, theirs: Reply): boolean {
+  return (COMPARED[(words[0] ?? '').toLowerCase()] ?? exact)(ours, theirs, words);
+}
