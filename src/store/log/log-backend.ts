@@ -60,7 +60,7 @@ const CLOSED = new ShoalError('store-closed', 'the node was stopped before it wa
 const RECORD_OVERHEAD_BYTES = 4;
 /** Under a budget, files so much larger than what lives are worth compacting. */
 const WORTHWHILE = 1.25;
-const WORTHWHILE_BYTES = 1 << 20;
+const WORTHWHILE_SHARE = 16;
 
 /**
  * The append log (a write-ahead log in the field's term, though memory is written first: what is promised is what `whenOnDisk`
@@ -242,7 +242,7 @@ export class LogBackend implements Backend, AppenderWatch {
     else if (appender.unsyncedBytes > 0 && !this.#closing)
       this.#syncTimer ??= this.#timer(this.#tuning.syncMs, () => {
         this.#syncTimer = null;
-        appender.sync();
+        if (appender.unsyncedBytes > 0) appender.sync();
       });
   }
 
@@ -315,7 +315,8 @@ export class LogBackend implements Backend, AppenderWatch {
     const { maxDiskBytes } = this.#options;
     this.#overBudget = maxDiskBytes > 0 && total + live > maxDiskBytes;
     if (total > 2 * live + this.#tuning.compactFloorBytes) this.#startCompaction();
-    else if (this.#overBudget && total > WORTHWHILE * live + WORTHWHILE_BYTES) this.#startCompaction();
+    else if (this.#overBudget && total > WORTHWHILE * live + maxDiskBytes / WORTHWHILE_SHARE)
+      this.#startCompaction();
     this.blocked = this.#leases.usedUp
       ? 'MISCONF the disk refuses the message log, so that nothing can be changed: see the log of the node'
       : null;
