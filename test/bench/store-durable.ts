@@ -91,7 +91,9 @@ export async function run(args: string[]): Promise<boolean> {
   const met: boolean[] = [];
   try {
     if (sizes.requests > 0) met.push(await speed(lab, systems, sizes));
-    if (kills > 0) for (const system of systems) met.push(await killed(lab, system, kills));
+    // `everysec` promises nothing, and keeps writes back for two seconds while a sync takes long.
+    const promising = kills > 0 ? systems.filter((system) => system !== 'redis-everysec') : [];
+    for (const system of promising) met.push(await killed(lab, system, kills));
     if (recover > 0) met.push(await recovered(lab, systems, recover));
   } catch (error) {
     if (error instanceof Refused) throw new BenchError(error.message);

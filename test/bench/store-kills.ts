@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { appendFileSync, closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { encode, type RespSocket } from '../../src/cli/bench/socket.ts';
+import { encode, Refused, type RespSocket } from '../../src/cli/bench/socket.ts';
 import { ErrorReply, readValue, type Value } from '../../src/cli/bench/values.ts';
 import { sleep } from './proc.ts';
 import { Ledger, valueOfWrite } from './store-ledger.ts';
@@ -16,6 +16,8 @@ const LOAD_MS = { min: 5, max: 400 } as const;
 const KILLED_STARTS = 6;
 const TAMPERED = 4;
 const SAVED = 4;
+/** One kill in so many does not wait for the first answers. */
+const KILLED_EARLY = 4;
 const STARTING_MS = 400;
 /** Removals among the writes. */
 const REMOVALS = 0.2;
@@ -90,12 +92,15 @@ export class Killing {
 
   async #loaded(server: StoreServer): Promise<void> {
     const loading = this.#writers.map((writer) => writer.load(server));
-    await Promise.all(loading.map(({ begun }) => begun));
+    const begun = Promise.all(loading.map((one) => one.begun));
+    // Mostly under full load, which a server that has just started needs a while for.
+    if (Math.random() * KILLED_EARLY >= 1) await begun;
     // A snapshot under way must not matter; where there is none to be had, nothing is lost.
     if (Math.random() * SAVED < 1) server.ask('BGSAVE').catch(() => {});
     await sleep(LOAD_MS.min + Math.random() * (LOAD_MS.max - LOAD_MS.min));
     await server.end('SIGKILL');
-    await Promise.all(loading.map(({ ended }) => ended));
+    await Promise.all(loading.map((one) => one.ended));
+    await begun;
   }
 
   /** Killed while it reads what there is. */
@@ -156,21 +161,24 @@ class Writer {
     this.#asksAcks = asksAcks;
   }
 
-  /** Until the connection breaks. */
+  /** Until the connection breaks; `begun`: the first answer came, or none will. */
   load(server: StoreServer): { readonly begun: Promise<void>; readonly ended: Promise<void> } {
-    let over: () => void = () => {};
-    const ended = new Promise<void>((resolve) => {
-      over = resolve;
+    let begin: () => void = () => {};
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve;
     });
-    const begin = async (): Promise<void> => {
-      const socket = await server.connect();
-      if (this.#asksAcks) await socket.ask(['CLIENT', 'ACKS', '1', this.#onDisk ? '1' : '0']);
-      this.#work(socket, over);
+    const work = async (): Promise<void> => {
+      try {
+        const socket = await opened(server, this.#asksAcks ? (this.#onDisk ? '1' : '0') : null);
+        if (socket !== null) await new Promise<void>((over) => this.#work(socket, begin, over));
+      } finally {
+        begin();
+      }
     };
-    return { begun: begin(), ended };
+    return { begun, ended: work() };
   }
 
-  #work(socket: RespSocket, over: () => void): void {
+  #work(socket: RespSocket, begin: () => void, over: () => void): void {
     const underWay: { index: number; serial: number }[] = [];
     let pending: Buffer = Buffer.alloc(0);
     const send = (): void => {
@@ -192,6 +200,7 @@ class Writer {
         if (at === pending.length) break;
       }
       pending = Buffer.from(pending.subarray(at));
+      if (at > 0) begin();
       send();
     };
     socket.handOver(came, over);
@@ -207,6 +216,18 @@ class Writer {
     if (write === undefined) throw new Error('an answer to no write');
     if (value instanceof ErrorReply) this.refused.push(value.text);
     else if (this.#onDisk) this.ledger.onDisk(write.index, write.serial);
+  }
+}
+
+/** Null: it was killed before. */
+async function opened(server: StoreServer, disk: string | null): Promise<RespSocket | null> {
+  try {
+    const socket = await server.connect();
+    if (disk !== null) await socket.ask(['CLIENT', 'ACKS', '1', disk]);
+    return socket;
+  } catch (error) {
+    if (error instanceof Refused) throw error;
+    return null;
   }
 }
 

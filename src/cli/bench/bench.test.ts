@@ -205,7 +205,7 @@ describe('what goes wrong', () => {
   it('is told in one line', async () => {
     expect(await no(() => '-NOAUTH Authentication required.\r\n')).toEqual([
       1,
-      'shoal: URL says NOAUTH Authentication required.: give the password in --url or REDISCLI_AUTH\n',
+      'shoal: URL says NOAUTH Authentication required: give the password in --url or REDISCLI_AUTH\n',
     ]);
     expect(await no(([name]) => (name === 'CLIENT' ? '-ERR what\r\n' : undefined), '--ack 1m1d')).toEqual([
       1,

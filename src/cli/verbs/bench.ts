@@ -71,7 +71,7 @@ function explained(error: Error, url: string): VerbError {
     const advice = /^(NOAUTH|WRONGPASS)/.test(error.message)
       ? ': give the password in --url or REDISCLI_AUTH'
       : '';
-    return new VerbError(EXIT.no, `${url} says ${error.message}${advice}`);
+    return new VerbError(EXIT.no, `${url} says ${error.message.replace(/\.$/, '')}${advice}`);
   }
   return new VerbError(
     EXIT.noDaemon,
