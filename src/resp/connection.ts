@@ -138,8 +138,8 @@ export class Connection implements Outlet {
 
   push(bytes: Uint8Array): void {
     const { call } = this.#dispatcher;
-    // To itself it goes where its reply goes.
-    if (call.client === this.client && this.#turns.isRunning(this)) {
+    // To itself it goes where its reply goes, but never into the reply of a transaction.
+    if (call.client === this.client && this.#turns.isRunning(this) && !call.inTransaction) {
       call.reply.raw(new Span(bytes));
       return;
     }
@@ -208,6 +208,7 @@ export class Connection implements Outlet {
   finish(): void {
     this.client.closing = true;
     this.#pause(true);
+    this.client.blocked?.unblock(false);
     if (this.#waiting.length === 0) this.#end();
   }
 

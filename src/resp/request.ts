@@ -68,7 +68,8 @@ export class RequestReader {
   feed(chunk: Uint8Array): void {
     const left = this.#end - this.#at;
     if (left === 0) {
-      this.span = new Span(chunk);
+      // Node's Buffers have another `slice`, and would make two shapes of what everybody reads.
+      this.span = new Span(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length));
       this.#at = 0;
       this.#end = chunk.length;
       if (this.#carry.bytes.length > KEEP_BYTES) this.#carry = NOTHING;

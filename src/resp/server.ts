@@ -94,6 +94,7 @@ export class RespServer {
     while (this.#sockets.size > 0 && Date.now() < until)
       await new Promise((resolve) => setTimeout(resolve, STOP_STEP_MS));
     for (const socket of this.#sockets) socket.destroy();
+    while (this.#sockets.size > 0) await new Promise((resolve) => setImmediate(resolve));
   }
 
   /** Takes a connection, of a port of its own or of somebody else's. */

@@ -78,7 +78,7 @@ function pause(call: Call): void {
   else if (ms === null) call.reply.error('ERR timeout is not an integer or out of range');
   else if (ms < 0) call.reply.error('ERR timeout is negative');
   else {
-    call.server.pause(call.nowMs, ms, mode === 'write');
+    call.server.pause(call.nowMs, call.nowMs + ms, mode === 'write');
     call.reply.ok();
   }
 }
