@@ -61,13 +61,14 @@ export class Ledger {
     const entry = this.#entry(index);
     const possible = [entry.settled, ...entry.since];
     const is = possible.find((write) => (write.removes ? null : valueOfWrite(key, write.serial)) === value);
-    const { settled, since } = entry;
+    const { settled } = entry;
+    const after = entry.since.length;
     entry.since.length = 0;
     entry.settled = is ?? NEVER;
     if (is !== undefined) return null;
     const wanted = settled.removes ? 'no value' : `write ${settled.serial}`;
     const shown = value === null ? 'nothing' : `'${value.slice(0, 60)}' (${value.length} bytes)`;
-    return `${key}: found ${shown}; on disk was ${wanted}, ${since.length} writes were sent after it`;
+    return `${key}: found ${shown}; on disk was ${wanted}, ${after} writes were sent after it`;
   }
 
   #entry(index: number): Entry {
