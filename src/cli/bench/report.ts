@@ -34,8 +34,7 @@ export function resultLines(result: Result): string[] {
   ] as const;
   const shown = rows.filter(([, { total }]) => total > 0);
   if (shown.length > 0) {
-    lines.push('latency in ms');
-    const head = ['', 'count', 'min', 'mean', ...PERCENTILES.map((p) => `p${p}`), 'max'];
+    const head = ['ms', 'count', 'min', 'mean', ...PERCENTILES.map((p) => `p${p}`), 'max'];
     lines.push(...columns([head, ...shown.map(([name, of]) => [name, String(of.total), ...figures(of)])]));
   }
   if (tally.misses > 0) lines.push(`not there: ${tally.misses} of ${plural(tally.gets.total, 'GET')}`);
