@@ -76,6 +76,9 @@ const TEXTS = [
   'ohmytext',
 ];
 
+/** Beyond what the arena holds, and beside its edge. */
+const LARGE = [65_180, 65_256, 70_000, 200_000].map((length) => '\x55\xaa'.repeat(length / 2));
+
 const integer = fc.oneof(
   { weight: 6, arbitrary: fc.constantFrom(...INTEGERS) },
   { weight: 1, arbitrary: fc.constantFrom(...EDGES) },
@@ -91,19 +94,24 @@ const float = fc.oneof(
     .map(([a, b]) => `${a}e-${b}`),
 );
 const value = fc.oneof(
-  { weight: 3, arbitrary: fc.constantFrom(...INTEGERS) },
-  { weight: 1, arbitrary: fc.constantFrom(...EDGES, ...NO_INTEGERS) },
-  { weight: 1, arbitrary: fc.constantFrom(...FLOATS) },
-  { weight: 3, arbitrary: fc.constantFrom(...TEXTS) },
+  { weight: 9, arbitrary: fc.constantFrom(...INTEGERS) },
+  { weight: 3, arbitrary: fc.constantFrom(...EDGES, ...NO_INTEGERS) },
+  { weight: 3, arbitrary: fc.constantFrom(...FLOATS) },
+  { weight: 9, arbitrary: fc.constantFrom(...TEXTS) },
+  { weight: 1, arbitrary: fc.constantFrom(...LARGE) },
   {
-    weight: 2,
+    weight: 6,
     arbitrary: fc.string({
       unit: fc.integer({ min: 0, max: 255 }).map((c) => String.fromCharCode(c)),
       maxLength: 20,
     }),
   },
 );
-const small = fc.oneof({ weight: 8, arbitrary: fc.integer({ min: -20, max: 130 }).map(String) }, integer);
+const small = fc.oneof(
+  { weight: 20, arbitrary: fc.integer({ min: -20, max: 130 }).map(String) },
+  { weight: 2, arbitrary: integer },
+  { weight: 1, arbitrary: fc.integer({ min: 60_000, max: 600_000 }).map(String) },
+);
 
 /** In the past, or so far away that nothing expires while the test runs; never so that two moments decide. */
 const seconds = fc.constantFrom(
@@ -317,6 +325,11 @@ const PLAIN: fc.Arbitrary<Words>[] = [
     ),
   ),
   words('OBJECT', fc.constantFrom('IDLETIME', 'FREQ', 'freq'), key),
+  words('MULTI'),
+  words('EXEC'),
+  words('EXEC'),
+  words(fc.constantFrom('DISCARD', 'UNWATCH')),
+  words('WATCH', some(0, 2, key)),
   words('OBJECT', fc.constantFrom('HELP', 'JUNK', 'ENCODING'), maybe(fc.constant('a'), fc.constant('b'))),
   words('MEMORY', 'USAGE', key, maybe('SAMPLES', fc.constantFrom('0', '5', '-1', 'x'))),
   words(fc.constantFrom('FLUSHALL', 'FLUSHDB'), fc.constantFrom('JUNK')),

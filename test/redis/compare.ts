@@ -22,6 +22,7 @@ const about =
     const b = Math.min(Number(theirs.text) * unit, FAR_MS);
     return ours.type === ':' && theirs.type === ':' && a >= 0 && b >= 0 && Math.abs(a - b) <= CLOCK_MS;
   };
+const seconds = about(1000);
 const anyOrder: Same = (ours, theirs) =>
   ours.type === theirs.type && ours.text === theirs.text && sorted(ours) === sorted(theirs);
 const scan: Same = (ours, theirs, words) => {
@@ -38,22 +39,36 @@ function sorted(reply: Reply): string {
 
 /** Commands whose replies need not be the same byte for byte, and what must be. */
 const COMPARED: Record<string, Same> = {
-  ttl: about(1000),
+  ttl: seconds,
   pttl: about(1),
-  expiretime: about(1000),
+  expiretime: seconds,
   pexpiretime: about(1),
   keys: anyOrder,
   scan,
   randomkey: sameType,
   // A SET whose time is over is counted by Redis until somebody asks for the key.
   dbsize: sameType,
-  // Help is in our own words.
-  object: (ours, theirs, words) =>
-    words[1]?.toLowerCase() === 'help' ? sameType(ours, theirs, words) : exact(ours, theirs, words),
+  // Help is in our own words; idle is since the last write, not the last use.
+  object: (ours, theirs, words) => {
+    const compare = { help: sameType, idletime: seconds }[words[1]?.toLowerCase() ?? ''] ?? exact;
+    return compare(ours, theirs, words);
+  },
+  // We refuse what would take the loop too long.
+  lcs: (ours, theirs, words) =>
+    exact(ours, theirs, words) || (ours.text ?? '').startsWith('ERR Insufficient memory'),
   // Bytes are what they are.
   memory: sameType,
 };
 
 export function isSame(words: Words, ours: Reply, theirs: Reply): boolean {
   return (COMPARED[(words[0] ?? '').toLowerCase()] ?? exact)(ours, theirs, words);
+}
+
+/** The answers of a transaction's commands. */
+export function isSameList(all: readonly Words[], ours: Reply, theirs: Reply): boolean {
+  return (
+    ours.type === theirs.type &&
+    ours.parts.length === theirs.parts.length &&
+    all.every((words, i) => isSame(words, ours.parts[i] as Reply, theirs.parts[i] as Reply))
+  );
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { anyCommand } from './commands.ts';
-import { isSame } from './compare.ts';
+import { isSame, isSameList } from './compare.ts';
 import type { Connection, Words } from './connection.ts';
 import { Ours } from './ours.ts';
 import { RedisServer, redisVersion } from './redis-server.ts';
@@ -49,11 +49,19 @@ describe.skipIf(missing)('beside redis-server', () => {
     b: Connection,
     commands: readonly Words[],
   ): Promise<string | null> {
-    const all: Words[] = [['FLUSHALL'], ...commands];
+    // A transaction that was begun ends; outside one DISCARD is an error for both.
+    const all: Words[] = [['FLUSHALL'], ...commands, ['DISCARD'], ['UNWATCH']];
     const [mine, other] = await Promise.all([a.ask(all), b.ask(all)]);
+    let queued: Words[] = [];
     for (let i = 0; i < all.length; i++) {
       const words = all[i] as Words;
-      if (!isSame(words, mine[i] as Reply, other[i] as Reply))
+      if (other[i]?.text === 'QUEUED') queued.push(words);
+      const same =
+        /^exec$/i.test(words[0] ?? '') && other[i]?.parts.length === queued.length
+          ? isSameList(queued, mine[i] as Reply, other[i] as Reply)
+          : isSame(words, mine[i] as Reply, other[i] as Reply);
+      if (/^(exec|discard)$/i.test(words[0] ?? '')) queued = [];
+      if (!same)
         return `${JSON.stringify(words)}\n  ours:  ${show(mine[i] as Reply)}\n  redis: ${show(other[i] as Reply)}`;
     }
     const keys = (other.length > 0 ? (await b.ask([['KEYS', '*']]))[0]?.parts : []) ?? [];

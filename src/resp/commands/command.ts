@@ -47,7 +47,7 @@ function writeKnown(reply: ReplyWriter, known: Known): void {
   reply.set(command.flags.length);
   for (const flag of command.flags) reply.simple(flag);
   reply.integer(keys?.first ?? 0);
-  reply.integer(keys?.last ?? 0);
+  reply.integer(rangesOf(command).at(-1)?.last ?? 0);
   reply.integer(keys?.step ?? 0);
   const categories = categoriesOf(command);
   reply.set(categories.length);
@@ -63,6 +63,7 @@ function writeKnown(reply: ReplyWriter, known: Known): void {
   for (const subcommand of subcommands) writeKnown(reply, subcommand);
 }
 
+/** Where a command has several, one begins where the one before ends. */
 function rangesOf(command: Command): readonly KeyRange[] {
   return command.keys === null ? [] : [command.keys, ...(command.moreKeys ?? [])];
 }

@@ -84,25 +84,16 @@ const KEY = keys('RO', 2);
 const TIPS = { tips: ['nondeterministic_output'] };
 const object = entries('generic', ['keyspace']);
 
-const MEMORY_HELP = [
-  'MEMORY <subcommand> [<key> [SAMPLES <count>]]. Subcommands are:',
-  'USAGE <key> [SAMPLES <count>]',
-  '    Bytes that the key and its value take.',
-  'HELP',
-  '    This text.',
-];
-const memory = entries('server');
-
-export const MEMORY_COMMANDS = [
-  memory('memory', -2, '', null, '4.0.0', 'About memory.', help(MEMORY_HELP), {
-    subcommands: [
-      memory('help', 2, 'loading stale', null, '4.0.0', 'What there is.', help(MEMORY_HELP)),
-      memory('usage', -3, 'readonly', KEY, '4.0.0', 'Bytes that a key and its value take.', usage, {
-        categories: ['read'],
-      }),
-    ],
-  }),
-];
+/** Of MEMORY, which is among the server's commands. */
+export const MEMORY_USAGE = entries('server', ['read'])(
+  'usage',
+  -3,
+  'readonly',
+  KEY,
+  '4.0.0',
+  'Bytes that a key and its value take.',
+  usage,
+);
 
 export const OBJECT_COMMANDS = [
   object('object', -2, '', null, '2.2.3', 'About how a key is kept.', help(OBJECT_HELP), {
