@@ -141,31 +141,48 @@ export class Dispatcher {
     return router.route(call, known);
   }
 
-  /** Runs what MULTI collected. The batch that EXEC came in is read again from the next command on. */
+  /**
+   * Runs what MULTI collected, if all of it runs here still; else the reply is what the router says. The batch that EXEC came in
+   * is read again from the next command on.
+   */
   runQueued(call: Call, transaction: Transaction): void {
     const { request, index } = call;
-    const { commands } = this.server;
-    const reader = new RequestReader();
-    reader.feed(transaction.bytes);
-    call.request = reader;
     call.inTransaction = true;
-    while (reader.next() === READY) {
-      for (let i = 0; i < reader.size; i++) {
-        call.select(i);
-        const { span } = reader;
-        const outer = commands.find(span.bytes, call.startOf(0), call.lengthOf(0));
-        const known = outer?.subcommands?.find(span.bytes, call.startOf(1), call.lengthOf(1)) ?? outer;
-        if (known === undefined) continue;
-        if (known.keyFirst) call.store.table.announce(i, span, call.startOf(1), call.lengthOf(1));
+    if (this.#eachQueued(call, transaction, (known, slot) => this.route(call, known, slot))) {
+      call.reply.array(transaction.count);
+      this.#eachQueued(call, transaction, (known) => {
         known.calls++;
         call.known = known;
         this.#gatekeeper.run(call, known);
-      }
+        return true;
+      });
     }
     call.inTransaction = false;
     call.request = request;
     call.select(index);
     call.halt = true;
+  }
+
+  /** Goes to each queued command, until one gives false. */
+  #eachQueued(call: Call, { bytes }: Transaction, visit: (known: Known, slot: number) => boolean): boolean {
+    const { commands } = this.server;
+    const { table } = call.store;
+    const reader = new RequestReader();
+    reader.feed(bytes);
+    call.request = reader;
+    while (reader.next() === READY) {
+      const { span, size } = reader;
+      for (let i = 0; i < size; i++) {
+        call.select(i);
+        const outer = commands.find(span.bytes, call.startOf(0), call.lengthOf(0));
+        const inner = outer?.subcommands?.find(span.bytes, call.startOf(1), call.lengthOf(1));
+        const known = inner ?? outer;
+        if (known === undefined) continue;
+        if (known.keyFirst) table.announce(i, span, call.startOf(1), call.lengthOf(1));
+        if (!visit(known, known.keyFirst ? table.slot : -1)) return false;
+      }
+    }
+    return true;
   }
 
   /** The subcommand meant, or what else is to be run; undefined when an error was given. */

@@ -248,10 +248,14 @@ describe('messages', () => {
     expect(server.state.counters.cutForOutput).toBe(1);
     const waiting = (): number =>
       [...server.state.clients.values()].find((c) => c.channels.has('b'))?.outlet.waitingBytes ?? 0;
-    while (waiting() < 1_000_000) await sender.ask('PUBLISH', 'b', message);
-    expect(waiting()).toBeLessThan(4_000_000);
-    expect(server.connections).toBe(2);
-    await poll(() => server.connections === 1);
+    const started = Date.now();
+    // The kernel takes more and more of what waits: it is kept above the soft limit.
+    while (server.connections === 2 && Date.now() - started < 10_000) {
+      if (waiting() < 2_000_000) await sender.ask('PUBLISH', 'b', message);
+      else await sender.ask('PING');
+      expect(waiting()).toBeLessThan(4_000_000);
+    }
+    expect(Date.now() - started).toBeGreaterThan(1000);
     expect(server.state.counters.cutForOutput).toBe(2);
   });
 });

@@ -40,14 +40,12 @@ export class RespServer {
   readonly #servers: Server[] = [];
   readonly #connections = new Set<Connection>();
   readonly #sockets = new Set<Socket>();
-  readonly #level: AckLevel | null;
   #nextId = 1;
   #sweep: NodeJS.Timeout | null = null;
   #isStopping = false;
   #runBefore = 0;
 
   constructor(store: Store, options: RespServerOptions = {}) {
-    this.#level = options.level ?? null;
     const runId = randomBytes(20).toString('hex');
     this.state = new ServerState(
       options.commands ?? COMMANDS,
@@ -56,6 +54,7 @@ export class RespServer {
       options.settings,
       options.hooks,
     );
+    if (options.level !== undefined) this.state.defaultLevel = options.level;
     this.dispatcher = new Dispatcher(store, this.state);
     this.#turns = new Turns(this.state, store, this.#connections);
     store.reaper.start(Date.now);
@@ -119,7 +118,7 @@ export class RespServer {
     );
     client.localAddress = `${shownHost(socket.localAddress)}:${socket.localPort}`;
     client.role = role;
-    if (this.#level !== null) client.useLevel(this.#level);
+    client.useLevel(this.state.defaultLevel);
     if (settings.password !== '') client.authenticate(false);
     const connection = new Connection(client, socket, this.#turns, this.dispatcher);
     this.state.clients.set(client.id, client);

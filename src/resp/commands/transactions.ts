@@ -35,7 +35,6 @@ function exec(call: Call): void {
   }
   // Messages to itself go before the array of replies, never into it.
   if (client.subscriptions > 0) client.outlet.flush();
-  reply.array(transaction.count);
   server.runQueued(call, transaction);
 }
 
