@@ -5,16 +5,20 @@ import { type Address, joinAddress, ShoalError, splitAddress, systemReason } fro
 import { type AgentConfig, isLoopback } from '../config/index.ts';
 import { type Log, monotonicMs } from '../io/index.ts';
 import type { MetricFamily, StoreInfoView, StoreNode, StoreScanView } from '../node/contract.ts';
-import { createGroupServer, type GroupServer, linkSecret, ROLE, type Role } from '../resp/index.ts';
-import { Store } from '../store/index.ts';
+import type { GroupServer } from '../resp/index.ts';
+import type { Store } from '../store/index.ts';
 import { readSecretFile } from './secret-file.ts';
 import { memoryBudgetMb } from './store-budget.ts';
-import { scanStore } from './store-scan.ts';
 
 const MB = 2 ** 20;
 /** Connections that come while the store is read back wait here. */
 const MAX_EARLY = 1024;
 const KEEPALIVE_MS = 300_000;
+
+/** The store's own rooms: their code is run, and what it needs is made, when the store is first used. */
+const loadParts = () => import('./store-parts.ts');
+type Parts = Awaited<ReturnType<typeof loadParts>>;
+type Port = 'cluster' | 'proxy';
 
 /** What of the daemon's settings the store goes by. */
 export type StoreConfig = Pick<
@@ -39,9 +43,10 @@ export class StoreService {
   readonly #log: Log;
   readonly #password: string;
   readonly #listeners: Server[] = [];
-  readonly #early: { readonly socket: Socket; readonly role: Role }[] = [];
+  readonly #early: { readonly socket: Socket; readonly port: Port }[] = [];
   #node: StoreNode | null = null;
-  #secrets: () => readonly Uint8Array[] = () => [];
+  #keys: (() => readonly Uint8Array[]) | null = null;
+  #parts: Parts | null = null;
   #group: GroupServer | null = null;
   #store: Store | null = null;
   #awake: Promise<void> | null = null;
@@ -66,8 +71,8 @@ export class StoreService {
     if (resp === null) return null;
     const service = new StoreService({ ...config, resp }, log);
     try {
-      service.resp = await service.#listen('resp', resp, ROLE.cluster);
-      if (proxy !== null) service.proxy = await service.#listen('proxy', proxy, ROLE.proxy);
+      service.resp = await service.#listen('resp', resp, 'cluster');
+      if (proxy !== null) service.proxy = await service.#listen('proxy', proxy, 'proxy');
     } catch (error) {
       await service.close();
       throw error;
@@ -78,8 +83,7 @@ export class StoreService {
   /** The node runs. `keys`: secrets of the group's keyring; null when nothing is sealed. Resolves when what is on disk was read back. */
   async serve(node: StoreNode, keys: (() => readonly Uint8Array[]) | null): Promise<void> {
     this.#node = node;
-    const password = this.#password === '' ? [] : [linkSecret(this.#password)];
-    this.#secrets = keys === null ? () => password : () => keys().map(linkSecret);
+    this.#keys = keys;
     if (this.#early.length > 0 || this.#hasMessages()) await this.#wake();
   }
 
@@ -111,8 +115,8 @@ export class StoreService {
   }
 
   scan(start: number, end: number, cursor: number, count: number): StoreScanView {
-    if (this.#store === null) return { entries: [], cursor: 0 };
-    return scanStore(this.#store.table, { start, end }, cursor, count);
+    if (this.#store === null || this.#parts === null) return { entries: [], cursor: 0 };
+    return this.#parts.scanStore(this.#store.table, { start, end }, cursor, count);
   }
 
   warnings(): string[] {
@@ -184,7 +188,7 @@ export class StoreService {
     await this.#store?.close();
   }
 
-  #listen(name: 'resp' | 'proxy', asked: Address, role: Role): Promise<Address> {
+  #listen(name: 'resp' | 'proxy', asked: Address, use: Port): Promise<Address> {
     const { host, port } = splitAddress(asked) as { host: string; port: number };
     const server = createServer({
       noDelay: true,
@@ -192,7 +196,7 @@ export class StoreService {
       keepAliveInitialDelay: KEEPALIVE_MS,
       pauseOnConnect: true,
     });
-    server.on('connection', (socket) => this.#came(socket, role));
+    server.on('connection', (socket) => this.#came(socket, use));
     return new Promise((resolve, reject) => {
       server.once('error', (error) => reject(listenError(name, asked, error)));
       server.listen({ host, port }, () => {
@@ -206,10 +210,9 @@ export class StoreService {
     });
   }
 
-  #came(socket: Socket, role: Role): void {
+  #came(socket: Socket, port: Port): void {
     if (this.#group !== null) {
-      this.#group.server.accept(socket, role);
-      socket.resume();
+      this.#accept(this.#group, socket, port);
       return;
     }
     if (this.#closed || this.#failed !== null || this.#early.length >= MAX_EARLY) {
@@ -217,8 +220,13 @@ export class StoreService {
       return;
     }
     socket.on('error', () => socket.destroy());
-    this.#early.push({ socket, role });
+    this.#early.push({ socket, port });
     if (this.#node !== null) void this.#wake();
+  }
+
+  #accept(group: GroupServer, socket: Socket, port: Port): void {
+    group.server.accept(socket, (this.#parts as Parts).ROLE[port]);
+    socket.resume();
   }
 
   #hasMessages(): boolean {
@@ -243,6 +251,10 @@ export class StoreService {
   async #awaken(): Promise<void> {
     const node = this.#node as StoreNode;
     allowOptimizing(this.#log);
+    this.#parts = await loadParts();
+    const { createGroupServer, linkSecret, Store } = this.#parts;
+    const password = this.#password === '' ? [] : [linkSecret(this.#password)];
+    const keys = this.#keys;
     const { store: backend, storeDir, storeDiskMb, insecure, acks } = this.#config;
     if (backend !== 'memory') mkdirSync(storeDir, { recursive: true, mode: 0o700 });
     const store = await Store.open({
@@ -260,7 +272,7 @@ export class StoreService {
     this.#group = createGroupServer({
       node,
       store,
-      secrets: this.#secrets,
+      secrets: keys === null ? () => password : () => keys().map(linkSecret),
       open: insecure,
       nowMs: monotonicMs,
       level: acks,
@@ -275,10 +287,7 @@ export class StoreService {
         'protected-mode': insecure ? 'no' : 'yes',
       },
     });
-    for (const { socket, role } of this.#early.splice(0)) {
-      this.#group.server.accept(socket, role);
-      socket.resume();
-    }
+    for (const { socket, port } of this.#early.splice(0)) this.#accept(this.#group, socket, port);
     this.#log.info(
       { resp: this.resp, proxy: this.proxy, backend, keys: store.table.size },
       'the store serves',

@@ -1,0 +1,4 @@
+/** What the daemon takes of the store's rooms, in one file that is loaded when the store is first used. */
+export { createGroupServer, linkSecret, ROLE } from '../resp/index.ts';
+export { Store } from '../store/index.ts';
+export { scanStore } from './store-scan.ts';
