@@ -2,7 +2,7 @@ import type { Call } from '../call.ts';
 import type { Known } from '../command.ts';
 import { entries } from './entry.ts';
 import { container } from './help.ts';
-import { MEMORY_COMMANDS } from './object.ts';
+import { MEMORY_USAGE } from './object.ts';
 
 const DEFAULT_ENTRIES = 10;
 
@@ -193,13 +193,10 @@ export const LATENCY = container(
   ],
 );
 
-const [USAGE_ONLY] = MEMORY_COMMANDS;
-const usage = (USAGE_ONLY?.subcommands ?? []).filter(({ name }) => name !== 'help');
-
 export const MEMORY = container(
   entry('memory', -2, '', null, '4.0.0', 'About memory.', () => {}),
   [
-    ...usage,
+    MEMORY_USAGE,
     entry('stats', 2, '', null, '4.0.0', 'Where memory is.', memoryStats, SPECIAL),
     entry('doctor', 2, '', null, '4.0.0', 'Whether anything is wrong.', memoryDoctor, SPECIAL),
     entry('purge', 2, '', null, '4.0.0', 'Nothing to do: the table compacts itself.', (call) =>

@@ -123,7 +123,7 @@ export const SCAN_COMMANDS = [
     tips: ['nondeterministic_output', 'request_policy:special'],
   }),
   entry('keys', 2, 'readonly', null, '1.0.0', 'All keys that match a pattern.', keys, {
-    categories: ['dangerous'],
+    categories: ['keyspace', 'dangerous'],
     tips: [ALL, 'nondeterministic_output_order'],
   }),
   entry('randomkey', 1, 'readonly', null, '1.0.0', 'A key.', randomKey, {
