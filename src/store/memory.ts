@@ -33,7 +33,7 @@ export class MemoryBackend implements Backend {
     done(
       new ShoalError(
         'store-memory',
-        'this node keeps messages in memory only: ask for d = 0, or set store_backend = "log"',
+        'this node keeps messages in memory only: ask for d = 0, or set store = "log"',
       ),
     );
   }

@@ -141,7 +141,7 @@ describe('the log', () => {
       life.endTurn();
       await turns(1);
     }
-    expect(life.store.refusal).toMatch(/^ENOSPC .*store_max_disk/);
+    expect(life.store.refusal).toMatch(/^ENOSPC .*store_disk/);
     expect(life.backend.state).toBe('full');
     expect(life.backend.warnings.join()).toContain('400000 bytes');
     // Without garbage, messages take half of it: a snapshot of all must fit beside them.

@@ -21,7 +21,7 @@ export interface LogOptions {
   readonly notices: Notices;
   /** Most bytes of files, with room for the copy that a compaction makes; 0: no bound but the disk's. */
   readonly maxDiskBytes: number;
-  /** Batches are packed with deflate: for slow flash and few messages. */
+  /** Batches are packed with deflate, as far as that is cheap: see appender.ts. */
   readonly compress: boolean;
   readonly disk?: StoreDisk;
   readonly tuning?: Partial<LogTuning>;
@@ -55,6 +55,8 @@ const TUNING: LogTuning = {
 };
 
 const POOL_BATCHES = 4;
+/** So much is written while a sync is under way. */
+const EARLY_BYTES = 256 * 1024;
 const CLOSED = new ShoalError('store-closed', 'the node was stopped before it was known to be on disk');
 /** A record's length word, in the log. */
 const RECORD_OVERHEAD_BYTES = 4;
@@ -172,7 +174,7 @@ export class LogBackend implements Backend, AppenderWatch {
       );
     if (this.#overBudget)
       warnings.push(
-        `the store's disk budget (${this.#options.maxDiskBytes} bytes) is used up: delete messages, or raise store_max_disk`,
+        `the store's disk budget (${this.#options.maxDiskBytes} bytes) is used up: delete messages, or raise store_disk`,
       );
     return warnings;
   }
@@ -201,7 +203,7 @@ export class LogBackend implements Backend, AppenderWatch {
   endTurn(): void {
     if (this.sink.waitingBytes > 0) {
       if (!this.#waiters.any) this.#flushTimer ??= this.#timer(this.#tuning.flushMs, () => this.#flush());
-      else if (this.#appender.idle) this.sink.seal();
+      else if (this.#mayWrite()) this.sink.seal();
     } else if (this.#waiters.any && this.#appender.idle) this.#appender.sync();
     this.#leases.check(this.sink.sequence, this.onDiskSequence);
     this.#judge();
@@ -235,7 +237,7 @@ export class LogBackend implements Backend, AppenderWatch {
     if (appender.stopped) return;
     if (this.#noRoom && this.#trusted && appender.idle) this.#roomAgain();
     if (this.#waiters.any) {
-      if (appender.idle) this.sink.seal();
+      if (this.#mayWrite()) this.sink.seal();
       if (appender.unsyncedBytes > 0 && this.#waiters.first <= appender.writtenSequence) appender.sync();
     }
     if (appender.unsyncedBytes > this.#tuning.syncBytes) appender.sync();
@@ -294,6 +296,11 @@ export class LogBackend implements Backend, AppenderWatch {
     return timer;
   }
 
+  /** While a sync is under way small writes would only be many: they all wait for the next one. */
+  #mayWrite(): boolean {
+    return this.#appender.idle && (!this.#appender.syncing || this.sink.waitingBytes > EARLY_BYTES);
+  }
+
   #flush(): void {
     this.#flushTimer = null;
     this.sink.seal();
@@ -326,7 +333,7 @@ export class LogBackend implements Backend, AppenderWatch {
   #refusalNow(): string | null {
     if (this.#noRoom) return 'ENOSPC no space left for the message log: free some, or delete messages';
     if (this.#overBudget)
-      return 'ENOSPC the disk budget of the store (store_max_disk) is used up: delete messages, or raise it';
+      return 'ENOSPC the disk budget of the store (store_disk) is used up: delete messages, or raise it';
     return null;
   }
 

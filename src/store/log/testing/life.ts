@@ -120,7 +120,7 @@ export class Life {
     const key = rng.below(50) === 0 ? 'long'.repeat(20_000) : `key:${rng.below(60)}`;
     const kind = rng.below(40);
     if (kind < 26) this.put(key, 10 + rng.below(600));
-    else if (kind === 26) this.put(key, 70_000 + (rng.below(3) === 0 ? rng.below(2_500_000) : 0));
+    else if (kind === 26) this.put(key, 70_000 + (rng.below(3) === 0 ? rng.below(1_300_000) : 0));
     else if (kind === 27 && rng.below(4) === 0) this.clear();
     else if (kind < 36) this.remove(key);
     else void this.wait();
