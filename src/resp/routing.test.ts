@@ -1,0 +1,226 @@
+import { expect, test } from 'vitest';
+import { positionOf, slotAt, slotRange } from '../ranges/index.ts';
+import { ROLE } from './role.ts';
+import { type FakeNode, FakeNodes, type TestClient } from './testing/fake-nodes.ts';
+
+const END = 2 ** 32 - 1;
+const HALF = 2 ** 31;
+const slotOf = (key: string): number => slotAt(positionOf(key));
+
+/** A key whose position is in the range. */
+function keyIn(start: number, end: number, from = 0): string {
+  for (let i = from; ; i++) {
+    const key = `k${i}`;
+    if (positionOf(key) >= start && positionOf(key) <= end) return key;
+  }
+}
+
+/** Two nodes with half of the key space each. */
+async function halves(nodes: FakeNodes): Promise<[FakeNode, FakeNode]> {
+  const a = await nodes.add();
+  const b = await nodes.add();
+  nodes.map.register(a.id, 0, HALF - 1);
+  nodes.map.register(b.id, HALF, END);
+  return [a, b];
+}
+
+async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 5_000;
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error(`not within 5 s: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+/** Asks again while told to try again, for some seconds. */
+async function settled(client: TestClient, ...words: readonly string[]): Promise<string> {
+  let reply = '';
+  await until(`an answer to ${words.join(' ')}`, async () => {
+    reply = await client.ask(...words);
+    return !reply.startsWith('-TRYAGAIN');
+  });
+  return reply;
+}
+
+test('the cluster port redirects to the owner, and refuses keys of several slots and slots of nobody', async () => {
+  await using nodes = new FakeNodes();
+  const a = await nodes.add();
+  const b = await nodes.add();
+  nodes.map.register(a.id, 0, slotRange(99).end);
+  nodes.map.register(b.id, slotRange(100).start, slotRange(199).end);
+  const client = await a.client(ROLE.cluster);
+  const mine = keyIn(0, slotRange(99).end);
+  const other = keyIn(slotRange(100).start, slotRange(199).end);
+  const nobodys = keyIn(slotRange(200).start, END);
+  expect(await settled(client, 'SET', mine, '1')).toBe('+OK\r\n');
+  expect(await client.ask('GET', other)).toBe(`-MOVED ${slotOf(other)} ${nodes.address(b)}\r\n`);
+  expect(await client.ask('GET', nobodys)).toBe('-CLUSTERDOWN Hash slot not served\r\n');
+  expect(await client.ask('MGET', mine, other)).toMatch(/^-CROSSSLOT/);
+  expect(await client.ask('MGET', `{${mine}}a`, `{${mine}}b`)).toBe('*2\r\n$-1\r\n$-1\r\n');
+  expect(await client.ask('DBSIZE')).toBe(':1\r\n');
+});
+
+test('the proxy forwards in order, whatever the mix of owners, and gives replies as they came', async () => {
+  await using nodes = new FakeNodes();
+  const [a] = await halves(nodes);
+  const client = await a.client();
+  await settled(client, 'SET', keyIn(HALF, END), 'warm');
+  await settled(client, 'SET', keyIn(0, HALF), 'warm');
+  const keys = Array.from({ length: 500 }, (_, i) => `key:${i}`);
+  const replies = await Promise.all(
+    keys.flatMap((key, i) => [
+      client.ask('SET', key, i),
+      client.ask('INCR', key),
+      client.ask('STRLEN', key),
+      client.ask('GETRANGE', key, 'x', 1),
+    ]),
+  );
+  const wanted = keys.flatMap((_, i) => [
+    '+OK\r\n',
+    `:${i + 1}\r\n`,
+    `:${String(i + 1).length}\r\n`,
+    '-ERR value is not an integer or out of range\r\n',
+  ]);
+  expect(replies).toEqual(wanted);
+  // RESP3 goes through as it is.
+  expect(await client.ask('HELLO', '3')).toMatch(/^%/);
+  expect(await client.ask('GET', keyIn(HALF, END, 1000))).toBe('_\r\n');
+});
+
+test('a command that the owner’s view sends back is refused after two hops, not sent in circles', async () => {
+  await using nodes = new FakeNodes();
+  const [a, b] = await halves(nodes);
+  const client = await a.client();
+  const key = keyIn(HALF, END);
+  await settled(client, 'SET', key, '1');
+  // B is sent, as the last hop, a key that it neither owns nor holds.
+  const link = await b.client(ROLE.cluster);
+  const nonce = '0'.repeat(32);
+  expect(await link.ask('SHOAL', 'LINK', 'final', a.id, b.id, nonce)).toMatch(/^\*1\r\n/);
+  expect(await link.ask('SHOAL', 'PROVE', '-')).toBe('+OK\r\n');
+  expect(await link.ask('GET', keyIn(0, HALF - 1))).toMatch(/^-TRYAGAIN/);
+  expect(await link.ask('GET', key)).toBe('$1\r\n1\r\n');
+});
+
+test('a slot split between owners is served by the owner of its first position, for all of them', async () => {
+  await using nodes = new FakeNodes();
+  const a = await nodes.add();
+  const b = await nodes.add();
+  const slot = slotOf('{t}');
+  const { start, end } = slotRange(slot);
+  const middle = start + (end - start + 1) / 2;
+  nodes.map.register(a.id, 0, middle - 1);
+  nodes.map.register(b.id, middle, END);
+  const [low, high] = [keyIn(start, middle - 1), keyIn(middle, end)];
+  const ofA = await a.client(ROLE.cluster);
+  const ofB = await b.client(ROLE.cluster);
+  expect(await settled(ofA, 'SET', low, 'l')).toBe('+OK\r\n');
+  expect(await settled(ofA, 'SET', high, 'h')).toBe('+OK\r\n');
+  expect(await ofB.ask('GET', high)).toBe(`-MOVED ${slot} ${nodes.address(a)}\r\n`);
+  expect(await ofA.ask('MGET', low, high)).toBe('*2\r\n$1\r\nl\r\n$1\r\nh\r\n');
+  expect([a.store.table.countInSlot(slot), b.store.table.countInSlot(slot)]).toEqual([1, 1]);
+  // The part that was b's becomes a's: what b holds of it is not missing.
+  nodes.map.register(a.id, middle, END, 5);
+  expect(await settled(ofA, 'GET', high)).toBe('$1\r\nh\r\n');
+});
+
+test('what was written before a range changed hands is found after it, at the one place where it is', async () => {
+  await using nodes = new FakeNodes();
+  const [a, b] = await halves(nodes);
+  const client = await a.client(ROLE.cluster);
+  const ofB = await b.client(ROLE.cluster);
+  const key = keyIn(0, HALF - 1);
+  expect(await settled(client, 'SET', key, 'v')).toBe('+OK\r\n');
+  nodes.map.register(b.id, 0, HALF - 1, 7);
+  expect(await settled(client, 'GET', key)).toMatch(/^-MOVED/);
+  expect(await settled(ofB, 'GET', key)).toBe('$1\r\nv\r\n');
+  expect(await ofB.ask('APPEND', key, 'w')).toBe(':2\r\n');
+  expect([a.store.table.size, b.store.table.size]).toEqual([1, 0]);
+  // Others of its slot stay with it; a slot without data is b's at once.
+  const elsewhere = keyIn(slotRange(slotOf(key) + 1).start, HALF - 1);
+  expect(await ofB.ask('SET', elsewhere, '1')).toBe('+OK\r\n');
+  expect([a.store.table.size, b.store.table.size]).toEqual([1, 1]);
+  // When the last of it is gone, b has the slot.
+  expect(await ofB.ask('DEL', key)).toBe(':1\r\n');
+  await until('b has the slot', async () => {
+    await ofB.ask('SET', key, 'x');
+    const done = b.store.table.countInSlot(slotOf(key)) === 1;
+    if (!done) await ofB.ask('DEL', key);
+    return done;
+  });
+  expect(a.store.table.size).toBe(0);
+});
+
+test('while the holder is away its data is not missing, and is given up only when an operator says so', async () => {
+  await using nodes = new FakeNodes();
+  const [a, b] = await halves(nodes);
+  const ofB = await b.client(ROLE.cluster);
+  const key = keyIn(0, HALF - 1);
+  expect(await settled(await a.client(ROLE.cluster), 'SET', key, 'v')).toBe('+OK\r\n');
+  nodes.map.register(b.id, 0, END, 1);
+  // b is second to none now: it never asked a, for a was the owner until it went.
+  nodes.map.join(a.id, nodes.address(a), 'down');
+  expect(await ofB.ask('GET', key)).toMatch(/^-TRYAGAIN/);
+  expect(await ofB.ask('SET', key, 'new')).toMatch(/^-TRYAGAIN/);
+  nodes.map.release(a.id, 0, HALF - 1);
+  expect(await ofB.ask('GET', key)).toMatch(/^-TRYAGAIN/);
+  nodes.map.join(a.id, nodes.address(a), 'alive');
+  expect(await settled(ofB, 'GET', key)).toBe('$1\r\nv\r\n');
+  nodes.map.join(a.id, nodes.address(a), 'left');
+  expect(await ofB.ask('GET', key)).toMatch(/^-TRYAGAIN/);
+  expect(b.group.router.holdings.warnings().join()).toMatch(/is not here and may hold data of 1 slots/);
+  expect(await ofB.ask('SHOAL', 'FORGET', a.id)).toBe(':1\r\n');
+  expect(await settled(ofB, 'GET', key)).toBe('$-1\r\n');
+});
+
+test('nodes without a common secret do not forward, and say why', async () => {
+  await using nodes = new FakeNodes();
+  const a = await nodes.add([Uint8Array.of(1, 2, 3)]);
+  const b = await nodes.add([Uint8Array.of(9, 9, 9)]);
+  nodes.map.register(a.id, 0, HALF - 1);
+  nodes.map.register(b.id, HALF, END);
+  const client = await a.client();
+  expect(await client.ask('GET', keyIn(HALF, END))).toMatch(/^-TRYAGAIN.*(not prove|cannot be reached)/);
+  expect(b.group.router.counters.linksRefused).toBe(0);
+  const stranger = await b.client(ROLE.cluster);
+  expect(await stranger.ask('SHOAL', 'HELD', '0', '1')).toMatch(/^-ERR HELD is for nodes/);
+  await stranger.ask('SHOAL', 'LINK', 'final', a.id, b.id, 'a'.repeat(32));
+  expect(await stranger.ask('SHOAL', 'PROVE', 'b'.repeat(64))).toMatch(/^-ERR that proves nothing/);
+});
+
+test('transactions at the proxy run as a whole at the owner of their keys', async () => {
+  await using nodes = new FakeNodes();
+  const [a, b] = await halves(nodes);
+  const client = await a.client();
+  const [here, there] = [keyIn(0, HALF - 1), keyIn(HALF, END)];
+  await settled(client, 'GET', here);
+  await settled(client, 'GET', there);
+  const run = async (...commands: readonly string[][]): Promise<string> => {
+    await client.ask('MULTI');
+    for (const words of commands) await client.ask(...words);
+    return client.ask('EXEC');
+  };
+  expect(await run(['SET', there, '1'], ['INCR', there])).toBe('*2\r\n+OK\r\n:2\r\n');
+  expect(await run(['SET', here, '1'], ['INCR', here])).toBe('*2\r\n+OK\r\n:2\r\n');
+  expect(await run(['SET', there, '7'], ['SET', here, '7'])).toMatch(/^-EXECABORT/);
+  expect(await run(['SET', here, '7'], ['SET', there, '7'])).toMatch(/^-EXECABORT/);
+  expect([await client.ask('GET', here), await client.ask('GET', there)]).toEqual([
+    '$1\r\n2\r\n',
+    '$1\r\n2\r\n',
+  ]);
+  expect(await client.ask('WATCH', there)).toMatch(/^-ERR WATCH/);
+  expect([a.store.table.size, b.store.table.size]).toEqual([1, 1]);
+});
+
+test('a client that sends more than a link takes waits, and is answered in order', async () => {
+  await using nodes = new FakeNodes();
+  const [a] = await halves(nodes);
+  const client = await a.client();
+  const key = keyIn(HALF, END);
+  await settled(client, 'SET', key, '');
+  const megabyte = 'x'.repeat(2 ** 20);
+  const replies = await Promise.all(Array.from({ length: 64 }, () => client.ask('GETSET', key, megabyte)));
+  expect(replies.map((reply) => reply.length)).toEqual([6, ...new Array(63).fill(2 ** 20 + 12)]);
+  expect(a.group.router.forwarder.counters).toMatchObject({ failed: 0 });
+  expect(a.group.router.forwarder.counters.parked).toBeGreaterThan(0);
+});
