@@ -1,5 +1,13 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BIT_COMMANDS } from '../../src/resp/commands/bits.ts';
+import { EXPIRY_COMMANDS } from '../../src/resp/commands/expiry.ts';
+import { GENERIC_COMMANDS } from '../../src/resp/commands/generic.ts';
+import { LCS_COMMANDS } from '../../src/resp/commands/lcs.ts';
+import { NUMBER_COMMANDS } from '../../src/resp/commands/numbers.ts';
+import { OBJECT_COMMANDS } from '../../src/resp/commands/object.ts';
+import { SCAN_COMMANDS } from '../../src/resp/commands/scan.ts';
+import { STRING_COMMANDS } from '../../src/resp/commands/strings.ts';
 import { anyCommand } from './commands.ts';
 import { isSame, isSameList } from './compare.ts';
 import type { Connection, Words } from './connection.ts';
@@ -86,4 +94,161 @@ describe.skipIf(missing)('beside redis-server', () => {
       );
     });
   });
+
+  /** Compares answers to lists of commands that are made one after the other from one description. */
+  async function compareAll(lists: fc.Arbitrary<Words[]>, runs: number): Promise<void> {
+    await both(2, async (a, b) => {
+      await fc.assert(
+        fc.asyncProperty(lists, async (commands) => {
+          const found = await difference(a, b, commands);
+          if (found !== null) throw new Error(found);
+        }),
+        { seed: SEED, numRuns: runs },
+      );
+    });
+  }
+
+  it('adds fractions to the last digit as it does', { timeout: 600_000 }, async () => {
+    const number = fc.oneof(
+      fc
+        .tuple(fc.bigInt(-(10n ** 22n), 10n ** 22n), fc.integer({ min: 0, max: 24 }))
+        .map(([n, e]) => `${n}e-${e}`),
+      fc
+        .tuple(fc.integer({ min: -99, max: 99 }), fc.integer({ min: -4960, max: 4935 }))
+        .map(([n, e]) => `${n}e${e}`),
+      fc.double({ noNaN: true }).map(String),
+      fc
+        .tuple(fc.bigInt(0n, 2n ** 70n), fc.integer({ min: -90, max: 90 }))
+        .map(([n, e]) => `0x${n.toString(16)}p${e}`),
+    );
+    await compareAll(
+      fc
+        .array(number, { minLength: 2, maxLength: 6 })
+        .map((numbers) => numbers.map((n): Words => ['INCRBYFLOAT', 'a', n])),
+      RUNS * 2,
+    );
+  });
+
+  it('finds in two texts what it finds', { timeout: 600_000 }, async () => {
+    const text = fc.string({ unit: fc.constantFrom('a', 'b', 'c'), maxLength: 40 });
+    const options = fc.constantFrom<Words>(
+      [],
+      ['LEN'],
+      ['IDX'],
+      ['IDX', 'WITHMATCHLEN'],
+      ['IDX', 'MINMATCHLEN', '3'],
+    );
+    await compareAll(
+      fc.tuple(text, text, options).map(([x, y, words]): Words[] => [
+        ['MSET', 'a', x, 'b', y],
+        ['LCS', 'a', 'b', ...words],
+      ]),
+      RUNS,
+    );
+  });
+
+  it('takes patterns as it does', { timeout: 600_000 }, async () => {
+    const text = fc.string({ unit: fc.constantFrom('a', 'b', '-', ']'), maxLength: 5 });
+    const pattern = fc.string({
+      unit: fc.constantFrom('a', 'b', '*', '?', '[', ']', '^', '-', '\\'),
+      maxLength: 8,
+    });
+    await compareAll(
+      fc
+        .tuple(fc.array(text, { minLength: 1, maxLength: 30 }), fc.array(pattern, { maxLength: 20 }))
+        .map(([keys, patterns]): Words[] => [
+          ['MSET', ...keys.flatMap((key) => [key, ''])],
+          ...patterns.map((one): Words => ['KEYS', one]),
+        ]),
+      RUNS,
+    );
+  });
+
+  it('names encodings and counts references as it does, of what was set', async () => {
+    const values = [
+      '0',
+      '-1',
+      '9999',
+      '10000',
+      '9223372036854775807',
+      '9223372036854775808',
+      '01',
+      '',
+      ' 1',
+      '1.5',
+      'x'.repeat(44),
+      'x'.repeat(45),
+    ];
+    await both(2, async (a, b) => {
+      for (const value of values)
+        expect(
+          await difference(a, b, [
+            ['SET', 'a', value],
+            ['OBJECT', 'ENCODING', 'a'],
+            ['OBJECT', 'REFCOUNT', 'a'],
+          ]),
+        ).toBe(null);
+    });
+  });
+
+  it('has every key once in a scan of keys that stay, in small steps', async () => {
+    await both(2, async (a) => {
+      await a.ask([['FLUSHALL']]);
+      const keys = Array.from({ length: 3000 }, (_, i) => (i % 3 === 0 ? `{t}${i}` : `k${i}`));
+      await a.ask(keys.map((key): Words => ['SET', key, 'v']));
+      expect((await a.ask([['DBSIZE']]))[0]?.text).toBe('3000');
+      const met: string[] = [];
+      let cursor = '0';
+      do {
+        const [reply] = await a.ask([['SCAN', cursor, 'MATCH', '*7*', 'COUNT', '20']]);
+        cursor = reply?.parts[0]?.text ?? '0';
+        met.push(...(reply?.parts[1]?.parts ?? []).map((part) => part.text ?? ''));
+      } while (cursor !== '0');
+      expect(met.sort()).toEqual(keys.filter((key) => key.includes('7')).sort());
+    });
+  });
+
+  it('shows strings, bits and keys in COMMAND INFO as it does', async () => {
+    const names = OWN.filter(({ since }) => since !== 'shoal').map(({ name }) => name);
+    expect(names.length).toBeGreaterThan(50);
+    await both(2, async (a, b) => {
+      for (const name of names) {
+        const [mine, other] = await Promise.all([a, b].map((c) => c.ask([['COMMAND', 'INFO', name]])));
+        expect(entryText(mine?.[0]?.parts[0] as Reply)).toBe(entryText(other?.[0]?.parts[0] as Reply));
+      }
+    });
+  });
 });
+
+const OWN = [
+  ...STRING_COMMANDS,
+  ...NUMBER_COMMANDS,
+  ...LCS_COMMANDS,
+  ...BIT_COMMANDS,
+  ...GENERIC_COMMANDS,
+  ...EXPIRY_COMMANDS,
+  ...SCAN_COMMANDS,
+  ...OBJECT_COMMANDS,
+];
+
+/** An entry of COMMAND INFO with its sets in order, and without notes, which are for people. */
+function entryText(entry: Reply): string {
+  const [name, arity, flags, first, last, step, categories, tips, specs, subcommands] = entry.parts.map(
+    (part) => part,
+  );
+  const sorted = (part: Reply | undefined) => (part?.parts ?? []).map(show).sort().join(' ');
+  const specText = (spec: Reply) =>
+    spec.parts
+      .flatMap((part, i) =>
+        i % 2 === 0 && part.text !== 'notes' ? [`${part.text} ${show(spec.parts[i + 1] as Reply)}`] : [],
+      )
+      .join(' ');
+  return [
+    ...[name, arity, first, last, step].map((part) => show(part as Reply)),
+    sorted(flags),
+    sorted(categories),
+    sorted(tips),
+    ...(specs?.parts ?? []).map(specText),
+    ...(subcommands?.parts ?? []).map(entryText).sort(),
+  ].join('\n');
+}
