@@ -48,6 +48,7 @@ export class Connection implements Outlet {
     this.#turns = turns;
     this.#dispatcher = dispatcher;
     client.outlet = this;
+    client.request.scratch = turns.scratch;
     socket.on('data', (chunk) => this.#came(chunk));
     socket.on('drain', () => this.#drained());
   }
@@ -72,6 +73,12 @@ export class Connection implements Outlet {
 
   /** Runs what has come, for as long as the turn has time; false when nothing is left that can be run now. */
   work(): boolean {
+    const more = this.#work();
+    this.client.request.settle();
+    return more;
+  }
+
+  #work(): boolean {
     const { client } = this;
     const dispatcher = this.#dispatcher;
     while (this.#mayRun()) {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { BATCH, BROKEN, MAX_ARGUMENTS, NEED_MORE, READY, RequestReader } from './request.ts';
+import { Span } from '../store/index.ts';
+import { BATCH, BROKEN, MAX_ARGUMENTS, NEED_MORE, READY, RequestReader, SCRATCH_BYTES } from './request.ts';
 
 const latin = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, 'latin1'));
 
@@ -149,6 +150,33 @@ describe('the reader of requests', () => {
     expect(reader.next()).toBe(READY);
     expect(reader.lengths[1]).toBe(length);
     expect(reader.span.bytes.length).toBeLessThan(length + (1 << 17));
+  });
+
+  it('shares scratch memory with others, and keeps little of its own for what is left', () => {
+    const scratch = new Span(new Uint8Array(SCRATCH_BYTES));
+    const commands = Array.from({ length: 600 }, (_, i) => [
+      latin(`word${i}`),
+      new Uint8Array((i * 37) % 900),
+    ]);
+    const bytes = Uint8Array.from(Buffer.concat(commands.map(encode)));
+    const readers = Array.from({ length: 8 }, () => {
+      const reader = new RequestReader();
+      reader.scratch = scratch;
+      return { reader, at: 0, out: [] as string[] };
+    });
+    let step = 1;
+    while (readers.some(({ at }) => at < bytes.length)) {
+      for (const own of readers) {
+        step = (step * 7919) % 20_011;
+        const to = Math.min(bytes.length, own.at + step);
+        own.out.push(...read([bytes.slice(own.at, to)], own.reader));
+        own.at = to;
+        own.reader.settle();
+        if (own.reader.pendingBytes === 0) expect(own.reader.span.bytes.length).toBe(0);
+        else expect(own.reader.span.bytes.buffer.byteLength).toBeLessThan(40_000);
+      }
+    }
+    for (const { out } of readers) expect(out).toEqual(commands.map(shown));
   });
 
   it('before a password was given takes few and short arguments only', () => {

@@ -52,6 +52,8 @@ export class RequestReader {
   /** Why the connection must be closed, after BROKEN; as Redis says it. */
   error = '';
   authenticated = true;
+  /** Shared by readers who call `settle` before another one is fed: what is left of one chunk meets the next there. */
+  scratch: Span | null = null;
   #at = 0;
   #end = 0;
   /** Holds what is left of earlier input; `bytes` while it has more than nothing. */
@@ -76,6 +78,15 @@ export class RequestReader {
       return;
     }
     const total = left + chunk.length;
+    const { scratch } = this;
+    if (scratch !== null && chunk.length >= STREAM_BYTES && total <= scratch.bytes.length) {
+      scratch.bytes.set(this.span.bytes.subarray(this.#at, this.#end));
+      scratch.bytes.set(chunk, left);
+      this.span = scratch;
+      this.#at = 0;
+      this.#end = total;
+      return;
+    }
     const inPlace = this.span === this.#carry;
     let to = this.#carry;
     if (to.bytes.length < (inPlace ? this.#end : left) + chunk.length) {
@@ -90,6 +101,22 @@ export class RequestReader {
     this.#carry = to;
     this.span = to;
     this.#end = this.#at + total;
+  }
+
+  /** What is left is kept in little memory of its own; the chunk it came in, and the scratch, are not needed any more. */
+  settle(): void {
+    const left = this.#end - this.#at;
+    if (left === 0) {
+      this.span = NOTHING;
+      this.#at = 0;
+      this.#end = 0;
+      if (this.#carry.bytes.length > FIRST_BYTES) this.#carry = NOTHING;
+    } else if (this.span === this.scratch || this.span.bytes.buffer.byteLength > left * 4 + FIRST_BYTES) {
+      this.#carry = new Span(this.span.bytes.slice(this.#at, this.#end));
+      this.span = this.#carry;
+      this.#at = 0;
+      this.#end = left;
+    }
   }
 
   /** For `total` bytes and some that follow, but not for more than a command needs of which so many are known to come. */
@@ -107,7 +134,7 @@ export class RequestReader {
     let used = 0;
     while (this.size < BATCH) {
       const from = this.#at;
-      if (this.#end - from < (this.#need > 1 ? this.#need : 1)) break;
+      if (this.#end - from < Math.max(this.#need, 1)) break;
       this.#need = 0;
       if (this.span.bytes[from] !== STAR) {
         // It is rewritten in another buffer: never behind others in a batch.
@@ -284,6 +311,10 @@ export class RequestReader {
 const LINE_END = Uint8Array.of(CR, LF);
 const NOTHING = new Span(new Uint8Array(0));
 const FIRST_BYTES = 16 * 1024;
+/** A chunk from which on a client sends a stream: with smaller ones what is left is added to in place. */
+const STREAM_BYTES = 4096;
+/** Of readers that share it. */
+export const SCRATCH_BYTES = 128 * 1024;
 /** A larger carry is given back once it is empty. */
 const KEEP_BYTES = 128 * 1024;
 

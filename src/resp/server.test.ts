@@ -2,6 +2,8 @@ import { networkInterfaces } from 'node:os';
 import { afterEach, describe, expect, it } from 'vitest';
 import { LIMITS } from '../base/index.ts';
 import { Store } from '../store/index.ts';
+import type { Command } from './command.ts';
+import { COMMANDS } from './commands/index.ts';
 import { RespServer } from './server.ts';
 import { FakeDisk } from './testing/fake-disk.ts';
 import { encode, poll, RawClient } from './testing/raw-client.ts';
@@ -51,6 +53,43 @@ describe('a pipeline', () => {
     const client = await join();
     client.send('PING').send('WAIT', '1', '30').send('ECHO', 'a').send('WAIT', '0', '0').send('ECHO', 'b');
     expect(await client.replies(5)).toEqual(['+PONG', ':0', '$1 a', ':0', '$1 b']);
+  });
+
+  it('goes on behind an answer that is deferred and given at once, or out of order', async () => {
+    const command = (name: string, run: Command['run']): Command => ({
+      name,
+      arity: -1,
+      flags: [],
+      keys: null,
+      group: 'test',
+      since: 'shoal',
+      summary: '',
+      run,
+    });
+    const answers: (() => void)[] = [];
+    const server = new RespServer(new Store(), {
+      commands: [
+        ...COMMANDS,
+        command('now', (call) => call.defer()((reply) => reply.integer(1))),
+        command('later', (call) => {
+          const answer = call.later();
+          const word = call.text(1);
+          answers.push(() => answer((reply) => reply.simple(word)));
+        }),
+      ],
+    });
+    closers.push(() => server.close());
+    const client = await RawClient.connect(await server.listen(0, '127.0.0.1'));
+    closers.push(() => client.close());
+    for (let i = 0; i < 40; i++) client.send('NOW').send('ECHO', `${i}`);
+    const expected = Array.from({ length: 40 }, (_, i) => [':1', `$${`${i}`.length} ${i}`]).flat();
+    expect(await client.replies(80)).toEqual(expected);
+    client.send('LATER', 'a').send('ECHO', 'x').send('LATER', 'b').send('LATER', 'c').send('ECHO', 'y');
+    await poll(() => answers.length === 3);
+    for (const i of [2, 0]) answers[i]?.();
+    expect(await client.replies(2)).toEqual(['+a', '$1 x']);
+    answers[1]?.();
+    expect(await client.replies(3)).toEqual(['+b', '+c', '$1 y']);
   });
 
   it('that reads nothing makes the server stop reading, holding little, and hurts nobody', async () => {

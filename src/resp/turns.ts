@@ -1,8 +1,9 @@
 import type { Socket } from 'node:net';
 import { LIMITS } from '../base/index.ts';
-import type { Store } from '../store/index.ts';
+import { Span, type Store } from '../store/index.ts';
 import type { Client } from './client.ts';
 import type { Connection } from './connection.ts';
+import { SCRATCH_BYTES } from './request.ts';
 import type { OutputLimit } from './settings.ts';
 import { SERVER_GATE, type ServerState } from './state.ts';
 
@@ -20,6 +21,8 @@ const LINGER_MS = 1000;
  */
 export class Turns {
   nowMs = Date.now();
+  /** Where the connections' readers put together what comes in pieces, one at a time. */
+  readonly scratch = new Span(new Uint8Array(SCRATCH_BYTES));
   readonly #state: ServerState;
   readonly #store: Store;
   readonly #connections: ReadonlySet<Connection>;
@@ -47,17 +50,22 @@ export class Turns {
   /** A connection has input. */
   came(connection: Connection): void {
     this.#open();
-    if (connection.queued) return;
+    if (connection.queued) {
+      connection.client.request.settle();
+      return;
+    }
     const { congested } = this.#store.backend;
     if (this.#next < this.#queue.length || congested || !this.hasTime()) this.enqueue(connection);
     else this.#work(connection);
   }
 
   enqueue(connection: Connection): void {
-    if (connection.queued || connection.isClosing) return;
+    // Who is at work goes on by himself.
+    if (connection === this.#running || connection.queued || connection.isClosing) return;
     this.#open();
     connection.queued = true;
     connection.stopReading();
+    connection.client.request.settle();
     this.#queue.push(connection);
     this.#queuedBytes += connection.inputBytes;
     if (this.#queuedBytes > LIMITS.respQueuedBytes && !this.#holdsBack) this.#holdBack(true);
