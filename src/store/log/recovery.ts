@@ -32,6 +32,9 @@ export interface Recovered {
   readonly warnings: readonly string[];
 }
 
+/** Of reading, before other work gets its turn. */
+const TURN_MS = 3;
+
 interface LogFile {
   readonly generation: number;
   readonly file: StoreFile;
@@ -54,6 +57,7 @@ export class Recovery {
   readonly #options: RecoveryOptions;
   readonly #replay: Replay;
   #lastWordMs = performance.now();
+  #turnMs = performance.now();
   #doneBytes = 0;
   #totalBytes = 0;
   #untrusted = false;
@@ -162,7 +166,7 @@ export class Recovery {
         if (found === 'end') break;
         const wrong = found === 'unsound' ? 'a batch' : replay.apply(reader);
         if (wrong !== null) throw this.#damageAt('snapshot', generation, at, wrong);
-        this.#progress(reader.at - at);
+        await this.#progress(reader.at - at);
         at = reader.at;
       }
       if (replay.ended !== replay.records - 1) throw this.#damageAt('snapshot', generation, at, 'its end');
@@ -186,7 +190,7 @@ export class Recovery {
       }
       const wrong = replay.apply(reader);
       if (wrong !== null) throw this.#damageAt('log', log.generation, end, wrong);
-      this.#progress(reader.at - end);
+      await this.#progress(reader.at - end);
       end = reader.at;
     }
     replay.endOfFile();
@@ -239,9 +243,15 @@ export class Recovery {
     }
   }
 
-  #progress(bytes: number): void {
+  /** Tells how far it is, every few seconds, and lets the rest of the node have its turn: gossip must stay prompt. */
+  async #progress(bytes: number): Promise<void> {
     this.#doneBytes += bytes;
-    const now = performance.now();
+    let now = performance.now();
+    if (now - this.#turnMs > TURN_MS) {
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      now = performance.now();
+      this.#turnMs = now;
+    }
     if (now - this.#lastWordMs < this.#options.progressMs) return;
     this.#lastWordMs = now;
     const share = Math.floor((100 * this.#doneBytes) / Math.max(1, this.#totalBytes));
