@@ -1,15 +1,15 @@
 /**
- * A client that asks for one key every millisecond until its standard input ends, then prints the latencies: `bench.cjs
- * store-probe PORT`. A question counts from when it was due.
+ * A client that asks for one key every millisecond, from the first line on its standard input to its end, then prints the latencies:
+ * `bench.cjs store-probe PORT`. A question counts from when it was due.
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Load } from '../../src/cli/bench/load.ts';
 import type { Plan } from '../../src/cli/bench/plan.ts';
-import { sleep } from './proc.ts';
 
 const PER_SECOND = 1000;
-/** It says so once its first question was answered: its start is no part of what is measured. */
+/** It says so once it has asked for a while: its start is no part of what is measured. */
 export const UP = 'up';
+const WARM_SECONDS = 0.3;
 
 export interface Probed {
   readonly asked: number;
@@ -38,14 +38,14 @@ export async function run(args: string[]): Promise<void> {
     ack: null,
   };
   const stop = new AbortController();
-  process.stdin.on('end', () => stop.abort()).resume();
+  await new Load({ ...plan, seconds: WARM_SECONDS }).run(stop.signal);
+  const begin = new Promise((resolve) => process.stdin.once('data', resolve));
+  process.stdin.on('end', () => stop.abort());
+  console.log(UP);
+  await begin;
   const own = monitorEventLoopDelay({ resolution: 1 });
   own.enable();
-  const load = new Load(plan);
-  const running = load.run(stop.signal);
-  while (load.result().commands === 0 && !stop.signal.aborted) await sleep(10);
-  console.log(UP);
-  const { tally, commands } = await running;
+  const { tally, commands } = await new Load(plan).run(stop.signal);
   const probed: Probed = {
     asked: commands,
     errors: tally.errorCount + tally.lost,
