@@ -3,6 +3,7 @@ import { LIMITS } from '../base/index.ts';
 import { Span } from '../store/index.ts';
 import type { Client, Outlet, Pending } from './client.ts';
 import type { Dispatcher } from './dispatcher.ts';
+import { setReading } from './flow.ts';
 import { BROKEN, READY } from './request.ts';
 import type { OutputLimit } from './settings.ts';
 import type { Turns } from './turns.ts';
@@ -336,8 +337,7 @@ export class Connection implements Outlet {
   #pause(on: boolean): void {
     if (on === this.#isPaused) return;
     this.#isPaused = on;
-    if (on) this.#socket.pause();
-    else this.#socket.resume();
+    setReading(this.#socket, !on);
   }
 
   #end(): void {

@@ -3,6 +3,7 @@ import { LIMITS } from '../base/index.ts';
 import { Span, type Store } from '../store/index.ts';
 import type { Client } from './client.ts';
 import type { Connection } from './connection.ts';
+import { setReading } from './flow.ts';
 import { SCRATCH_BYTES } from './request.ts';
 import type { OutputLimit } from './settings.ts';
 import { SERVER_GATE, type ServerState } from './state.ts';
@@ -108,6 +109,7 @@ export class Turns {
   }
 
   closeSoon(socket: Socket): void {
+    setReading(socket, true);
     socket.resume();
     const timer = setTimeout(() => socket.destroy(), LINGER_MS);
     timer.unref();
