@@ -96,6 +96,7 @@ export class Agent {
       driver.setAddresses({ http: bound.http, resp });
       driver.attach({ warnings: () => httpWarnings(bound.http), metrics: () => [] });
       if (store !== null) driver.attach(store);
+      store?.watchCapacity((figures) => driver.setCapacity({ ...machineFigures(), ...figures }));
       await store?.serve(driver, seal === null ? null : opened.secrets);
       const { gossip } = driver;
       const addresses = {
@@ -173,11 +174,7 @@ async function openDriver(
     detection: { probePeriodMs: config.probePeriodMs, suspicionPeriods: config.suspicionPeriods },
     forgetAfterMs: config.forgetAfterMs,
     tags: config.tags,
-    capacity: {
-      cores: availableParallelism(),
-      memoryMb: Math.round(totalmem() / 2 ** 20),
-      ...(store === null ? {} : { storeMb: store.memoryMb }),
-    },
+    capacity: { ...machineFigures(), ...store?.capacity() },
     resp: store?.resp ?? null,
     version: VERSION,
     seal:
@@ -191,6 +188,10 @@ async function openDriver(
     ...(crash === undefined ? {} : { crash }),
   });
   return { driver, secrets: () => sealed?.derive?.('store link') ?? [] };
+}
+
+function machineFigures(): Record<string, number> {
+  return { cores: availableParallelism(), memoryMb: Math.round(totalmem() / 2 ** 20) };
 }
 
 function sealOf(path: string): SealFactory {

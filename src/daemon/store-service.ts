@@ -20,6 +20,14 @@ const loadParts = () => import('./store-parts.ts');
 type Parts = Awaited<ReturnType<typeof loadParts>>;
 type Port = 'cluster' | 'proxy';
 
+/** The group is told how full the store is when that has changed by so much: each time costs every node a message. */
+const TOLD_PERCENT = 5;
+const WATCH_MS = 10_000;
+
+function percent(part: number, whole: number): number {
+  return Math.round((part / whole) * 100);
+}
+
 /** What of the daemon's settings the store goes by. */
 export type StoreConfig = Pick<
   AgentConfig,
@@ -50,6 +58,7 @@ export class StoreService {
   #group: GroupServer | null = null;
   #store: Store | null = null;
   #awake: Promise<void> | null = null;
+  #watch: NodeJS.Timeout | null = null;
   #closed = false;
   #failed: string | null = null;
   resp: Address;
@@ -112,6 +121,32 @@ export class StoreService {
       forwarded: router?.forwarder.counters.forwarded ?? 0,
       warnings: this.warnings(),
     };
+  }
+
+  /** Figures for this node's record: what there is for messages, and how much of it is used, in percent. */
+  capacity(): Record<string, number> {
+    const { memoryMb } = this;
+    const store = this.#store;
+    if (store === null) return { storeMb: memoryMb };
+    const { diskBytes } = store.backend.counters;
+    const diskMb = this.#config.storeDiskMb;
+    const disk =
+      diskMb === null ? {} : { storeDiskMb: diskMb, storeDiskPercent: percent(diskBytes, diskMb * MB) };
+    return { storeMb: memoryMb, storePercent: percent(store.table.heldBytes, memoryMb * MB), ...disk };
+  }
+
+  /** Calls back with figures that differ from those of before by enough to be told to the group. */
+  watchCapacity(tell: (figures: Readonly<Record<string, number>>) => void): void {
+    let told = this.capacity();
+    this.#watch = setInterval(() => {
+      const now = this.capacity();
+      const moved = Object.keys(now).some(
+        (name) => Math.abs((now[name] ?? 0) - (told[name] ?? 0)) >= TOLD_PERCENT,
+      );
+      if (!moved) return;
+      told = now;
+      tell(now);
+    }, WATCH_MS).unref();
   }
 
   scan(start: number, end: number, cursor: number, count: number): StoreScanView {
@@ -181,6 +216,7 @@ export class StoreService {
 
   async close(): Promise<void> {
     this.#closed = true;
+    if (this.#watch !== null) clearInterval(this.#watch);
     for (const listener of this.#listeners) listener.close();
     for (const { socket } of this.#early) socket.destroy();
     await this.#awake?.catch(() => {});

@@ -122,6 +122,11 @@ export class Driver implements NodeApi {
     return this.#gossip;
   }
 
+  /** The figures of this node's record are others now. */
+  setCapacity(capacity: Readonly<Record<string, number>>): void {
+    this.#input((node, nowMs) => node.described({ capacity }, nowMs));
+  }
+
   /** Where this node's HTTP and RESP servers answer, once they do: for `status`. */
   setAddresses(addresses: { readonly http?: Address | null; readonly resp?: Address | null }): void {
     if (addresses.http !== undefined) this.#http = addresses.http;
@@ -187,9 +192,7 @@ export class Driver implements NodeApi {
     return this.#machine().segments();
   }
 
-  ownership() {
-    return this.#machine().ownership();
-  }
+  readonly ownership = () => this.#machine().ownership();
 
   ownersAt(position: number) {
     return this.#machine().ownersAt(position);
@@ -227,9 +230,7 @@ export class Driver implements NodeApi {
     return this.#events.after(afterId);
   }
 
-  propagationMs() {
-    return this.#machine().propagationMs();
-  }
+  readonly propagationMs = () => this.#machine().propagationMs();
 
   converged(waitMs: number): Promise<ConvergedView> {
     return this.#command({ kind: 'converged', waitMs }) as Promise<ConvergedView>;
@@ -414,7 +415,7 @@ export class Driver implements NodeApi {
       this.#watch = new AddressWatch(look, told, (to) => {
         this.#log.info({ from: this.#gossip, to }, 'this machine has other addresses: told to the group');
         this.#gossip = to[0] as Address;
-        this.#input((node, nowMs) => node.moved(to, nowMs));
+        this.#input((node, nowMs) => node.described({ addresses: to }, nowMs));
       });
     }
     return told.addresses;

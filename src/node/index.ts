@@ -28,6 +28,7 @@ export type {
   Answer,
   Boot,
   Command,
+  Described,
   Inputs,
   LogLevel,
   Machine,

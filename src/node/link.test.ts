@@ -29,7 +29,7 @@ describe('a member with several addresses', () => {
       Seat,
     ];
     lab.run(10_000);
-    b.node.moved(['10.0.0.1:1' as Address], lab.nowMs);
+    b.node.described({ addresses: ['10.0.0.1:1' as Address] }, lab.nowMs);
     lab.run(5000);
     expect(a.node.state.members.get(b.node.id)?.record.addresses).toEqual(['10.0.0.1:1']);
     expect(a.node.link.addressOf(b.node.id)).toBe('10.0.0.1:1');

@@ -134,6 +134,13 @@ export interface Outputs {
   log(level: LogLevel, message: string, fields?: Readonly<Record<string, unknown>>): void;
 }
 
+/** Part of this node's own record. */
+export interface Described {
+  /** The preferred one first; at least one. */
+  readonly addresses?: readonly Address[];
+  readonly capacity?: Readonly<Record<string, number>>;
+}
+
 /** Inputs. `Node` (node.ts) implements them. */
 export interface Inputs {
   /** First input, once. */
@@ -150,8 +157,8 @@ export interface Inputs {
   leased(upTo: number, error: { code: string; message: string } | null, nowMs: number): void;
   /** `token` is the driver's; exactly one `answer` with it follows, now or later. */
   command(token: number, command: Command, nowMs: number): void;
-  /** Peers reach this node elsewhere from now on, the preferred address first; at least one. */
-  moved(addresses: readonly Address[], nowMs: number): void;
+  /** What peers are to know of this node is another from now on: where it is reached, its figures. */
+  described(change: Described, nowMs: number): void;
   /** A deadline passed. Harmless when none did. */
   wake(nowMs: number): void;
   /** When `wake` is wanted next, in nowMs; Infinity for never. May change with every input. */

@@ -22,7 +22,7 @@ import { Identity } from './identity.ts';
 import { Intake } from './intake.ts';
 import { snapshotOf } from './journal.ts';
 import { Link } from './link.ts';
-import type { Boot, Command, Inputs, NodeOptions, Outputs } from './machine.ts';
+import type { Boot, Command, Described, Inputs, NodeOptions, Outputs } from './machine.ts';
 import { Mutations } from './mutations.ts';
 import type { Presence } from './presence.ts';
 import {
@@ -201,9 +201,9 @@ export class NodeCore implements Inputs {
     this.#work(nowMs);
   }
 
-  moved(addresses: readonly Address[], nowMs: number): void {
+  described(change: Described, nowMs: number): void {
     const me = this.roster.me();
-    this.roster.raise({ ...me, addresses, incarnation: me.incarnation + 1 }, nowMs);
+    this.roster.raise({ ...me, ...change, incarnation: me.incarnation + 1 }, nowMs);
     this.#work(nowMs);
   }
 

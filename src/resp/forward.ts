@@ -2,6 +2,7 @@ import type { NodeId } from '../base/index.ts';
 import { isPlain } from './ack-level.ts';
 import type { Call } from './call.ts';
 import type { Client } from './client.ts';
+import type { Known } from './command.ts';
 import { command, Link, type LinkFailure, type LinkKind } from './link.ts';
 import type { Peer, Peers } from './peers.ts';
 
@@ -42,7 +43,7 @@ export class Forwarder {
     const { client } = call;
     const place = client.outlet.place();
     const silent = client.replies !== 'on';
-    const isWrite = call.known?.isWrite ?? true;
+    const isWrite = mayChange(call.known);
     const link = this.#send(call, encode(call), peer, hop, (reply, failure) => {
       const bytes = reply ?? Buffer.from(failureText(peer, failure, isWrite), 'latin1');
       client.outlet.fill(place, silent ? NOTHING : bytes);
@@ -52,7 +53,7 @@ export class Forwarder {
 
   /** Sends a command made of parts of the call, or another one; `replies`: as Link. */
   send(call: Call, bytes: Uint8Array, peer: Peer, hop: Hop, replies = 1): Promise<Uint8Array> {
-    const isWrite = call.known?.isWrite ?? true;
+    const isWrite = mayChange(call.known);
     return new Promise((resolve) => {
       const done = (reply: Uint8Array | null, failure: LinkFailure | null): void =>
         resolve(reply ?? Buffer.from(failureText(peer, failure, isWrite), 'latin1'));
@@ -138,6 +139,11 @@ export class Forwarder {
       client.outlet.resume();
     }
   }
+}
+
+/** To do it twice could make a difference. */
+function mayChange(known: Known | null): boolean {
+  return known === null || known.isWrite || known.name === 'exec';
 }
 
 /** What the client gets when there is no answer. A write that may have been done must not be tried again blindly. */

@@ -17,12 +17,12 @@ const STOP_MS = 2_000;
 test('the ready line names the node and every address, comes once, and means that the agent serves', async () => {
   await using sandbox = new Sandbox();
   const agent = await sandbox.start({ name: 'a' });
-  const { node, id, gossip, http, resp, socket } = agent.ready;
+  const { node, id, gossip, http, resp, proxy, socket } = agent.ready;
   expect(node).toBe('a');
   expect(id).toMatch(/^[0-9a-f]{16}$/);
   expect(gossip).toMatch(/^127\.0\.0\.1:[1-9]\d+$/);
   expect(http).toMatch(/^127\.0\.0\.1:[1-9]\d+$/);
-  expect(resp).toBeNull();
+  for (const port of [resp, proxy]) expect(port).toMatch(/^127\.0\.0\.1:[1-9]\d+$/);
   expect(statSync(socket).mode & 0o777).toBe(0o600);
   const response = await fetch(`http://${http}/v1/status`);
   const status = (await response.json()) as { node: { id: string; addresses: object } };
@@ -139,6 +139,8 @@ test('a second daemon on one state directory refuses to start and harms nothing'
 test.each([
   ['--bind', 'gossip', '--bind'],
   ['--http', 'http', '--http'],
+  ['--resp', 'resp', '--no-resp'],
+  ['--proxy', 'proxy', '--no-proxy'],
 ] as const)('a taken %s port is exit code 1 and one line that names it', async (flag, port, advice) => {
   await using sandbox = new Sandbox();
   const agent = await sandbox.start({ name: 'a' });
@@ -310,6 +312,22 @@ test('HTTP beyond loopback is named in the log and in the status, with a key as 
     2,
     expect.stringMatching(/^shoal: http \(from flag --http\): .*HTTP is neither/),
   ]);
+});
+
+test('--no-resp closes both ports of the store, and a password that could be guessed is exit code 2', async () => {
+  await using sandbox = new Sandbox();
+  const agent = await sandbox.start({ name: 'a', flags: ['--no-resp'] });
+  expect([agent.ready.resp, agent.ready.proxy]).toEqual([null, null]);
+  expect((await agent.verb('store', 'info')).stderr).toContain('no store');
+  const file = sandbox.path('password');
+  const flags = ['--resp-password-file', file];
+  writeFileSync(file, 'short', { mode: 0o600 });
+  for (const mode of [0o600, 0o644]) {
+    chmodSync(file, mode);
+    const { code, stderr } = await sandbox.spawn({ name: 'b', flags }).ended;
+    expect(code).toBe(2);
+    expect(stderr).toContain(`resp_password_file (from flag --resp-password-file): ${file}`);
+  }
 });
 
 test('a key file or a script that is not there is exit code 2, with where the setting came from', async () => {

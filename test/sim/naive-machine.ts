@@ -74,7 +74,7 @@ export class NaiveMachine implements Machine {
   datagram(): void {}
   accepted(): void {}
   opened(): void {}
-  moved(): void {}
+  described(): void {}
   closed(): void {}
   leased(): void {}
 

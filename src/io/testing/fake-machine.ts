@@ -2,6 +2,7 @@
 import type {
   Boot,
   Command,
+  Described,
   EventView,
   Machine,
   NodeEvent,
@@ -45,8 +46,8 @@ export class FakeMachine implements Machine {
   datagram(bytes: Uint8Array, from: string, viaMulticast: boolean): void {
     this.inputs.push({ kind: 'datagram', bytes: Buffer.from(bytes).toString(), from, viaMulticast });
   }
-  moved(addresses: readonly string[]): void {
-    this.inputs.push({ kind: 'moved', addresses });
+  described(change: Described): void {
+    this.inputs.push({ kind: 'described', ...change });
   }
   accepted(stream: number, from: string): void {
     this.inputs.push({ kind: 'accepted', stream, from });
