@@ -1,0 +1,134 @@
+import { expect, test } from 'vitest';
+import type { Address } from '../base/index.ts';
+import { positionOf, slotAt, slotRange } from '../ranges/index.ts';
+import { Span, Store } from '../store/index.ts';
+import { Holdings } from './holdings.ts';
+import { Peers } from './peers.ts';
+import { HELD, SlotMap, UNSETTLED } from './slots.ts';
+import { FakeGroup, nodeId } from './testing/fake-group.ts';
+
+const [A, B] = [nodeId(1), nodeId(2)];
+const LAST = slotRange(99).end;
+
+/** Node A with slots 0 to 99 and a peer B, whose answers the test gives. */
+function setUp() {
+  const group = new FakeGroup();
+  const store = new Store();
+  group.join(A, '127.0.0.1:1' as Address);
+  group.join(B, '127.0.0.1:2' as Address);
+  const node = group.node(A);
+  const peers = new Peers(node);
+  const slots = new SlotMap(node, peers);
+  const asked: { ranges: readonly number[]; answer: (slots: readonly number[] | null) => void }[] = [];
+  let settled = 0;
+  const holdings = new Holdings({
+    node,
+    store,
+    peers,
+    slots,
+    ask: (_peer, ranges) => new Promise((answer) => asked.push({ ranges, answer })),
+    nowMs: () => performance.now(),
+    settled: () => settled++,
+  });
+  node.onEvent((event) => {
+    if (event.range) slots.changed(event.range.start, event.range.end);
+    else peers.changed();
+  });
+  const refresh = (): void => {
+    slots.refresh();
+    holdings.follow();
+  };
+  return { group, store, peers, slots, holdings, asked, refresh, settled: () => settled };
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  const deadline = Date.now() + 5_000;
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error('not within 5 s');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+test('slots wait until every peer has answered, and what one holds is marked', async () => {
+  const lab = setUp();
+  lab.group.register(A, 0, LAST);
+  lab.refresh();
+  expect(lab.slots.state[5]).toBe(UNSETTLED);
+  expect(lab.asked.map(({ ranges }) => ranges)).toEqual([[0, LAST]]);
+  lab.asked[0]?.answer([5, 7]);
+  await until(() => lab.settled() > 0);
+  expect([4, 5, 7].map((slot) => lab.slots.state[slot])).toEqual([0, HELD, HELD]);
+  expect(lab.holdings.holderOf(5)?.id).toBe(B);
+  expect(lab.holdings.warnings()[0]).toContain('holds data of 2 slots');
+  // Asked again and again while it holds something: now it has nothing left.
+  await until(() => lab.asked.length > 1);
+  lab.asked[1]?.answer([]);
+  await until(() => lab.slots.state[5] === 0);
+  lab.holdings.close();
+});
+
+test('a peer that does not answer is asked again, and one that dies is not waited for', async () => {
+  const lab = setUp();
+  lab.group.register(A, 0, LAST);
+  lab.refresh();
+  lab.asked[0]?.answer(null);
+  await until(() => lab.asked.length > 1);
+  expect(lab.slots.state[5]).toBe(UNSETTLED);
+  lab.group.join(B, '127.0.0.1:2' as Address, 'down');
+  lab.refresh();
+  expect(lab.slots.state[5]).toBe(0);
+  lab.holdings.close();
+});
+
+test('one that is down and registered as high may hold what is here; a lower one cannot', () => {
+  const lab = setUp();
+  lab.group.join(B, '127.0.0.1:2' as Address, 'down');
+  lab.group.register(A, 0, LAST, 3);
+  lab.group.register(B, slotRange(10).start, slotRange(19).end, 3);
+  lab.group.register(B, slotRange(20).start, slotRange(29).end, 2);
+  lab.refresh();
+  expect([9, 10, 19, 20].map((slot) => lab.slots.state[slot])).toEqual([0, HELD, HELD, 0]);
+  expect(lab.holdings.holderOf(10)).toBe(null);
+  // A release gives nothing up while it is down; with force-leave it does.
+  lab.group.release(B, slotRange(10).start, slotRange(19).end);
+  lab.refresh();
+  expect(lab.slots.state[10]).toBe(HELD);
+  lab.group.join(B, '127.0.0.1:2' as Address, 'left');
+  lab.refresh();
+  expect(lab.slots.state[10]).toBe(0);
+  lab.holdings.close();
+});
+
+test('a question is answered by what is there, of a part of a slot too, and is kept serving until it is gone', () => {
+  const lab = setUp();
+  const key = new TextEncoder().encode('k');
+  const slot = slotAt(positionOf(key));
+  const position = positionOf(key);
+  const { start, end } = slotRange(slot);
+  const span = new Span(key);
+  lab.store.begin(1);
+  lab.store.table.lookup(span, 0, 1);
+  lab.store.table.put(span, 0, 1, 0);
+  expect(lab.holdings.answer([0, 0xffffffff])).toEqual([slot]);
+  expect(lab.holdings.answer([start, position])).toEqual([slot]);
+  expect(lab.holdings.answer([position + 1, end])).toEqual([]);
+  lab.store.table.lookup(span, 0, 1);
+  lab.store.table.remove();
+  expect(lab.holdings.keeps(slot)).toBe(true);
+  expect(lab.holdings.answer([start, end])).toEqual([]);
+  expect(lab.holdings.keeps(slot)).toBe(false);
+});
+
+test('who is asked about what it thinks its own, and has nothing of, stops serving it for a moment', async () => {
+  const lab = setUp();
+  lab.group.register(A, 0, LAST);
+  lab.refresh();
+  lab.asked[0]?.answer([]);
+  await until(() => lab.slots.state[3] === 0);
+  expect(lab.holdings.answer([slotRange(3).start, slotRange(3).end])).toEqual([]);
+  expect([lab.slots.state[3], lab.slots.state[4]]).toEqual([UNSETTLED, 0]);
+  await until(() => lab.asked.length > 1);
+  lab.asked[1]?.answer([]);
+  await until(() => lab.slots.state[3] === 0);
+  lab.holdings.close();
+});
