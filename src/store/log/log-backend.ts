@@ -260,7 +260,7 @@ export class LogBackend implements Backend, AppenderWatch {
     if (!this.#noRoom) this.#report(error);
     this.#noRoom = true;
     if (this.#closing || this.#appender.queuedBytes > this.#tuning.queueBytes) this.#appender.fail(error);
-    else this.#retryLater(() => this.#appender.retry());
+    else this.#retryLater();
   }
 
   failed(error: unknown): void {
@@ -273,9 +273,7 @@ export class LogBackend implements Backend, AppenderWatch {
     );
     this.congested = false;
     this.onRoom?.();
-    if (this.#retryTimer !== null) clearTimeout(this.#retryTimer);
-    this.#retryTimer = null;
-    this.#retryLater(() => this.#renew());
+    this.#retryLater();
   }
 
   /** The first lease, before the first write; and a new log at once when the old one is not to be trusted. */
@@ -344,11 +342,15 @@ export class LogBackend implements Backend, AppenderWatch {
     this.#settling.fail(this.#error);
   }
 
-  #retryLater(run: () => void): void {
+  #retryLater(): void {
     if (this.#closing || this.#retryTimer !== null) return;
     this.#retryTimer = this.#timer(this.#retryMs, () => {
       this.#retryTimer = null;
-      run();
+      if (this.#appender.stopped) this.#renew();
+      else {
+        this.#appender.retry();
+        if (!this.#trusted) this.#startCompaction();
+      }
     });
     this.#retryMs = Math.min(this.#retryMs * 2, this.#tuning.maxRetryMs);
   }
@@ -366,7 +368,7 @@ export class LogBackend implements Backend, AppenderWatch {
       await this.#compaction;
       if (this.#closing) return;
       if (await this.#appender.renew()) this.#startCompaction();
-      else this.#retryLater(() => this.#renew());
+      else this.#retryLater();
     };
     void renewed();
   }
@@ -376,8 +378,7 @@ export class LogBackend implements Backend, AppenderWatch {
     if (this.#trusted && performance.now() < this.#nextCompactionMs) return;
     this.#compaction = this.#compact().finally(() => {
       this.#compaction = null;
-      if (!this.#trusted && !this.#closing && !this.#appender.stopped)
-        this.#retryLater(() => this.#startCompaction());
+      if (!this.#trusted && !this.#closing && !this.#appender.stopped) this.#retryLater();
     });
   }
 
