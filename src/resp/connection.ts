@@ -3,7 +3,7 @@ import { LIMITS } from '../base/index.ts';
 import { Span } from '../store/index.ts';
 import type { Client, Outlet, Pending } from './client.ts';
 import type { Dispatcher } from './dispatcher.ts';
-import { setReading } from './flow.ts';
+import { setReading, sharingReads } from './flow.ts';
 import { BROKEN, READY } from './request.ts';
 import type { OutputLimit } from './settings.ts';
 import type { Turns } from './turns.ts';
@@ -23,7 +23,8 @@ const INPUT_BYTES = 64 * 1024;
  */
 export class Connection implements Outlet {
   readonly client: Client;
-  readonly #socket: Socket;
+  /** Not the one that was given, where reads can be shared: see flow.ts. */
+  readonly socket: Socket;
   readonly #turns: Turns;
   readonly #dispatcher: Dispatcher;
   /** In a queue of the Turns. */
@@ -45,18 +46,29 @@ export class Connection implements Outlet {
 
   constructor(client: Client, socket: Socket, turns: Turns, dispatcher: Dispatcher) {
     this.client = client;
-    this.#socket = socket;
     this.#turns = turns;
     this.#dispatcher = dispatcher;
     client.outlet = this;
     client.request.scratch = turns.scratch;
-    socket.on('data', (chunk) => this.#came(chunk));
-    socket.on('drain', () => this.#drained());
+    const { shared } = turns;
+    const own = sharingReads(socket, shared.bytes, (length) => {
+      if (client.closing) return;
+      client.request.feedShared(shared, length);
+      this.#came(length);
+    });
+    this.socket = own ?? socket;
+    if (own === null)
+      socket.on('data', (chunk) => {
+        if (client.closing) return;
+        client.request.feed(chunk);
+        this.#came(chunk.length);
+      });
+    this.socket.on('drain', () => this.#drained());
   }
 
   /** Bytes that wait to be sent, or to be allowed to. */
   get waitingBytes(): number {
-    return this.#socket.writableLength + this.#waitingBytes;
+    return this.socket.writableLength + this.#waitingBytes;
   }
 
   /** Bytes that came and were not run. */
@@ -65,7 +77,7 @@ export class Connection implements Outlet {
   }
 
   get isClosing(): boolean {
-    return this.client.closing || this.#socket.destroyed;
+    return this.client.closing || this.socket.destroyed;
   }
 
   get waitsForDisk(): boolean {
@@ -115,13 +127,13 @@ export class Connection implements Outlet {
       reply.length = 0;
       return;
     }
-    if (this.#socket.destroyed) {
+    if (this.socket.destroyed) {
       reply.length = 0;
       return;
     }
     if (this.#pushes.length > 0) this.sendPushes();
-    const took = this.#socket.write(reply.written);
-    const { writableLength } = this.#socket;
+    const took = this.socket.write(reply.written);
+    const { writableLength } = this.socket;
     // What the kernel took at once may be written over; what it did not is the socket's now.
     if (writableLength > 0 || length > WIDE_BYTES) reply.take();
     else reply.length = 0;
@@ -151,7 +163,7 @@ export class Connection implements Outlet {
       call.reply.raw(new Span(bytes));
       return;
     }
-    if (this.#socket.destroyed) return;
+    if (this.socket.destroyed) return;
     this.client.bytesOut += bytes.length;
     if (this.#waiting.length > 0) this.#keep(bytes);
     else {
@@ -167,13 +179,13 @@ export class Connection implements Outlet {
     const pushes = this.#pushes;
     if (pushes.length === 0) return;
     this.#pushes = [];
-    if (this.#socket.destroyed) return;
-    if (pushes.length > 1) this.#socket.cork();
+    if (this.socket.destroyed) return;
+    if (pushes.length > 1) this.socket.cork();
     for (const bytes of pushes) {
       this.#waitingBytes -= bytes.length;
-      this.#socket.write(bytes);
+      this.socket.write(bytes);
     }
-    if (pushes.length > 1) this.#socket.uncork();
+    if (pushes.length > 1) this.socket.uncork();
     this.#noteFull();
   }
 
@@ -188,7 +200,7 @@ export class Connection implements Outlet {
 
   cut(): void {
     this.client.closing = true;
-    this.#socket.destroy();
+    this.socket.destroy();
   }
 
   /** Stops reading while the server has taken in more than it can run; `on` false: goes on. */
@@ -230,10 +242,8 @@ export class Connection implements Outlet {
     return nowMs - this.#overSoftSinceMs > limit.softMs;
   }
 
-  #came(chunk: Uint8Array): void {
-    const { client } = this;
-    client.bytesIn += chunk.length;
-    client.request.feed(chunk);
+  #came(length: number): void {
+    this.client.bytesIn += length;
     if (this.inputBytes > this.#turns.inputLimit) {
       this.#turns.cutForInput();
       this.cut();
@@ -272,11 +282,11 @@ export class Connection implements Outlet {
 
   /** The disk failed with writes whose replies wait. No reply would be true: it is said once, and the connection ends. */
   #unsure(): void {
-    if (this.#socket.destroyed || this.#hasEnded) return;
+    if (this.socket.destroyed || this.#hasEnded) return;
     this.client.closing = true;
     this.#waiting = [];
     this.#waitingBytes = 0;
-    this.#socket.write(
+    this.socket.write(
       '-ACKTIMEOUT 1m0d of 1m1d: the disk failed; the write may be lost with this machine\r\n',
     );
     this.#end();
@@ -296,7 +306,7 @@ export class Connection implements Outlet {
 
   /** Sends what no longer waits for anything. */
   #release(): void {
-    if (this.#socket.destroyed) {
+    if (this.socket.destroyed) {
       this.#waiting = [];
       return;
     }
@@ -304,14 +314,14 @@ export class Connection implements Outlet {
     while (sent < this.#waiting.length) {
       const bytes = (this.#waiting[sent] as Pending).bytes;
       if (bytes === null) break;
-      if (sent === 0) this.#socket.cork();
+      if (sent === 0) this.socket.cork();
       sent++;
       this.#waitingBytes -= bytes.length;
-      if (bytes.length > 0) this.#socket.write(bytes);
+      if (bytes.length > 0) this.socket.write(bytes);
     }
     if (sent === 0) return;
     this.#waiting.splice(0, sent);
-    this.#socket.uncork();
+    this.socket.uncork();
     this.#noteFull();
     if (this.#waiting.length > 0) return;
     if (this.client.closing) this.#end();
@@ -319,7 +329,7 @@ export class Connection implements Outlet {
   }
 
   #noteFull(): void {
-    if (this.#socket.writableNeedDrain && this.#socket.writableLength > 0) this.#filled();
+    if (this.socket.writableNeedDrain && this.socket.writableLength > 0) this.#filled();
   }
 
   #filled(): void {
@@ -337,15 +347,15 @@ export class Connection implements Outlet {
   #pause(on: boolean): void {
     if (on === this.#isPaused) return;
     this.#isPaused = on;
-    setReading(this.#socket, !on);
+    setReading(this.socket, !on);
   }
 
   #end(): void {
     if (this.#hasEnded || this.#waiting.length > 0) return;
     this.#hasEnded = true;
     this.sendPushes();
-    this.#socket.end();
+    this.socket.end();
     // What else comes is read off, so that the answer is not lost to a reset; the other side has a moment to read it.
-    this.#turns.closeSoon(this.#socket);
+    this.#turns.closeSoon(this.socket);
   }
 }

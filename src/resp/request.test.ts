@@ -179,6 +179,28 @@ describe('the reader of requests', () => {
     for (const { out } of readers) expect(out).toEqual(commands.map(shown));
   });
 
+  it('may be fed from a buffer that others are fed from next', () => {
+    const shared = new Span(new Uint8Array(4096));
+    const bytes = Uint8Array.from(
+      Buffer.concat([['SET', 'k', 'x'.repeat(9000)], ['PING']].map((w) => encode(w.map(latin)))),
+    );
+    const readers = [new RequestReader(), new RequestReader()];
+    const out: string[][] = [[], []];
+    for (let at = 0; at < bytes.length; at += 4000) {
+      readers.forEach((reader, i) => {
+        const piece = bytes.slice(at, at + 4000);
+        shared.bytes.set(piece);
+        reader.feedShared(shared, piece.length);
+        while (reader.next() === READY)
+          for (let k = 0; k < reader.size; k++) out[i]?.push(wordsOf(reader, k).join(' '));
+        reader.settle();
+        shared.bytes.fill(0);
+      });
+    }
+    const expected = [shown([latin('SET'), latin('k'), latin('x'.repeat(9000))]), shown([latin('PING')])];
+    expect(out).toEqual([expected, expected]);
+  });
+
   it('before a password was given takes few and short arguments only', () => {
     const guarded = (): RequestReader => {
       const reader = new RequestReader();

@@ -54,6 +54,8 @@ export class RequestReader {
   authenticated = true;
   /** Shared by readers who call `settle` before another one is fed: what is left of one chunk meets the next there. */
   scratch: Span | null = null;
+  /** The buffer of `feedShared`. */
+  #shared: Span | null = null;
   #at = 0;
   #end = 0;
   /** Holds what is left of earlier input; `bytes` while it has more than nothing. */
@@ -64,6 +66,18 @@ export class RequestReader {
   /** Bytes held that make no whole command yet. */
   get pendingBytes(): number {
     return this.#end - this.#at;
+  }
+
+  /** Adds the first `length` bytes of a buffer that others read into as well: `settle` must be called before they do. */
+  feedShared(shared: Span, length: number): void {
+    if (this.#end - this.#at > 0) {
+      this.feed(shared.bytes.subarray(0, length));
+      return;
+    }
+    this.span = shared;
+    this.#at = 0;
+    this.#end = length;
+    this.#shared = shared;
   }
 
   /** Adds input; `chunk` must stay as it is until the next call. */
@@ -111,7 +125,11 @@ export class RequestReader {
       this.#at = 0;
       this.#end = 0;
       if (this.#carry.bytes.length > FIRST_BYTES) this.#carry = NOTHING;
-    } else if (this.span === this.scratch || this.span.bytes.buffer.byteLength > left * 4 + FIRST_BYTES) {
+    } else if (
+      this.span === this.scratch ||
+      this.span === this.#shared ||
+      this.span.bytes.buffer.byteLength > left * 4 + FIRST_BYTES
+    ) {
       this.#carry = new Span(this.span.bytes.slice(this.#at, this.#end));
       this.span = this.#carry;
       this.#at = 0;

@@ -1,9 +1,11 @@
+import { type AddressInfo, createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { afterEach, describe, expect, it } from 'vitest';
 import { LIMITS } from '../base/index.ts';
 import { Store } from '../store/index.ts';
 import type { Command } from './command.ts';
 import { COMMANDS } from './commands/index.ts';
+import { ROLE } from './role.ts';
 import { RespServer } from './server.ts';
 import { FakeDisk } from './testing/fake-disk.ts';
 import { encode, poll, RawClient } from './testing/raw-client.ts';
@@ -147,6 +149,32 @@ describe('a pipeline', () => {
     client.send('QUIT').send('SET', 'k', 'v');
     expect(await client.replies(2)).toEqual(['+OK', 'closed']);
     expect(await (await join()).ask('GET', 'k')).toBe('$-1');
+  });
+});
+
+describe('a socket of somebody else', () => {
+  it.each(['paused, not read', 'read already'])('%s, is served', async (how) => {
+    const { server } = await start();
+    const other = createServer({ pauseOnConnect: how !== 'read already' }, (socket) => {
+      if (how === 'read already') {
+        socket.once('data', (chunk) => {
+          socket.pause();
+          socket.unshift(chunk);
+          server.accept(socket, ROLE.local);
+          socket.resume();
+        });
+        return;
+      }
+      server.accept(socket, ROLE.local);
+      socket.resume();
+    });
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+    const client = await RawClient.connect((other.address() as AddressInfo).port);
+    expect(await client.ask('SET', 'k', 'v')).toBe('+OK');
+    expect(await client.ask('GET', 'k')).toBe('$1 v');
+    client.socket.end();
+    await poll(() => server.connections === 0);
+    await new Promise((resolve) => other.close(resolve));
   });
 });
 

@@ -96,7 +96,7 @@ export class RespServer {
     while (this.#sockets.size > 0) await new Promise((resolve) => setImmediate(resolve));
   }
 
-  /** Takes a connection, of a port of its own or of somebody else's. */
+  /** Takes a connection, of a port of its own or of somebody else's, who leaves the socket alone from then on. */
   accept(socket: Socket, role: Role): void {
     this.#sweep ??= setInterval(() => this.#swept(), SWEEP_MS).unref();
     const { counters, settings } = this.state;
@@ -123,11 +123,14 @@ export class RespServer {
     const connection = new Connection(client, socket, this.#turns, this.dispatcher);
     this.state.clients.set(client.id, client);
     this.#connections.add(connection);
-    this.#sockets.add(socket);
-    socket.on('close', () => {
+    // From here on the connection's socket is the one that counts.
+    const own = connection.socket;
+    own.on('error', () => own.destroy());
+    this.#sockets.add(own);
+    own.on('close', () => {
       client.closing = true;
       this.#connections.delete(connection);
-      this.#sockets.delete(socket);
+      this.#sockets.delete(own);
       counters.bytesIn += client.bytesIn;
       counters.bytesOut += client.bytesOut;
       this.state.forget(client);

@@ -24,6 +24,8 @@ export class Turns {
   nowMs = Date.now();
   /** Where the connections' readers put together what comes in pieces, one at a time. */
   readonly scratch = new Span(new Uint8Array(SCRATCH_BYTES));
+  /** What sockets read into. */
+  readonly shared = new Span(new Uint8Array(65_536));
   readonly #state: ServerState;
   readonly #store: Store;
   readonly #connections: ReadonlySet<Connection>;
