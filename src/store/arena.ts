@@ -24,7 +24,7 @@ function classOf(units: number): number {
 
 /** Units a block of so many is rounded up to. */
 export function roundUnits(units: number): number {
-  if (units <= EXACT) return units < 2 ? 2 : units;
+  if (units <= EXACT) return Math.max(units, 2);
   const step = 1 << (31 - Math.clz32(units - 1) - 2);
   return (units + step - 1) & -step;
 }

@@ -1,3 +1,24 @@
+/**
+ * store: the message table of this node and what keeps it on disk. In the field's terms: an in-memory key-value store with an
+ * append log (log/) and snapshots, whose versions carry what replication will need.
+ *
+ * Intuition: a message is a block of bytes outside the JavaScript heap (arena.ts, as in memcached's slabs and a log-structured
+ * store's cleaning), found through an extendible hash for each Redis Cluster slot (slot-index.ts; Fagin et al., 1979), so that growth is
+ * never more than one small table at a time and a slot's messages are found together: for walks, counts and hand-off. Every
+ * version carries a dot and a hybrid logical clock (stamps.ts; Kulkarni et al., 2014). The log copies a record's words as they are.
+ *
+ * Knows nothing of the Redis protocol, of who owns what, or of other nodes. Called by `resp` (commands) and `daemon` (open, close).
+ *
+ * Invariants: a key has one record; a reference in the index is the first unit of a block that holds a whole record; what is
+ * reported on disk (`backend.whenOnDisk`) is there after any crash, in order, and nothing that was not written appears.
+ * Bounds: 64 GiB of records of up to 64 KB in the arena, 8 GiB of index; `store_memory`, `store_disk` are the operator's; work in a turn
+ * is bounded (compaction, snapshots and expiry go in steps).
+ *
+ * Departure: one thread. Parser, table and log share the event loop with the gossip, which is served between any two turns; a thread of
+ * its own would cost 10 MB and a copy of every command and reply (STORE.md leaves it open, DESIGN section 7 wants one table).
+ *
+ * Tests: table.test.ts (beside a Map), walk.test.ts, span.test.ts, log/*.test.ts (power cuts at every write).
+ */
 export type { Backend, BackendCounters, BackendState, OnDisk, ReadThrough } from './backend.ts';
 export type { LogTuning } from './log/log-backend.ts';
 export type { Notices } from './notices.ts';

@@ -1,5 +1,5 @@
-import { assert } from '../base/index.ts';
 import { Arena, MAX_BLOCK_UNITS, roundUnits } from './arena.ts';
+import { type External, Externals } from './externals.ts';
 import { KeyHash } from './key-hash.ts';
 import { Schedule } from './schedule.ts';
 import type { ChangeSink } from './sink.ts';
@@ -13,7 +13,7 @@ const EXPIRY_BYTES = 8;
 /** Word 1: the length of the value in 20 bits, and flags. */
 const LENGTH_MASK = 0xfffff;
 const EXPIRES = 1 << 20;
-/** Key and value are in `#external`, whose number is where the key would be. */
+/** Key and value are in `#externals`, whose number is where the key would be. */
 const EXTERNAL = 1 << 21;
 const EXTERNAL_KEY = 0xffff;
 /** Larger records are not in the arena. */
@@ -23,11 +23,6 @@ const UNIT = 16;
 const INDEX_BYTES = 14;
 /** Keys that can be announced at once. */
 export const AHEAD = 16;
-
-interface External {
-  readonly key: Span;
-  value: Span;
-}
 
 /**
  * The message table. `lookup` names a key; the calls after it concern that key. `nowMs` is the caller's clock, set before
@@ -42,9 +37,7 @@ export class MessageTable {
   #index: SlotIndex;
   readonly #hash = new KeyHash();
   readonly #stamps: Stamps;
-  readonly #external = new Map<number, External>();
-  #nextExternal = 1;
-  #externalBytes = 0;
+  readonly #externals = new Externals();
   readonly schedule = new Schedule();
   #key = EMPTY;
   #keyAt = 0;
@@ -79,12 +72,12 @@ export class MessageTable {
   }
 
   get heldBytes(): number {
-    return this.#arena.heldBytes + this.#index.heldBytes + this.#externalBytes;
+    return this.#arena.heldBytes + this.#index.heldBytes + this.#externals.bytes;
   }
 
   /** Bytes of records, without what waits to be used again. */
   get usedBytes(): number {
-    return this.#arena.usedBytes + this.#externalBytes;
+    return this.#arena.usedBytes + this.#externals.bytes;
   }
 
   get freeBytes(): number {
@@ -261,8 +254,7 @@ export class MessageTable {
   clear(): void {
     this.#arena = new Arena();
     this.#index = new SlotIndex(this);
-    this.#external.clear();
-    this.#externalBytes = 0;
+    this.#externals.clear();
     this.schedule.clear();
     this.#drainUnit = -1;
     this.#ref = 0;
@@ -455,24 +447,21 @@ export class MessageTable {
   }
 
   #externalOf(): External {
-    const number = this.#words[this.#at + (this.#headerBytes >> 2)] as number;
-    const external = this.#external.get(number);
-    assert(external !== undefined, 'what is outside the arena is there');
-    return external;
+    return this.#externals.get(this.#words[this.#at + (this.#headerBytes >> 2)] as number);
   }
 
   #matchesExternal(words: Int32Array, at: number): boolean {
     const header = ((words[at + 1] as number) & EXPIRES) === 0 ? HEADER_BYTES : HEADER_BYTES + EXPIRY_BYTES;
-    const external = this.#external.get(words[at + (header >> 2)] as number);
-    if (external === undefined || external.key.bytes.length !== this.#keyLength) return false;
-    return equalSpan(external.key, 0, this.#key, this.#keyAt, this.#keyLength);
+    const { key } = this.#externals.get(words[at + (header >> 2)] as number);
+    if (key.bytes.length !== this.#keyLength) return false;
+    return equalSpan(key, 0, this.#key, this.#keyAt, this.#keyLength);
   }
 
   #putExternal(value: Span, valueAt: number, valueLength: number, expiryMs: number): void {
-    const external: External = {
-      key: copyOf(this.#key, this.#keyAt, this.#keyLength),
-      value: copyOf(value, valueAt, valueLength),
-    };
+    const number = this.#externals.add(
+      this.#key.bytes.subarray(this.#keyAt, this.#keyAt + this.#keyLength),
+      value.bytes.subarray(valueAt, valueAt + valueLength),
+    );
     if (this.#ref !== 0) this.#drop();
     const ref = this.#arena.allocate(3);
     this.#index.insert(this.#hash.slot, this.#hash.hash, ref);
@@ -483,22 +472,14 @@ export class MessageTable {
     words[at + 1] = expiryMs === 0 ? EXTERNAL : EXTERNAL | EXPIRES;
     this.#stamps.write(words, at + 2, this.#hash.slot >>> 6, this.nowMs);
     if (expiryMs !== 0) this.#schedule(expiryMs, 0);
-    const number = this.#nextExternal++;
     words[at + (this.#headerBytes >> 2)] = number;
-    this.#external.set(number, external);
-    this.#externalBytes += this.#keyLength + valueLength;
+    const external = this.#externalOf();
     if (this.sink !== null) this.sink.wroteExternal(words, at, external.key, external.value);
   }
 
   #dropExternal(): void {
-    const { key, value } = this.#externalOf();
-    this.#external.delete(this.#words[this.#at + (this.#headerBytes >> 2)] as number);
-    this.#externalBytes -= key.bytes.length + value.bytes.length;
+    this.#externals.drop(this.#words[this.#at + (this.#headerBytes >> 2)] as number);
   }
 }
 
 const EMPTY = new Span(new Uint8Array(0));
-
-function copyOf(from: Span, at: number, length: number): Span {
-  return new Span(from.bytes.slice(at, at + length));
-}
