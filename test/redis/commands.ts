@@ -335,6 +335,30 @@ const PLAIN: fc.Arbitrary<Words>[] = [
   words(fc.constantFrom('FLUSHALL', 'FLUSHDB'), fc.constantFrom('JUNK')),
 ];
 
+/** Of a connection and the server, where an answer can be the same. */
+const AROUND: fc.Arbitrary<Words>[] = [
+  words('PING', some(0, 2, value)),
+  words('ECHO', value),
+  words('SELECT', fc.constantFrom('0', '0', '1', '-1', 'x', '99999999999')),
+  words('CLIENT', fc.constantFrom('GETNAME', 'JUNK', 'getname')),
+  words('CLIENT', 'SETNAME', fc.constantFrom('', 'me', 'with space', 'new\nline')),
+  words('CLIENT', fc.constantFrom('NO-EVICT', 'REPLY', 'TRACKING'), fc.constantFrom('JUNK')),
+  words('COMMAND', 'GETKEYS', fc.oneof(...PLAIN)),
+  words('COMMAND', fc.constantFrom('INFO', 'LIST', 'JUNK'), fc.constantFrom('nothing')),
+  words('COMMAND', 'LIST', 'FILTERBY', 'PATTERN', fc.constantFrom('get*', '*bit*')),
+  words('PUBLISH', key, value),
+  words('PUBSUB', fc.constantFrom('CHANNELS', 'NUMPAT', 'NUMSUB', 'JUNK', 'SHARDNUMSUB'), some(0, 2, key)),
+  words('TIME'),
+  words('LASTSAVE'),
+  words('WAIT', fc.constantFrom('0', 'x', '-1'), fc.constantFrom('0', 'x', '-1', '10')),
+  words('CONFIG', 'GET', some(1, 2, fc.constantFrom('maxmemory', 'nothing', 'time?ut', 'databases'))),
+  words('CONFIG', 'SET', fc.constantFrom('nothing', 'timeout'), fc.constantFrom('0', 'x', '-1')),
+  words('SLOWLOG', fc.constantFrom('RESET', 'JUNK')),
+  words(fc.constantFrom('NOTHING', 'what\r\never', 'x'.repeat(200), ''), some(0, 4, value)),
+  words('HELLO', some(0, 2, fc.constantFrom('1', '4', 'x', 'JUNK'))),
+  words('AUTH', some(0, 3, value)),
+];
+
 /** A word too many or too few, the name in another case. */
 const mangled = fc
   .tuple(fc.oneof(...PLAIN), fc.integer({ min: 0, max: 2 }), value)
@@ -343,10 +367,11 @@ const mangled = fc
     if (how === 1) return [...command, word];
     return [(command[0] as string).toLowerCase(), ...command.slice(1)];
   })
-  // What would empty or fill the database in ways of their own.
-  .filter(([name = '']) => !/^flush/i.test(name));
+  // What empties the database; and EXEC with arguments, which ends a transaction in Redis only.
+  .filter(([name = '']) => !/^(flush|exec$)/i.test(name));
 
 export const anyCommand: fc.Arbitrary<Words> = fc.oneof(
   { weight: 12, arbitrary: fc.oneof(...PLAIN) },
   { weight: 1, arbitrary: mangled },
+  { weight: 2, arbitrary: fc.oneof(...AROUND) },
 );

@@ -33,6 +33,11 @@ const scan: Same = (ours, theirs, words) => {
   );
 };
 
+/** All but the numbers and versions in it. */
+function shape(reply: Reply): string {
+  return show(reply).replace(/\d+(\.\d+)*/g, 'n');
+}
+
 function sorted(reply: Reply): string {
   return reply.parts.map(show).sort().join(' ');
 }
@@ -50,12 +55,19 @@ const COMPARED: Record<string, Same> = {
   dbsize: sameType,
   // Help is in our own words; idle is since the last write, not the last use.
   object: (ours, theirs, words) => {
-    const compare = { help: sameType, idletime: seconds }[words[1]?.toLowerCase() ?? ''] ?? exact;
+    const compare = { help: sameType, idletime: sameType }[words[1]?.toLowerCase() ?? ''] ?? exact;
     return compare(ours, theirs, words);
   },
   // We refuse what would take the loop too long.
   lcs: (ours, theirs, words) =>
     exact(ours, theirs, words) || (ours.text ?? '').startsWith('ERR Insufficient memory'),
+  command: (ours, theirs, words) => (/^list$/i.test(words[1] ?? '') ? anyOrder : exact)(ours, theirs, words),
+  config: anyOrder,
+  time: sameType,
+  // The version that is shown, and the connection's number.
+  hello: (ours, theirs, words) =>
+    ours.type === '-' ? exact(ours, theirs, words) : shape(ours) === shape(theirs),
+  lastsave: sameType,
   // Bytes are what they are.
   memory: sameType,
 };

@@ -219,7 +219,7 @@ function list(call: Call): void {
     call.reply.error(call.count > 5 ? wrongArity('command|list') : SYNTAX);
     return;
   }
-  call.reply.set(chosen.length);
+  call.reply.array(chosen.length);
   for (const known of chosen) call.reply.bulkText(known.name);
 }
 

@@ -72,10 +72,12 @@ function spublish(call: Call): void {
   call.reply.integer(receivers);
 }
 
-function active(kind: 'channels' | 'shardChannels', word: string) {
+function active(kind: 'channels' | 'shardChannels') {
   return (call: Call): void => {
     if (call.count > 3) {
-      call.reply.error(`ERR unknown subcommand or wrong number of arguments for '${word}'. Try PUBSUB HELP.`);
+      call.reply.error(
+        `ERR unknown subcommand or wrong number of arguments for '${call.text(1)}'. Try PUBSUB HELP.`,
+      );
       return;
     }
     const names = call.server.channels.active(kind, call.count === 3 ? new Glob(call.bytes(2)) : null);
@@ -168,15 +170,7 @@ export const PUBSUB_COMMANDS = [
   container(
     entry('pubsub', -2, '', null, '2.8.0', 'About channels.', () => {}),
     [
-      entry(
-        'channels',
-        -2,
-        ASK,
-        null,
-        '2.8.0',
-        'Channels with subscribers: [pattern].',
-        active('channels', 'channels'),
-      ),
+      entry('channels', -2, ASK, null, '2.8.0', 'Channels with subscribers: [pattern].', active('channels')),
       entry(
         'numsub',
         -2,
@@ -196,7 +190,7 @@ export const PUBSUB_COMMANDS = [
         null,
         '7.0.0',
         'Shard channels with subscribers: [pattern].',
-        active('shardChannels', 'shardchannels'),
+        active('shardChannels'),
       ),
       entry(
         'shardnumsub',
