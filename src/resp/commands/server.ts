@@ -123,24 +123,24 @@ function shutdown(call: Call): void {
   );
 }
 
-function save(call: Call): void {
+/** Begins a snapshot, where there is a way to; false when an error was given. */
+function began(call: Call): boolean {
   const { snapshot } = call.server.hooks;
   if (!call.store.backend.durable) call.reply.error('ERR nothing is kept on disk: the back end is memory');
-  else {
-    snapshot?.();
-    call.reply.ok();
-  }
+  else if (snapshot === undefined)
+    call.reply.error('ERR shoal takes its snapshots by itself, and every write goes to its log');
+  else if (!snapshot()) call.reply.error('ERR Background save already in progress');
+  else return true;
+  return false;
+}
+
+function save(call: Call): void {
+  if (began(call)) call.reply.ok();
 }
 
 function backgroundSave(call: Call): void {
-  if (call.count > 2 || (call.count === 2 && !call.is(1, 'SCHEDULE'))) {
-    call.reply.error(SYNTAX);
-    return;
-  }
-  const { snapshot } = call.server.hooks;
-  if (!call.store.backend.durable) call.reply.error('ERR nothing is kept on disk: the back end is memory');
-  else if (snapshot?.() === false) call.reply.error('ERR Background save already in progress');
-  else call.reply.simple('Background saving started');
+  if (call.count > 2 || (call.count === 2 && !call.is(1, 'SCHEDULE'))) call.reply.error(SYNTAX);
+  else if (began(call)) call.reply.simple('Background saving started');
 }
 
 function lolwut(call: Call): void {
