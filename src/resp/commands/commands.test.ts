@@ -1,5 +1,16 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { Script } from '../testing/script.ts';
+import { COMMANDS } from './index.ts';
+
+describe('the table of commands', () => {
+  it('is in README.md, every name of it and no other', () => {
+    const text = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+    const table = /\| group \| commands \|[\s\S]*?\n\n/.exec(text)?.[0] ?? '';
+    const names = table.match(/\b[A-Z][A-Z_]+\b/g) ?? [];
+    expect(names.sort()).toEqual(COMMANDS.map(({ name }) => name.toUpperCase()).sort());
+  });
+});
 
 /** What redis-server has no answer to compare with; the rest is in test/redis. */
 describe('SET ... IFEQ', () => {
