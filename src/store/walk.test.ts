@@ -135,13 +135,13 @@ describe('a walk', () => {
     table.nowMs = 10;
     const rng = new SeededRng(3);
     const met = new Map<string, number>();
-    for (let i = 0; i < 20_000; i++) {
+    for (let i = 0; i < 4000; i++) {
       expect(showRandom(table, () => rng.unit(), 100)).toBe(true);
       met.set(shownKey(table), (met.get(shownKey(table)) ?? 0) + 1);
     }
     expect(met.size).toBe(50);
     expect(met.has('gone')).toBe(false);
-    expect(Math.min(...met.values())).toBeGreaterThan(40);
+    expect(Math.min(...met.values())).toBeGreaterThan(10);
     expect(showRandom(newTable(), () => rng.unit(), 100)).toBe(false);
   });
 });
@@ -172,6 +172,19 @@ describe('active expiry', () => {
     for (let i = 0; i < 2000; i++) reaper.run(5000);
     expect(table.expiring).toBe(0);
     expect(reaper.run(5000)).toBeGreaterThan(0);
+  });
+
+  it('runs by itself from start to stop', async () => {
+    const table = newTable();
+    for (let i = 0; i < 5000; i++) put(table, `k${i}`, 10);
+    const reaper = new Reaper(table);
+    reaper.start(() => 11);
+    for (const until = Date.now() + 20_000; table.size > 0; ) {
+      expect(Date.now()).toBeLessThan(until);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    reaper.stop();
+    expect(table.counters.expired).toBe(5000);
   });
 
   it('sees what is given an expiry while it is on its way through a slot', () => {
