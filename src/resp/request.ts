@@ -117,7 +117,10 @@ export class RequestReader {
     this.#end = this.#at + total;
   }
 
-  /** What is left is kept in little memory of its own; the chunk it came in, and the scratch, are not needed any more. */
+  /**
+   * What is left is kept in memory of its own, little but for a command known to be large; the chunk it came in, and what is
+   * shared, are not needed any more.
+   */
   settle(): void {
     const left = this.#end - this.#at;
     if (left === 0) {
@@ -128,7 +131,7 @@ export class RequestReader {
     } else if (
       this.span === this.scratch ||
       this.span === this.#shared ||
-      this.span.bytes.buffer.byteLength > left * 4 + FIRST_BYTES
+      this.span.bytes.buffer.byteLength > left * 9 + 2 * FIRST_BYTES
     ) {
       this.#carry = new Span(this.span.bytes.slice(this.#at, this.#end));
       this.span = this.#carry;
@@ -137,10 +140,14 @@ export class RequestReader {
     }
   }
 
-  /** For `total` bytes and some that follow, but not for more than a command needs of which so many are known to come. */
+  /**
+   * For `total` bytes and some that follow: all that the command needs, once an eighth of that is there, so that much is not
+   * copied over and over; never for more.
+   */
   #capacity(total: number): number {
     const wide = Math.max(total + (total >> 1), FIRST_BYTES);
-    return this.#need > total ? Math.min(wide, this.#need + FIRST_BYTES) : wide;
+    if (this.#need <= total) return wide;
+    return this.#need <= total * 8 ? this.#need + FIRST_BYTES : Math.min(wide, this.#need + FIRST_BYTES);
   }
 
   /**
