@@ -5,6 +5,7 @@ import { FRESH_MS, stampOf } from './freshness.ts';
 import { deriveKey } from './key.ts';
 import { Offers } from './offers.ts';
 import { OwnBoot } from './own-boot.ts';
+import { QUESTION_BYTES, Questions } from './questions.ts';
 import type { Shared } from './shared.ts';
 
 export interface DatagramOutputs {
@@ -30,7 +31,6 @@ const STRANGERS = {
   allBurst: 8000,
   hosts: LIMITS.strangerHosts,
 };
-const NONCE_BYTES = 8;
 
 /** Sealed datagrams: seals what goes out, opens what comes in, and lets through what is new and from the living. */
 export class Datagrams {
@@ -45,6 +45,7 @@ export class Datagrams {
   /** When peers were last heard, with which key, and how often they were tried since. */
   readonly #heard = new BoundedMap<Address, { ms: number; keyId: string; tries: number }>(LIMITS.sealedBoots);
   readonly offers: Offers;
+  readonly #questions: Questions;
   /** Peers whose ring was ours when they were last heard. */
   #alike = new BoundedMap<Address, true>(LIMITS.sealedBoots);
   /** For those whose challenges may be recordings, played as often as somebody likes. */
@@ -58,7 +59,8 @@ export class Datagrams {
     this.#envelope = new Envelope(shared.cluster);
     const random = (bytes: number): Uint8Array => shared.random(bytes);
     this.own = new OwnBoot(random, shared.clusterBytes, () => shared.wallMs(), rekeyAt);
-    this.offers = new Offers(random, MIN_DATAGRAM_BYTES + NONCE_BYTES);
+    this.offers = new Offers(MIN_DATAGRAM_BYTES + QUESTION_BYTES);
+    this.#questions = new Questions(random);
   }
 
   send(to: Address, message: Uint8Array): void {
@@ -97,7 +99,7 @@ export class Datagrams {
     return this.#alike.has(peer) || this.#answerKeys.get(peer) === keyId;
   }
 
-  /** A stream proved that this boot lives, and that its counters up to this one are used. */
+  /** A stream proved that this boot lives, that its counters up to this one are used, and that its clock says this. */
   vouched(boot: string, counter: number, stamp: number): void {
     if (boot === this.own.name || this.boots.get(boot) !== undefined) return;
     const admitted = this.boots.admit(boot, counter + 1, this.#shared.nowMs(), stamp);
@@ -168,9 +170,7 @@ export class Datagrams {
     const order = this.#likely(from);
     // Of a large group not all need answer what all hear.
     if (!viaMulticast || (this.#shared.random(1)[0] as number) * this.boots.size <= 256 * PUSHERS) {
-      const content = Uint8Array.from(
-        Buffer.from(this.offers.nonce(header.boot, nowMs, NONCE_BYTES), 'latin1'),
-      );
+      const content = this.#questions.ask(header.boot, nowMs);
       for (const keyId of this.offers.came(bytes, from, viaMulticast, order, nowMs))
         this.#out.send(from, this.#seal(keyId, CONTENT.challenge, content));
     }
@@ -205,9 +205,11 @@ export class Datagrams {
     }
   }
 
-  /** What waited for a proof; its key may have been removed meanwhile. */
+  /** What waited for a proof; its key may have been removed meanwhile, and the proof may have been kept back. */
   #acceptHeld(boot: Boot, datagram: Held): void {
     if (this.#shared.ring.get(datagram.keyId) === null) this.#shared.drop('unknown-key');
+    else if (boot.freshness.lagMs(this.#shared.nowMs(), datagram.stamp) > FRESH_MS)
+      this.#shared.drop('too-old');
     else this.#accept(boot, datagram);
   }
 
@@ -219,49 +221,47 @@ export class Datagrams {
       return;
     }
     const nowMs = this.#shared.nowMs();
-    const nonce = (): string => Buffer.from(this.#shared.random(NONCE_BYTES)).toString('latin1');
-    const { ask, dropped } = this.boots.hold(name, datagram, nowMs, nonce);
+    const { ask, dropped } = this.boots.hold(name, datagram, nowMs);
     if (dropped) this.#shared.drop('unproven');
-    if (ask === null) return;
+    if (!ask) return;
     this.counters.challenges++;
-    const content = Uint8Array.from(Buffer.from(ask, 'latin1'));
+    const content = this.#questions.ask(name, nowMs);
     this.#out.send(datagram.from, this.#seal(datagram.keyId, CONTENT.challenge, content));
   }
 
   #prove({ from, keyId, content }: Held, budget: TokenBucket): void {
     const nowMs = this.#shared.nowMs();
-    if (content.length !== NONCE_BYTES || !budget.take(nowMs)) {
-      this.#shared.drop(content.length === NONCE_BYTES ? 'too-many-challenges' : 'malformed');
+    if (content.length !== QUESTION_BYTES || !budget.take(nowMs)) {
+      this.#shared.drop(content.length === QUESTION_BYTES ? 'too-many-challenges' : 'malformed');
       return;
     }
     this.counters.proofs++;
-    const answer = Buffer.alloc(NONCE_BYTES + 6);
+    const answer = Buffer.alloc(QUESTION_BYTES + 6);
     answer.set(content);
-    answer.writeUIntBE(this.own.recentFrom(nowMs), NONCE_BYTES, 6);
+    answer.writeUIntBE(this.own.recentFrom(nowMs), QUESTION_BYTES, 6);
     this.#out.send(from, this.#seal(keyId, CONTENT.proof, answer));
   }
 
   #proofCame(name: string, datagram: Held): void {
     const { content, counter } = datagram;
-    if (content.length !== NONCE_BYTES + 6) {
+    if (content.length !== QUESTION_BYTES + 6) {
       this.#shared.drop('malformed');
       return;
     }
-    const data = Buffer.from(content);
     const nowMs = this.#shared.nowMs();
-    const nonce = data.toString('latin1', 0, NONCE_BYTES);
-    const offered = this.offers.isNonce(name, nonce, nowMs);
-    const held = offered ? this.boots.release(name) : this.boots.proved(name, nonce, nowMs);
-    const floor = data.readUIntBE(NONCE_BYTES, 6);
-    if (held === null || floor > counter) {
+    const askedMs = this.#questions.askedMs(name, content.subarray(0, QUESTION_BYTES), nowMs);
+    const { buffer, byteOffset, length } = content;
+    const floor = Buffer.from(buffer, byteOffset, length).readUIntBE(QUESTION_BYTES, 6);
+    if (askedMs === null || floor > counter) {
       this.#shared.drop('stale-proof');
       return;
     }
-    const boot = this.boots.admit(name, floor, nowMs, datagram.stamp);
+    // From when it was asked: whoever is in between may have kept it back, and what its sender said since.
+    const boot = this.boots.admit(name, floor, askedMs, datagram.stamp);
     boot.window.mark(counter);
     this.#shared.uses.opened(datagram.keyId, nowMs);
     this.#compareRings(boot, datagram);
-    for (const one of held) this.#acceptHeld(boot, one);
+    for (const one of this.boots.release(name)) this.#acceptHeld(boot, one);
   }
 
   /** The rings differ: the peer is answered with the key it used, and told ours; it tells its own likewise. */

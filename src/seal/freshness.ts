@@ -1,9 +1,12 @@
 /** Unit of the clock that datagrams carry: 32 bits of it come round after 397 days. */
 const UNIT_MS = 8;
-/** Later than its sender's clock says by more than this, a datagram may be a recording. */
+/**
+ * Later than its sender's clock says by more than this, a datagram may be a recording. That clock is never taken to be
+ * further back than it is: what it said in a proof it is held to have said when the proof was asked for, however long
+ * that was kept back on its way. So nothing that was sealed longer ago is ever taken, but for what the two clocks have
+ * run apart since.
+ */
 export const FRESH_MS = 4000;
-/** Clocks of two machines run apart by far less than one in this. */
-const DRIFT = 1024;
 
 export function stampOf(nowMs: number): number {
   return Math.floor(nowMs / UNIT_MS) % 2 ** 32;
@@ -29,17 +32,18 @@ export class Freshness {
     return nowMs - this.#ourMs - ((stamp - this.#theirs) | 0) * UNIT_MS;
   }
 
-  /** After a datagram that is taken: follows the drift of the clocks, but not whoever delays more and more. */
+  /**
+   * After a datagram that is taken. One that took less time than any before says more of that clock; one that took more
+   * says nothing, for whoever is in between may delay them all, a little more each time. So where clocks run apart, it
+   * comes to a question now and then: at 100 in a million twice a day.
+   */
   learn(nowMs: number, stamp: number): void {
-    const lag = this.lagMs(nowMs, stamp);
-    const drift = lag <= 0 ? lag : Math.min(lag, Math.max(0, nowMs - this.#ourMs) / DRIFT);
-    this.#ourMs = nowMs - lag + drift;
-    this.#theirs = stamp;
+    if (this.lagMs(nowMs, stamp) < 0) this.prove(nowMs, stamp);
   }
 
-  /** What has just answered our question is as quick as can be known. */
-  prove(nowMs: number, stamp: number): void {
-    this.#ourMs = nowMs;
+  /** It said so at this time of ours or later: earlier than it was asked nobody can have answered. */
+  prove(atMs: number, stamp: number): void {
+    this.#ourMs = atMs;
     this.#theirs = stamp;
   }
 }

@@ -129,6 +129,58 @@ describe('who plays recordings', () => {
     expect(again.dropped['stale-proof']).toBe(1);
   });
 
+  it('cannot make anything older than four seconds look new by keeping an answer back, whichever way it was asked for', () => {
+    for (const { keys, keptMs } of [[1], [2, 1]].flatMap((keys) =>
+      [0, 1000, FRESH_MS - 40, FRESH_MS + 1, 2 * FRESH_MS - 40].map((keptMs) => ({ keys, keptMs })),
+    )) {
+      const bench = new Bench();
+      const [a, b] = [bench.add({ keys }), bench.add({ keys: [1] })];
+      const said: { sent: Sent; atMs: number }[] = [];
+      const say = (): void => {
+        a.seal.outgoing.send(ATTACKER, Buffer.from(`${bench.nowMs}`.padEnd(20)));
+        said.push({ sent: bench.recorded.at(-1) as Sent, atMs: bench.nowMs });
+      };
+      bench.lose = ({ from, to }) => from === a.address || to === ATTACKER;
+      // Whom it has not heard it sends to with one key after the other: b lacks the first of two.
+      for (let i = 0; i < 21; i++, bench.nowMs += 100) say();
+      b.seal.incoming.datagram((said.at(-1) as { sent: Sent }).sent.bytes, a.address, false);
+      bench.run();
+      const proof = bench.recorded.at(-1) as Sent;
+      expect([proof.from, proof.to, b.seal.datagrams.boots.size]).toEqual([a.address, b.address, 0]);
+      bench.lose = () => true;
+      const provedMs = bench.nowMs;
+      while (bench.nowMs < provedMs + keptMs) {
+        bench.nowMs += 100;
+        say();
+      }
+      bench.nowMs = provedMs + keptMs;
+      let oldestMs = 0;
+      const inject = ({ bytes }: Sent): void => {
+        const from = b.came.length;
+        b.seal.incoming.datagram(bytes, a.address, false);
+        for (const text of b.came.slice(from)) oldestMs = Math.max(oldestMs, bench.nowMs - Number(text));
+      };
+      // Some wait for the proof when it comes, the others come after it, the later the later he likes.
+      for (const { sent } of said.slice(0, 4)) inject(sent);
+      inject(proof);
+      expect(b.seal.datagrams.boots.size, `${keptMs}`).toBe(keptMs < FRESH_MS ? 1 : 0);
+      const before = b.came.length;
+      for (const [i, { sent, atMs }] of said.entries()) {
+        if (i < 4) continue;
+        bench.nowMs = Math.max(bench.nowMs, atMs + FRESH_MS + (i < said.length / 2 + 2 ? -100 : 200));
+        inject(sent);
+      }
+      expect(oldestMs, `${keys} ${keptMs}`).toBeLessThanOrEqual(FRESH_MS + 8);
+      if (keptMs === 1000) expect(b.came.length).toBeGreaterThan(before);
+      bench.lose = () => false;
+      bench.nowMs += 1000;
+      // With each of its keys.
+      for (let i = 0; i < 2; i++) a.say(b, `${bench.nowMs}`.padEnd(20));
+      bench.run();
+      expect(Number(b.came.at(-1))).toBeGreaterThan(bench.nowMs - 1);
+    }
+  });
+
   it('does not make a key look used', () => {
     const { bench, peers } = group(2, [1]);
     const [a, b] = peers as [Peer, Peer];

@@ -16,9 +16,11 @@
  *
  * Replays. Per boot a window of 2048 counters. A boot this process has not met may be a recording, and so may what comes
  * later than its sender's clock says (freshness.ts: what was said to others has new counters too): the boot is asked to
- * seal a random number first (boots.ts). So a recording of any age changes nothing, also after a restart of the receiver.
- * What remains: a datagram of the last four seconds can be put in late, or turned to another member, once. Payloads are
- * joins, which stand that.
+ * seal a number first (boots.ts, questions.ts). So a recording of any age changes nothing, also after a restart of the receiver.
+ * The bound is FRESH_MS, four seconds: what was sealed longer ago is never taken, but for what the two clocks have run
+ * apart since they were last compared. A proof is good for so long after it was asked for, and the sender's clock is
+ * reckoned from then, so keeping it back wins nothing. What remains: a datagram of the last four seconds can be put in
+ * late, or turned to another member, once. Payloads are joins, which stand that.
  *
  * Keyring (ring.ts): a lattice, spread by the seal itself: every datagram tells a digest of the sender's ring, and rings that
  * differ are exchanged, datagram by datagram and at the start of each stream. A peer whose ring differs is answered with
