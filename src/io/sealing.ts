@@ -12,7 +12,7 @@ export interface Seal {
   /** In the machine's place, for the network. */
   readonly incoming: NetworkSink;
   keys(): readonly KeyView[];
-  /** Somebody cannot be understood, for want of a common key: explains why answers are missing. */
+  /** Somebody cannot be understood, for want of a common key: may explain why answers are missing. Anybody can forge that. */
   keysFail(): boolean;
   /** @throws ShoalError `bad-key`, `unknown-key`, `key-in-use`, `too-many-keys` */
   change(operation: KeyOperation, key: string): void;

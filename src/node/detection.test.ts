@@ -72,7 +72,11 @@ describe('a node that is not answered', () => {
     lab.run(1500);
     expect(alone.node.healthScore()).toBeGreaterThan(0);
     expect(alone.node.warnings().join()).toMatch(
-      /answers come late or not at all \(health \d of 8\).*see whether/,
+      /answers come late or not at all \(health \d of 8\).*later: see whether/,
+    );
+    // Whoever can forge a datagram can make it look as if a key were missing: that must not hide it.
+    expect(alone.node.warnings(true).join()).toMatch(
+      /answers come late or not at all \(health \d of 8\).*want of a key, as said before, see whether/,
     );
     for (const seat of seats.slice(1)) seat.cut = false;
     lab.run(120_000);

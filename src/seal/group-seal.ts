@@ -160,7 +160,7 @@ export class GroupSeal implements Shared {
     for (const to of this.#parts.peers()) this.datagrams.sendRing(to, primary);
   }
 
-  /** Somebody talks who cannot be understood. */
+  /** Somebody talks who cannot be understood; whoever he is, and anybody can make it look so. */
   get keysFail(): boolean {
     return this.#strangers.warnings(this.nowMs()).length > 0;
   }
