@@ -102,6 +102,37 @@ describe('a leave', () => {
   });
 });
 
+describe('a leave right after the start', () => {
+  it('is known to all who heard of the node, whenever in its first second it comes', () => {
+    for (const multicast of [true, false]) {
+      const lab = new Lab();
+      const seats = Array.from({ length: 3 }, (_, i) =>
+        lab.add({ multicast, join: i === 0 ? [] : [CONTACT] }),
+      );
+      lab.run(15_000);
+      let met = 0;
+      for (const afterMs of [0, 1, 2, 3, 4, 5, 6, 8, 10, 15, 30, 200, 230, 260, 300, 1000]) {
+        for (const join of [[CONTACT], multicast ? [] : [CONTACT]]) {
+          const hasty = lab.add({ multicast, join });
+          lab.run(afterMs);
+          lab.command(hasty, { kind: 'leave', release: false });
+          lab.run(60);
+          const how = `${afterMs} ms, ${join.length} contacts, ${multicast}`;
+          expect(hasty.node.hasLeft, how).toBe(true);
+          hasty.cut = true;
+          lab.run(6000);
+          for (const seat of seats) {
+            const seen = statusOf(seat, hasty.node.id);
+            expect([undefined, 'left'], how).toContain(seen);
+            if (seen === 'left') met++;
+          }
+        }
+      }
+      expect(met).toBeGreaterThan(60);
+    }
+  });
+});
+
 describe('a group with nodes of other versions', () => {
   const PROBES: readonly (number | undefined)[] = [
     KIND.probe,

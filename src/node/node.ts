@@ -446,7 +446,8 @@ export class NodeCore implements Inputs {
       leaving.release = false;
       this.#sayLeft(nowMs);
     }
-    if (!this.#silent() && nowMs < leaving.deadlineMs) return;
+    // Whoever is being called hears of this node just now, and is told when it is known who that is.
+    if (!(this.#silent() && this.sessions.calling === 0) && nowMs < leaving.deadlineMs) return;
     this.#leaving = null;
     this.#left = true;
     this.outputs.answer(leaving.token, { ok: null });
@@ -459,6 +460,7 @@ export class NodeCore implements Inputs {
 
   #sayLeft(nowMs: number): void {
     this.roster.raise({ ...this.roster.me(), state: STATE.left }, nowMs);
+    this.presence.farewell(nowMs);
   }
 
   #memberChanged(record: MemberRecord, joined: boolean, nowMs: number): void {
