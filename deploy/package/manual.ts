@@ -143,7 +143,11 @@ function agentPage({ program, version, date, unit }: ManualInputs): Page {
     .heading('Exit status')
     .item(bold('0'), 'Stopped as asked.')
     .item(bold('1'), 'Something stood in its way that may pass: a taken port, a full disk.')
-    .item(bold('2'), 'A setting is wrong; the service is not started again until it is mended.');
+    .item(bold('2'), 'A setting is wrong; the service is not started again until it is mended.')
+    .item(
+      bold('4'),
+      'Another process has the id of this node: its state directory is a copy, or was copied. The log says where the other is; the service is not started again.',
+    );
   const flags = /^ExecStart=\S+ (.*?) \/\S+\/shoal agent$/m.exec(unit)?.[1] ?? '';
   page
     .heading('The service')

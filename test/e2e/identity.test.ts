@@ -1,7 +1,8 @@
-import { cpSync, rmSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { agreement, eventually, Sandbox, type TestAgent } from './harness.ts';
+import { agreement, eventually, ROOT, Sandbox, type TestAgent } from './harness.ts';
 
 const IN_TIME_MS = 30_000;
 
@@ -58,7 +59,7 @@ test('a copy of a running node’s state directory takes a new id by itself, and
   expect(await again.rangesOf('c')).toEqual(['100-199:1']);
 });
 
-test('a copy with registrations ends with code 1 and one line that says what to do; the original is as it was', async () => {
+test('a copy with registrations ends with a code that the service does not restart and one line that says what to do; the original is as it was', async () => {
   await using sandbox = new Sandbox();
   const a = await sandbox.start({ name: 'a' });
   const b = await sandbox.start({ name: 'b' });
@@ -67,7 +68,9 @@ test('a copy with registrations ends with code 1 and one line that says what to 
   copyState(b.dataDir, sandbox.path('c'));
   const c = await sandbox.start({ name: 'c' });
   const { code, stderr } = await c.running.ended;
-  expect(code).toBe(1);
+  expect(code).toBe(4);
+  const unit = readFileSync(join(ROOT, 'deploy/shoal.service'), 'utf8');
+  expect(/^RestartPreventExitStatus=(.*)$/m.exec(unit)?.[1]?.split(' ')).toContain(`${code}`);
   expect(stderr.trim().split('\n')).toHaveLength(1);
   expect(stderr).toContain(`another process, at ${b.ready.gossip}, has this node's id ${b.ready.id}`);
   expect(stderr).toContain(`move ${c.dataDir} away`);
