@@ -10,6 +10,8 @@ export interface Boot {
   readonly subkeys: Map<string, Uint8Array>;
   /** When it was last sent our ring. */
   pushedMs: number;
+  /** When it was last asked to prove itself, though it is believed. */
+  askedMs: number;
 }
 
 /** A datagram that waits until its sender has proved that it lives. */
@@ -63,7 +65,7 @@ export class Boots {
     }
     const window = new ReplayWindow(floor);
     const freshness = new Freshness(atMs, stamp);
-    const made: Boot = { window, freshness, subkeys: new Map(), pushedMs: -Infinity };
+    const made: Boot = { window, freshness, subkeys: new Map(), pushedMs: -Infinity, askedMs: -Infinity };
     this.#known.set(boot, made);
     return made;
   }
@@ -89,6 +91,11 @@ export class Boots {
     const held = this.#asked.get(boot)?.held ?? [];
     this.#asked.delete(boot);
     return held;
+  }
+
+  /** Each must prove itself before anything of it is taken. */
+  doubt(): void {
+    for (const boot of this.#known.values()) boot.freshness.doubt();
   }
 
   /** Derived keys go with the keys they come from. */

@@ -19,10 +19,13 @@ export interface DatagramOutputs {
 const PUSH_MS = 500;
 /** Who was not heard for so long may lack the key that we seal with. */
 const SILENT_MS = 5000;
-/** Of those who hear a multicast from a differing ring about so many answer. */
+/** Of those who hear a multicast that may be answered about so many do. */
 const PUSHERS = 8;
 /** Proofs given per second at most; each costs about as much as the challenge that asked for it. */
 const PROOFS_PER_SECOND = 500;
+const CHALLENGE_BYTES = QUESTION_BYTES;
+/** A boot that is believed is asked for its hourly proof at most so often. */
+const ASK_KNOWN_MS = 5000;
 /** Datagrams looked at whose boot has not proved that it lives; what members say is not among them. */
 const STRANGERS = {
   perSecond: 200,
@@ -59,7 +62,7 @@ export class Datagrams {
     this.#envelope = new Envelope(shared.cluster);
     const random = (bytes: number): Uint8Array => shared.random(bytes);
     this.own = new OwnBoot(random, shared.clusterBytes, () => shared.wallMs(), rekeyAt);
-    this.offers = new Offers(MIN_DATAGRAM_BYTES + QUESTION_BYTES);
+    this.offers = new Offers(MIN_DATAGRAM_BYTES + CHALLENGE_BYTES);
     this.#questions = new Questions(random);
   }
 
@@ -99,10 +102,17 @@ export class Datagrams {
     return this.#alike.has(peer) || this.#answerKeys.get(peer) === keyId;
   }
 
+  /** Time passed that our clock did not see: what is known of others' clocks, and was asked of them, is worth nothing. */
+  clockJumped(): void {
+    this.boots.doubt();
+    this.#questions.renew();
+  }
+
   /** A stream proved that this boot lives, that its counters up to this one are used, and that its clock says this. */
   vouched(boot: string, counter: number, stamp: number): void {
-    if (boot === this.own.name || this.boots.get(boot) !== undefined) return;
-    const admitted = this.boots.admit(boot, counter + 1, this.#shared.nowMs(), stamp);
+    const nowMs = this.#shared.nowMs();
+    if (boot === this.own.name || this.boots.get(boot)?.freshness.isBelieved(nowMs)) return;
+    const admitted = this.boots.admit(boot, counter + 1, nowMs, stamp);
     for (const one of this.boots.release(boot)) this.#acceptHeld(admitted, one);
   }
 
@@ -156,23 +166,32 @@ export class Datagrams {
       from,
       viaMulticast,
     };
+    this.#opened(header.boot, boot, datagram);
+  }
+
+  #opened(name: string, boot: Boot | undefined, datagram: Held): void {
     const nowMs = this.#shared.nowMs();
-    if (datagram.kind === CONTENT.proof) this.#proofCame(header.boot, datagram);
-    else if (boot !== undefined && boot.freshness.lagMs(nowMs, datagram.stamp) <= FRESH_MS) {
-      boot.freshness.learn(nowMs, datagram.stamp);
+    const { kind, viaMulticast, stamp } = datagram;
+    if (kind === CONTENT.proof) this.#proofCame(name, datagram);
+    else if (boot === undefined) this.#meet(name, datagram);
+    else if (boot.freshness.lagMs(nowMs, stamp) <= FRESH_MS) {
+      boot.freshness.learn(nowMs, stamp);
       this.#accept(boot, datagram);
-    } else this.#meet(header.boot, datagram);
+      const due = boot.freshness.isDue(nowMs) && nowMs - boot.askedMs >= ASK_KNOWN_MS;
+      if (due && this.#isForUs(viaMulticast)) {
+        boot.askedMs = nowMs;
+        this.#ask(name, datagram);
+      }
+    } else this.#meet(name, datagram);
   }
 
   /** It may hold another of our keys: see offers.ts. */
   #tryKeys(header: Header, bytes: Uint8Array, from: Address, viaMulticast: boolean): void {
     const nowMs = this.#shared.nowMs();
     const order = this.#likely(from);
-    // Of a large group not all need answer what all hear.
-    if (!viaMulticast || (this.#shared.random(1)[0] as number) * this.boots.size <= 256 * PUSHERS) {
-      const content = this.#questions.ask(header.boot, nowMs);
+    if (this.#isForUs(viaMulticast)) {
       for (const keyId of this.offers.came(bytes, from, viaMulticast, order, nowMs))
-        this.#out.send(from, this.#seal(keyId, CONTENT.challenge, content));
+        this.#out.send(from, this.#challenge(header.boot, keyId));
     }
     const trying = !this.offers.allTried(from, order.length);
     this.#shared.stranger(from, [header.keyId], 'seals with a key that is not in this ring', trying);
@@ -223,21 +242,33 @@ export class Datagrams {
     const nowMs = this.#shared.nowMs();
     const { ask, dropped } = this.boots.hold(name, datagram, nowMs);
     if (dropped) this.#shared.drop('unproven');
-    if (!ask) return;
+    if (ask) this.#ask(name, datagram);
+  }
+
+  #ask(name: string, { from, keyId }: Held): void {
     this.counters.challenges++;
-    const content = this.#questions.ask(name, nowMs);
-    this.#out.send(datagram.from, this.#seal(datagram.keyId, CONTENT.challenge, content));
+    this.#out.send(from, this.#challenge(name, keyId));
+  }
+
+  #challenge(name: string, keyId: string): Uint8Array {
+    const content = new Uint8Array(CHALLENGE_BYTES);
+    content.set(this.#questions.ask(name, this.#shared.nowMs()));
+    return this.#seal(keyId, CONTENT.challenge, content);
   }
 
   #prove({ from, keyId, content }: Held, budget: TokenBucket): void {
     const nowMs = this.#shared.nowMs();
-    if (content.length !== QUESTION_BYTES || !budget.take(nowMs)) {
-      this.#shared.drop(content.length === QUESTION_BYTES ? 'too-many-challenges' : 'malformed');
+    if (content.length < CHALLENGE_BYTES) {
+      this.#shared.drop('malformed');
+      return;
+    }
+    if (!budget.take(nowMs)) {
+      this.#shared.drop('too-many-challenges');
       return;
     }
     this.counters.proofs++;
     const answer = Buffer.alloc(QUESTION_BYTES + 6);
-    answer.set(content);
+    answer.set(content.subarray(0, QUESTION_BYTES));
     answer.writeUIntBE(this.own.recentFrom(nowMs), QUESTION_BYTES, 6);
     this.#out.send(from, this.#seal(keyId, CONTENT.proof, answer));
   }
@@ -284,10 +315,14 @@ export class Datagrams {
     this.#alike.delete(from);
     this.#answerKeys.set(from, keyId);
     if (nowMs - boot.pushedMs < PUSH_MS) return;
-    // A multicast is heard by all: a few answers are enough.
-    if (viaMulticast && (this.#shared.random(1)[0] as number) * this.boots.size > 256 * PUSHERS) return;
+    if (!this.#isForUs(viaMulticast)) return;
     boot.pushedMs = nowMs;
     this.sendRing(from, keyId);
+  }
+
+  /** A multicast is heard by all: of a large group a few answer. */
+  #isForUs(viaMulticast: boolean): boolean {
+    return !viaMulticast || (this.#shared.random(1)[0] as number) * this.boots.size <= 256 * PUSHERS;
   }
 
   #keyFor(to: Address): string {

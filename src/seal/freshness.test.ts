@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { FRESH_MS, Freshness, stampOf } from './freshness.ts';
+import { FRESH_MS, Freshness, PROOF_HOLDS_MS, stampOf } from './freshness.ts';
 import { OwnBoot } from './own-boot.ts';
 
 describe('the freshness of a sender', () => {
@@ -11,26 +11,40 @@ describe('the freshness of a sender', () => {
     }
   });
 
-  it('of a clock that runs slow by 200 in a million is asked for every five hours, and of one that runs fast never', () => {
-    for (const [rate, most] of [
-      [1.0002, 31 * 5],
-      [0.9998, 0],
-    ] as const) {
+  it('is asked for once an hour, whether its clock runs slow or fast by 200 in a million, and never late where it answers', () => {
+    for (const rate of [1.0002, 0.9998]) {
       const one = new Freshness(0, 0);
       const stepMs = 5000;
-      let questions = 0;
-      let late = false;
+      let [questions, late] = [0, 0];
       for (let i = 1; i * stepMs < 30 * 86_400_000; i++) {
         const [now, stamp] = [i * stepMs * rate, stampOf(i * stepMs)];
-        if (one.lagMs(now, stamp) <= FRESH_MS) one.learn(now, stamp);
-        else {
-          questions++;
-          one.prove(now, stamp);
-        }
-        late ||= one.lagMs(now, stamp) > FRESH_MS;
+        if (one.lagMs(now, stamp) > FRESH_MS) late++;
+        one.learn(now, stamp);
+        if (!one.isDue(now)) continue;
+        questions++;
+        one.prove(now, stamp);
       }
-      expect(late).toBe(false);
-      expect(questions).toBeLessThanOrEqual(most);
+      expect(late).toBe(0);
+      expect(questions).toBeGreaterThan(30 * 24);
+      expect(questions).toBeLessThan(30 * 27);
+    }
+  });
+
+  it('gives whoever delays all, as much more each time as the clock is fast, 0.72 s an hour at 200 in a million, and then nothing', () => {
+    for (const rate of [1.00002, 1.0002]) {
+      const one = new Freshness(0, 0);
+      let [oldest, lastMs] = [0, 0];
+      // He knows how much is taken, and delays by that much.
+      for (let now = 1000; now < 30 * 86_400_000; now += 1000) {
+        const delay = FRESH_MS - 16 + now * (rate - 1);
+        const stamp = stampOf((now - delay) * rate);
+        if (one.lagMs(now, stamp) > FRESH_MS) continue;
+        one.learn(now, stamp);
+        oldest = Math.max(oldest, delay);
+        lastMs = now;
+      }
+      expect(oldest).toBeLessThanOrEqual(FRESH_MS + PROOF_HOLDS_MS * (rate - 1) + 8);
+      expect(lastMs).toBe(PROOF_HOLDS_MS);
     }
   });
 
@@ -39,6 +53,8 @@ describe('the freshness of a sender', () => {
     let delay = 0;
     let taken = 0;
     for (let now = 1000; now < 86_400_000; now += 1000) {
+      // A proof that came at once, an hour after the last.
+      if (one.isDue(now)) one.prove(now, stampOf(now));
       const [at, stamp] = [now, stampOf(now - delay)];
       if (one.lagMs(at, stamp) > FRESH_MS) continue;
       one.learn(at, stamp);

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { type Address, LIMITS, ShoalError, utf8 } from '../base/index.ts';
+import { ClockWatch } from './clock-watch.ts';
 import { Datagrams } from './datagrams.ts';
 import { keyIdOf, parseKey } from './key.ts';
 import { type KeyInfo, KeyUses } from './keys.ts';
@@ -78,6 +79,7 @@ export class GroupSeal implements Shared {
   readonly incoming: Receiver;
   readonly #parts: SealParts;
   readonly #strangers = new Strangers();
+  readonly #clocks = new ClockWatch(() => this.wallMs());
   #fileKeys: readonly string[];
   #rereadMs = -Infinity;
   /** Keys that had no room where rings were joined. */
@@ -146,6 +148,7 @@ export class GroupSeal implements Shared {
    */
   change(operation: KeyOperation, text: string): void {
     const { node } = this.#parts;
+    this.#lookAtClocks();
     const primary = this.ring.primary;
     const before = this.ring.digest;
     if (operation === 'install') this.ring.install(parseKey(text), node);
@@ -240,6 +243,13 @@ export class GroupSeal implements Shared {
     else if (this.ring.join(theirs)) this.#changed('learnt from a member');
   }
 
+  /** Before anything that came is judged by our clock. */
+  #lookAtClocks(): void {
+    if (!this.#clocks.jumped(this.nowMs())) return;
+    this.datagrams.clockJumped();
+    this.streams.clockJumped();
+  }
+
   #changed(how: string): void {
     this.counters.ringChanges++;
     const evicted = this.ring.takeEvicted();
@@ -275,11 +285,20 @@ export class GroupSeal implements Shared {
 
   #makeIncoming(): Receiver {
     return {
-      datagram: (bytes, from, via) => this.datagrams.received(bytes, from, via),
+      datagram: (bytes, from, via) => {
+        this.#lookAtClocks();
+        this.datagrams.received(bytes, from, via);
+      },
       accepted: (stream, from) => this.streams.acceptedBelow(stream, from),
       // The machine is told when the keys are agreed on.
-      opened: (stream) => this.streams.openedBelow(stream),
-      frame: (stream, bytes) => this.streams.frameBelow(stream, bytes),
+      opened: (stream) => {
+        this.#lookAtClocks();
+        this.streams.openedBelow(stream);
+      },
+      frame: (stream, bytes) => {
+        this.#lookAtClocks();
+        this.streams.frameBelow(stream, bytes);
+      },
       closed: (stream, reason) => this.streams.closedBelow(stream, reason),
       frameLimit: (stream) => this.streams.frameLimit(stream),
       proven: (stream) => this.streams.proven(stream),

@@ -18,9 +18,12 @@
  * later than its sender's clock says (freshness.ts: what was said to others has new counters too): the boot is asked to
  * seal a number first (boots.ts, questions.ts). So a recording of any age changes nothing, also after a restart of the receiver.
  * The bound is FRESH_MS, four seconds: what was sealed longer ago is never taken, but for what the two clocks have run
- * apart since they were last compared. A proof is good for so long after it was asked for, and the sender's clock is
- * reckoned from then, so keeping it back wins nothing. What remains: a datagram of the last four seconds can be put in
- * late, or turned to another member, once. Payloads are joins, which stand that.
+ * apart since the boot's last proof, an hour ago at most: 4.7 s in all at 200 in a million. A proof is good for so long
+ * after it was asked for, and the sender's clock is reckoned from then, so keeping it back wins nothing. When our own wall
+ * clock jumps, for this machine was asleep or set back, every boot must prove itself anew (clock-watch.ts). What remains:
+ * a datagram of the last 4.7 s can be put in late, or turned to another member, once; a machine set back whose wall clock
+ * nobody puts right takes again what it has forgotten. Payloads are joins, which stand that. The bound is for datagrams
+ * and a stream's first frame: later frames can be held back, in order, until the session's limit of silence (10 s).
  *
  * Keyring (ring.ts): a lattice, spread by the seal itself: every datagram tells a digest of the sender's ring, and rings that
  * differ are exchanged, datagram by datagram and at the start of each stream. A peer whose ring differs is answered with

@@ -32,6 +32,11 @@ export class Questions {
     return Buffer.compare(this.#of(boot, tick), answer) === 0 ? tick * TICK_MS : null;
   }
 
+  /** Nothing that was asked before is an answer any more. */
+  renew(): void {
+    this.#secret = null;
+  }
+
   #of(boot: string, tick: number): Uint8Array {
     this.#secret ??= this.#random(32);
     const digest = createHmac('sha256', this.#secret).update(boot, 'latin1').update(`\0${tick}`).digest();

@@ -145,6 +145,11 @@ export class Streams {
     this.#out.closed(handle, why);
   }
 
+  /** Time passed that our clock did not see: what comes now for a greeting of before may have been kept back. */
+  clockJumped(): void {
+    for (const stream of this.#streams.values()) stream.greetedMs = -Infinity;
+  }
+
   /** Strangers get little; a member's longest frame has the seal on top. */
   frameLimit(handle: number): number {
     return this.proven(handle) ? LIMITS.frameBytes + FRAME_OVERHEAD_BYTES : EARLY_FRAME_BYTES;
