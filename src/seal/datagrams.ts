@@ -23,7 +23,8 @@ const SILENT_MS = 5000;
 const PUSHERS = 8;
 /** Proofs given per second at most; each costs about as much as the challenge that asked for it. */
 const PROOFS_PER_SECOND = 500;
-const CHALLENGE_BYTES = QUESTION_BYTES;
+/** What is asked is followed by zeros: the answer, which tells a counter too, is no longer than it. */
+const CHALLENGE_BYTES = QUESTION_BYTES + 6;
 /** A boot that is believed is asked for its hourly proof at most so often. */
 const ASK_KNOWN_MS = 5000;
 /** Datagrams looked at whose boot has not proved that it lives; what members say is not among them. */
@@ -172,7 +173,10 @@ export class Datagrams {
   #opened(name: string, boot: Boot | undefined, datagram: Held): void {
     const nowMs = this.#shared.nowMs();
     const { kind, viaMulticast, stamp } = datagram;
-    if (kind === CONTENT.proof) this.#proofCame(name, datagram);
+    // Questions and answers are between two: one that all hear is somebody else's doing, and all would answer it.
+    if (viaMulticast && (kind === CONTENT.challenge || kind === CONTENT.proof))
+      this.#shared.drop('by-multicast');
+    else if (kind === CONTENT.proof) this.#proofCame(name, datagram);
     else if (boot === undefined) this.#meet(name, datagram);
     else if (boot.freshness.lagMs(nowMs, stamp) <= FRESH_MS) {
       boot.freshness.learn(nowMs, stamp);

@@ -244,6 +244,29 @@ describe('who plays recordings', () => {
     expect(b.came.filter((text) => text.startsWith('still'))).toHaveLength(4);
   });
 
+  it('gets no answer to questions, nor to answers, that he has sent to all', () => {
+    const { bench, peers } = group(4);
+    const [a, b, c] = peers as [Peer, Peer, Peer, Peer];
+    const again = bench.add({ keys: [1, 2] }, '10.0.0.77:1' as Address);
+    a.say(again, 'asked');
+    bench.run();
+    const [question, proof] = bench.recorded.slice(-2) as [Sent, Sent];
+    expect([question.from, proof.from]).toEqual([again.address, a.address]);
+    const [from, came] = [bench.recorded.length, c.came.length];
+    for (let i = 0; i < 100; i++) {
+      for (const { bytes } of [question, proof]) {
+        for (const one of [b, c]) one.seal.incoming.datagram(bytes, ATTACKER, true);
+      }
+    }
+    expect([bench.recorded.length, c.came.length]).toEqual([from, came]);
+    expect(c.dropped['by-multicast']).toBe(200);
+    // To one it is answered, with no more bytes than came.
+    c.seal.incoming.datagram(question.bytes, ATTACKER, false);
+    expect(bench.recorded.slice(from).map(({ to, bytes }) => [to, bytes.length])).toEqual([
+      [ATTACKER, question.bytes.length],
+    ]);
+  });
+
   it('makes it send no more bytes than he does, wherever he pretends to be', () => {
     const { bench, peers } = group(2);
     const [a, b] = peers as [Peer, Peer];

@@ -39,8 +39,8 @@
  * back. Who has not sealed one yet is told to io (`proven`), which lets it give way.
  *
  * Bounds: LIMITS.keys ... keyStrangers; whatever strangers without a key send costs one hash and one failed
- * tag, and is answered, if at all, with no more bytes than came. Keys are in this process's memory and cannot be wiped
- * from it: JavaScript copies as it likes.
+ * tag, and is answered, if at all, with no more bytes than came; a question or an answer that came to all is dropped. Keys
+ * are in this process's memory and cannot be wiped from it: JavaScript copies as it likes.
  * Called by io's driver (in between), made by daemon. Tests: beside the files; test/fuzz; test/sim/sealed.test.ts;
  * test/e2e/seal.test.ts; test/net/security.test.ts.
  */

@@ -19,6 +19,7 @@ export const DROPS = [
   'stream-refused',
   'too-many-challenges',
   'too-many',
+  'by-multicast',
 ] as const;
 export type Drop = (typeof DROPS)[number];
 
