@@ -56,6 +56,8 @@ export class Datagrams {
   readonly #strangerProofs = new TokenBucket(PROOFS_PER_SECOND, PROOFS_PER_SECOND);
   readonly #proofs = new TokenBucket(PROOFS_PER_SECOND, PROOFS_PER_SECOND);
   readonly #strangers = new SourceLimits(STRANGERS);
+  /** The same for what is late of those known: to use it up takes recordings, to use up the other a key's id. */
+  readonly #late = new SourceLimits(STRANGERS);
 
   constructor(shared: Shared, out: DatagramOutputs, rekeyAt?: number) {
     this.#shared = shared;
@@ -172,7 +174,7 @@ export class Datagrams {
 
   #opened(name: string, boot: Boot | undefined, datagram: Held): void {
     const nowMs = this.#shared.nowMs();
-    const { kind, viaMulticast, stamp } = datagram;
+    const { kind, viaMulticast, stamp, from } = datagram;
     // Questions and answers are between two: one that all hear is somebody else's doing, and all would answer it.
     if (viaMulticast && (kind === CONTENT.challenge || kind === CONTENT.proof))
       this.#shared.drop('by-multicast');
@@ -186,7 +188,8 @@ export class Datagrams {
         boot.askedMs = nowMs;
         this.#ask(name, datagram);
       }
-    } else this.#meet(name, datagram);
+    } else if (this.#late.admit(from, nowMs)) this.#meet(name, datagram);
+    else this.#shared.drop('too-many');
   }
 
   /** It may hold another of our keys: see offers.ts. */

@@ -267,6 +267,26 @@ describe('who plays recordings', () => {
     ]);
   });
 
+  it('gets a bounded number of questions for what is late of those known, and its sender is heard through them', () => {
+    const { bench, peers } = group(3);
+    const [a, b] = peers as [Peer, Peer];
+    bench.lose = ({ to }) => to === ATTACKER;
+    a.seal.outgoing.send(ATTACKER, Buffer.from('x'.repeat(60)));
+    const late = bench.recorded.at(-1) as Sent;
+    bench.nowMs += 5000;
+    const asked = b.seal.datagrams.counters.challenges;
+    for (let i = 0; i < 20_000; i++) {
+      // The same host, as many ports as he likes.
+      b.seal.incoming.datagram(late.bytes, `10.9.9.8:${i}` as Address, i % 2 === 0);
+      if (i % 5000 !== 0) continue;
+      a.say(b, `still ${i}`);
+      bench.run();
+    }
+    expect(b.seal.datagrams.counters.challenges - asked).toBeLessThanOrEqual(1000 + 200);
+    expect(b.dropped['too-many']).toBeGreaterThan(18_000);
+    expect(b.came.filter((text) => text.startsWith('still'))).toHaveLength(4);
+  });
+
   it('makes it send no more bytes than he does, wherever he pretends to be', () => {
     const { bench, peers } = group(2);
     const [a, b] = peers as [Peer, Peer];
