@@ -361,6 +361,7 @@ export class Driver implements NodeApi {
       peers: () => this.#livePeers(),
       alive: () => this.#livePeers(['alive', 'suspect']),
       log: (level, message) => this.#log[level]({}, message),
+      nameOf: (at) => (this.#node?.members(monotonicMs()) ?? []).find((m) => m.address === at)?.name ?? null,
       ringChanged: (keys) => this.#keysChanged(boot.id, keys),
     });
     return this.#seal.incoming;

@@ -33,6 +33,7 @@ export interface SealSurroundings {
   readonly peers: () => readonly Address[];
   readonly alive: () => readonly Address[];
   readonly log: (level: 'info' | 'warn', message: string) => void;
+  readonly nameOf: (address: Address) => string | null;
   readonly ringChanged: (ids: readonly string[]) => void;
 }
 

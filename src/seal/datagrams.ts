@@ -215,7 +215,7 @@ export class Datagrams {
     // Not before: a recording must not make a key look used that could be removed.
     this.#shared.uses.opened(datagram.keyId, this.#shared.nowMs());
     const { kind, content, from } = datagram;
-    if (kind === CONTENT.ring) this.#shared.ringCame(content);
+    if (kind === CONTENT.ring) this.#shared.ringCame(content, datagram.from);
     this.#compareRings(boot, datagram);
     switch (kind) {
       case CONTENT.message:

@@ -269,7 +269,10 @@ describe('the keyring', () => {
     expect(bench.add({ saved: b.saved as Uint8Array }).ids()).toBe(b.ids());
     const broken = bench.add({ keys: [3], saved: new Uint8Array(50) });
     expect(broken.ids()).toBe(id(3));
-    expect(broken.logs.join()).toContain('damaged');
+    expect(broken.logs.join()).toContain('it is damaged');
+    const moved = bench.add({ saved: b.saved as Uint8Array, cluster: 'attic' });
+    expect(moved.logs.join()).toContain("made for another cluster, most likely (this one is 'attic')");
+    expect(moved.seal.warnings().join()).toContain('most likely');
   });
 
   it('has no key in any log line, warning, list or error', () => {

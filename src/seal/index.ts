@@ -31,6 +31,9 @@
  * agree on a key both have: so a node that was off during a rotation is back while any key is common, and is told when none is. A group key has no forward secrecy, and any holder can speak as any node: what a
  * holder can do is bounded by the rooms above, not here.
  *
+ * The key file begins a ring and is no way into a saved one (door.ts): with a key of the file that the saved ring lacks, a
+ * node takes the ring of those who seal with it, if the two know of one key, and neither tells nor says anything.
+ *
  * After `remove` nothing is sealed or opened with the key, and streams agreed with it end. Whoever holds any key that any
  * node still takes can have that node take his keyring: a node that was off while a stolen key was removed must not come
  * back with it (deploy/README.md).

@@ -223,6 +223,44 @@ test('one of five is off for all of a rotation: it is back while a key is common
   expect(await warnings(lost)).toContain(`key ${first} of the key file was removed`);
 });
 
+test('a key file changed on one board brings no key into the group; one with the new key lets a board in that was off', async () => {
+  await using sandbox = new Sandbox();
+  const [k1, k2, alien] = [await newKey(), await newKey(), await newKey()];
+  const file = keyFile(sandbox, 'keys', [k1]);
+  const [a, b, c] = (await Promise.all(NAMES.map((name) => start(sandbox, name, file)))) as [
+    TestAgent,
+    TestAgent,
+    TestAgent,
+  ];
+  await agreement([a, b, c]);
+  const first = await ids(a);
+  await c.stop();
+  const wrong = keyFile(sandbox, 'wrong', [alien]);
+  const again = await start(sandbox, 'quartz-c', wrong);
+  await agreement([a, b, again], 20_000);
+  await a.ok('register', '0', '99');
+  await eventually('it is in the group', async () => (await again.rangesOf('quartz-a')).length === 1, 5000);
+  for (const agent of [a, b, again]) expect(await ids(agent)).toBe(first);
+  const said = `of the key file ${wrong} is not in the group's keyring: it was not used; 'shoal keys install'`;
+  expect(await warnings(again)).toContain(said);
+  expect(again.log.some(({ msg }) => msg.includes(said))).toBe(true);
+  await again.stop();
+
+  await a.ok('keys', 'install', k2);
+  const second = (await ids(a)).split(' ')[1] as string;
+  await a.ok('keys', 'use', second);
+  await a.ok('keys', 'remove', first);
+  await eventually('b has only the new key', async () => (await ids(b)) === second, 5000);
+  const back = await start(sandbox, 'quartz-c', keyFile(sandbox, 'new', [k2]));
+  await agreement([a, b, back], 20_000);
+  await eventually('it has the ring of the others', async () => (await ids(back)) === second, 5000);
+  expect(await warnings(back)).not.toContain('key file');
+  const learnt = new RegExp(
+    `learnt from quartz-[ab], .*: added ${second}, removed ${first}, primary ${second}`,
+  );
+  expect(back.log.some(({ msg }) => learnt.test(msg))).toBe(true);
+});
+
 test('two halves that each took a key of their own while apart are one group when they meet, and nobody types anything', async () => {
   await using sandbox = new Sandbox();
   const [k1, k2, k3] = [await newKey(), await newKey(), await newKey()];

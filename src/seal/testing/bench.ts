@@ -60,6 +60,7 @@ export class Peer {
         this.saved = ring;
       },
       peers: () => [...bench.peers.keys()].filter((one) => one !== address),
+      nameOf: (address) => (bench.peers.has(address) ? 'peer' : null),
       log: (_level, message) => this.logs.push(message),
       random: (bytes) => Uint8Array.from({ length: bytes }, () => bench.rng.below(256)),
     });
