@@ -80,7 +80,7 @@ export class NodeCore implements Inputs {
   readonly drops: Record<DropReason, number>;
   readonly receivedMessages: number[] = [];
   protected readonly outputs: Outputs;
-  readonly #formed: boolean;
+  readonly #returning: boolean;
   #startMs = 0;
   /** Time of the last input, for views that take none. */
   #nowMs = 0;
@@ -97,7 +97,6 @@ export class NodeCore implements Inputs {
     for (const kind of Object.values(KIND)) this.receivedMessages[kind] = 0;
     const { formed } = settings;
     this.state = new GroupState(ownRecord(boot, options), (event) => outputs.event(event), formed?.views);
-    this.#formed = formed !== undefined;
     this.disk = new Disk(outputs);
     this.link = new Link(new Codec(options.cluster, boot.id), this.state.members, outputs);
     this.outbox = new Outbox(boot.id);
@@ -143,6 +142,7 @@ export class NodeCore implements Inputs {
     const contacting = () => this.tasks.contacting.length > 0;
     this.#voids = new Voids(this.state, () => this.dots.next, contacting);
     this.disk.restore(boot, this.state);
+    this.#returning = formed === undefined && this.state.members.size > 1;
     for (const record of formed?.records ?? []) this.state.restoreMember(record);
     this.dots.lift(this.state.map.seenOf(boot.id));
   }
@@ -155,12 +155,12 @@ export class NodeCore implements Inputs {
     this.identity.start(nowMs);
     this.multicast.start(nowMs);
     this.presence.memberChanged(this.roster.me(), false, true, nowMs);
-    this.comparison.antiEntropy.start(nowMs);
+    this.comparison.antiEntropy.start(nowMs, this.#returning);
     this.detection.prober.start(nowMs);
     this.forgetting.start(nowMs);
     this.tasks.contact(this.options.join, nowMs);
     // Those who know us learn that we are back; those who do not are told when we meet them.
-    if (this.state.members.size > 1 && !this.#formed) this.outbox.addRecord(this.roster.me(), nowMs);
+    if (this.#returning) this.outbox.addRecord(this.roster.me(), nowMs);
     for (const { start, end, priority } of this.options.ranges) {
       if (this.state.map.priority({ node: this.boot.id, start, end }) > 0) continue;
       this.mutations.run(null, { kind: 'register', start, end, priority }, nowMs);
