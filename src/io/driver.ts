@@ -26,6 +26,7 @@ import { EventLog } from './events.ts';
 import { isWildcard } from './interfaces.ts';
 import { KnownHosts } from './known-hosts.ts';
 import type { Log } from './log.ts';
+import { logMember } from './member-log.ts';
 import { type Network, type NetworkSink, openNetwork } from './network.ts';
 import { laterTransport, type Seal, SealedElsewhere } from './sealing.ts';
 import { type StateBoot, StateDirectory } from './state/directory.ts';
@@ -457,7 +458,7 @@ export class Driver implements NodeApi {
       lease: (upTo) => state.lease(upTo, (to, error) => answer((node, now) => node.leased(to, error, now))),
       snapshot: (bytes) => state.snapshot(bytes),
       answer: (token, result) => this.#commands.settle(token, result),
-      event: (event) => this.#events.add(event),
+      event: (event) => this.#events.add(logMember(this.#log, event, this.#node?.id)),
       log: (level, message, fields) => this.#log[level](fields ?? {}, message),
     };
   }

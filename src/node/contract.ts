@@ -173,6 +173,8 @@ export interface EventView {
     readonly status: MemberStatus;
     readonly address: Address;
     readonly incarnation: number;
+    /** What it was before; null: it was not known. */
+    readonly was: MemberStatus | null;
   };
   /** Present on keys-changed: the ids of the ring, the primary first. Never a key. */
   readonly keys?: readonly string[];

@@ -102,6 +102,8 @@ export interface NodeEvent {
     readonly status: MemberStatus;
     readonly address: Address;
     readonly incarnation: number;
+    /** What it was before; null: it was not known. */
+    readonly was: MemberStatus | null;
   };
   readonly keys?: readonly string[];
 }
