@@ -142,11 +142,14 @@ function agentPage({ program, version, date, unit }: ManualInputs): Page {
   page
     .heading('Exit status')
     .item(bold('0'), 'Stopped as asked.')
-    .item(bold('1'), 'Something stood in its way that may pass: a taken port, a full disk.')
+    .item(
+      bold('1'),
+      'Something stood in its way that may pass: a taken port, a full disk; without a key, also what 4 says, for anybody can make it look so.',
+    )
     .item(bold('2'), 'A setting is wrong; the service is not started again until it is mended.')
     .item(
       bold('4'),
-      'Another process has the id of this node: its state directory is a copy, or was copied. The log says where the other is; the service is not started again.',
+      'In a sealed group: another process has the id of this node: its state directory is a copy, or was copied. The log says where the other is; the service is not started again.',
     );
   const flags = /^ExecStart=\S+ (.*?) \/\S+\/shoal agent$/m.exec(unit)?.[1] ?? '';
   page

@@ -104,11 +104,12 @@ function failed(log: Log, what: string, error: unknown, config: AgentConfig): nu
   const message = withOrigin(error.message, field, config);
   log.error(field === undefined ? { code } : { code, field }, `${what}: ${message}`);
   process.stderr.write(`shoal: ${message}\n`);
-  if (code === 'id-in-use') return ID_IN_USE_EXIT;
+  // Without a key anybody can make it look so: then it is tried again.
+  if (code === 'id-in-use' && config.keyFile !== null) return ID_IN_USE_EXIT;
   return SETTING_AT_FAULT.has(code) ? 2 : 1;
 }
 
-/** The other process has to go first; 3 is what verbs say when there is no daemon. The unit does not start it again either. */
+/** Of a sealed group: the other process has to go first; 3 is what verbs say when there is no daemon. The unit does not start it again either. */
 const ID_IN_USE_EXIT = 4;
 
 /**
