@@ -25,6 +25,7 @@ import { Link } from './link.ts';
 import type { Boot, Command, Inputs, NodeOptions, Outputs } from './machine.ts';
 import { Mutations } from './mutations.ts';
 import type { Presence } from './presence.ts';
+import { notReady } from './readiness.ts';
 import {
   broadcastOutputs,
   detectionOutputs,
@@ -41,8 +42,6 @@ import { introduction, Strangers } from './strangers.ts';
 import { Tasks } from './tasks.ts';
 import { Voids } from './voids.ts';
 
-/** A node whose known peers are all silent calls itself ready after this long. */
-const READY_ALONE_MS = 10_000;
 /** A leaving node waits at most this long for its farewell to be acknowledged. */
 const FAREWELL_MS = 800;
 /** What one send costs on a small board, milliseconds: weighed against the round trip to choose the tree's width. */
@@ -286,12 +285,11 @@ export class NodeCore implements Inputs {
   /** Null when ready, else why not. */
   waitingFor(): string | null {
     if (this.#leaving !== null || this.#left) return 'leaving';
-    if (this.comparison.synced) return null;
+    const { synced } = this.comparison;
     const contacts = this.tasks.contacting;
-    if (contacts.length > 0) return `no contact has answered yet: ${contacts.join(', ')}`;
-    if (this.state.members.liveCount > 1 && this.#nowMs - this.#startMs < READY_ALONE_MS)
-      return 'comparing state with a member';
-    return null;
+    if (!synced && contacts.length > 0) return `no contact has answered yet: ${contacts.join(', ')}`;
+    const at = { synced, startMs: this.#startMs, nowMs: this.#nowMs };
+    return notReady(this.state.members, { ...at, probePeriodMs: this.detection.probePeriodMs });
   }
 
   protected peerWarnings(): string[] {
