@@ -164,9 +164,9 @@ export class Driver implements NodeApi {
       health: { score: node.healthScore(), eventLoopLagMs: this.#alarm.lagMs() },
       multicast: { enabled: this.#network?.multicasts ?? false, hears: reach.hears, heardBy: reach.heardBy },
       encrypted: this.#seal !== null,
-      keys: (this.#seal?.keys() ?? []).map(({ id, primary, holders, lacking }) => ({
+      keys: (this.#seal?.keys() ?? []).map(({ id, primary, holders, lacking, down }) => ({
         ...{ id, primary, holders },
-        lacking: lacking ?? 0,
+        ...{ lacking: lacking ?? 0, down: down ?? 0 },
       })),
       // What explains the others comes first.
       warnings: [

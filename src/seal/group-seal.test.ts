@@ -227,16 +227,25 @@ describe('the keyring', () => {
   it('counts those who live as holders of a key, and how many of them lack it', () => {
     const { bench, peers } = group(4);
     const [a, , off, dead] = peers as [Peer, Peer, Peer, Peer];
-    const count = (): unknown => a.seal.list().map(({ holders, lacking }) => [holders, lacking]);
+    const count = (): unknown => a.seal.list().map(({ holders, lacking, down }) => [holders, lacking, down]);
     chatter(bench, peers);
-    expect(count()).toEqual([[4, 0]]);
+    expect(count()).toEqual([[4, 0, 0]]);
     bench.dead.add(dead.address);
     bench.lose = ({ to }) => to === off.address || to === dead.address;
     a.seal.change('install', keyText(2));
     chatter(bench, peers.slice(0, 2));
     expect(count()).toEqual([
-      [2, 1],
-      [2, 1],
+      // The one that is down did not hear of the second key, as far as is known.
+      [2, 1, 1],
+      [2, 1, 0],
+    ]);
+    bench.lose = () => false;
+    bench.dead.clear();
+    chatter(bench, peers);
+    bench.dead.add(dead.address);
+    expect(count()).toEqual([
+      [3, 0, 0],
+      [3, 0, 0],
     ]);
   });
 

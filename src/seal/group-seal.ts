@@ -145,12 +145,18 @@ export class GroupSeal implements Shared {
   }
 
   /** What may be told of the keys, the primary first. */
-  list(): (KeyInfo & { readonly holders: number; readonly lacking: number })[] {
+  list(): (KeyInfo & { readonly holders: number; readonly lacking: number; readonly down: number })[] {
     const { alive, peers } = this.#parts;
     const others = (alive ?? peers)();
+    const gone = peers().filter((peer) => !others.includes(peer));
+    const older = this.ring.byAge().slice(0, -1);
     return this.uses.list(this.ring, this.nowMs()).map((key) => {
       const have = others.filter((peer) => this.datagrams.holds(peer, key.id)).length;
-      return { ...key, holders: 1 + have, lacking: others.length - have };
+      const hasAnother = (peer: Address): boolean =>
+        this.ring.ids().some((id) => id !== key.id && this.datagrams.holds(peer, id));
+      // Whoever is down since before the last change has none but older keys.
+      const down = older.includes(key.id) ? gone.filter((peer) => !hasAnother(peer)).length : 0;
+      return { ...key, holders: 1 + have, lacking: others.length - have, down };
     });
   }
 
@@ -167,7 +173,7 @@ export class GroupSeal implements Shared {
     const held = this.ring.ids();
     if (operation === 'install') this.ring.install(parseKey(text), node);
     else {
-      const id = /^[0-9a-f]{8}$/.test(text) ? text : keyIdOf(parseKey(text), this.cluster);
+      const id = /^[0-9a-f]{8}$/i.test(text) ? text.toLowerCase() : keyIdOf(parseKey(text), this.cluster);
       if (operation === 'use') this.ring.use(id, node);
       else this.ring.remove(id, node);
     }
