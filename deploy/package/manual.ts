@@ -51,9 +51,12 @@ function verbsPage({ program, version, date }: ManualInputs): Page {
   page
     .heading('Exit status')
     .item(bold('0'), 'Done.')
-    .item(bold('1'), 'The agent said no, or the answer is no (`coverage`, `converged`).')
+    .item(
+      bold('1'),
+      'The agent said no, or nothing within `--timeout`, or the answer is no (`coverage`, `converged`).',
+    )
     .item(bold('2'), 'Bad usage, found before anything was asked.')
-    .item(bold('3'), 'No agent there, or none that answers.');
+    .item(bold('3'), 'No agent there.');
   page
     .heading('Environment')
     .item(bold('SHOAL_SOCKET'), 'Admin socket, as `--socket`.')

@@ -468,6 +468,7 @@ export class Driver implements NodeApi {
       lagMs: this.#alarm.lagMs(),
       state: this.#state,
       multicastFailed: this.#options.multicast !== null && this.#network?.multicasts === false,
+      bind: this.#network?.address ?? this.#options.bind,
     });
     if (this.#renewed !== null) own.push(this.#renewed);
     for (const part of this.#attached) own.push(...part.warnings());
