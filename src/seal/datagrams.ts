@@ -188,8 +188,10 @@ export class Datagrams {
         boot.askedMs = nowMs;
         this.#ask(name, datagram);
       }
-    } else if (this.#late.admit(from, nowMs)) this.#meet(name, datagram);
-    else this.#shared.drop('too-many');
+    } else if (!this.#late.admit(from, nowMs)) this.#shared.drop('too-many');
+    // Of those who believe it a few ask; who does not (we slept, or never met it) asks in any case.
+    else if (boot.freshness.isBelieved(nowMs) && !this.#isForUs(viaMulticast)) this.#shared.drop('too-old');
+    else this.#meet(name, datagram);
   }
 
   /** It may hold another of our keys: see offers.ts. */

@@ -287,6 +287,26 @@ describe('who plays recordings', () => {
     expect(b.came.filter((text) => text.startsWith('still'))).toHaveLength(4);
   });
 
+  it('has a late recording that he plays to all asked after by a few of a large group', () => {
+    const { bench, peers } = group(60);
+    const [a, ...others] = peers as [Peer, ...Peer[]];
+    bench.lose = ({ to }) => to === ATTACKER;
+    a.seal.outgoing.send(ATTACKER, Buffer.from('x'.repeat(60)));
+    const late = bench.recorded.at(-1) as Sent;
+    bench.nowMs += 5000;
+    const from = bench.recorded.length;
+    for (let i = 0; i < 20; i++) {
+      for (const one of others) one.seal.incoming.datagram(late.bytes, `10.9.9.8:${i}` as Address, true);
+    }
+    const answers = bench.recorded.length - from;
+    expect(answers).toBeGreaterThan(20);
+    expect(answers).toBeLessThan(20 * 12);
+    bench.lose = () => false;
+    a.call('now');
+    bench.run();
+    expect(others.every(({ came }) => came.at(-1) === 'multicast now')).toBe(true);
+  });
+
   it('makes it send no more bytes than he does, wherever he pretends to be', () => {
     const { bench, peers } = group(2);
     const [a, b] = peers as [Peer, Peer];
