@@ -30,8 +30,15 @@ function main(): void {
     options: {
       version: { type: 'string', default: ours },
       out: { type: 'string', default: 'dist' },
+      help: { type: 'boolean', short: 'h', default: false },
     },
   });
+  if (values.help) {
+    process.stdout.write(
+      'npm run deb [-- --version VERSION] [-- --out DIRECTORY]: makes DIRECTORY/shoal_VERSION_all.deb (dist, the version of package.json)\n',
+    );
+    return;
+  }
   const { version } = values;
   // dpkg's own rule for versions of native packages.
   if (!/^[0-9][A-Za-z0-9.+~]*$/.test(version)) {

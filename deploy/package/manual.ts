@@ -51,9 +51,12 @@ function verbsPage({ program, version, date }: ManualInputs): Page {
   page
     .heading('Exit status')
     .item(bold('0'), 'Done.')
-    .item(bold('1'), 'The agent said no, or the answer is no (`coverage`, `converged`).')
+    .item(
+      bold('1'),
+      'The agent said no, or nothing within `--timeout`, or the answer is no (`coverage`, `converged`).',
+    )
     .item(bold('2'), 'Bad usage, found before anything was asked.')
-    .item(bold('3'), 'No agent there, or none that answers.');
+    .item(bold('3'), 'No agent there.');
   page
     .heading('Environment')
     .item(bold('SHOAL_SOCKET'), 'Admin socket, as `--socket`.')
@@ -112,6 +115,27 @@ function settingsPage({ version, date }: ManualInputs): Page {
   return page.seeAlso('shoal-agent(8)', 'shoal(1)');
 }
 
+/** As src/daemon/hooks.ts sets them. */
+const EVENT_VARIABLES = [
+  ['SHOAL_EVENT', 'The event as JSON, as on standard input.'],
+  ['SHOAL_EVENT_TYPE', '`member-join`, `member-down`, ...: see `shoal monitor --help`.'],
+  ['SHOAL_EVENT_ID', 'Its number; rises by one with each event.'],
+  ['SHOAL_EVENT_TIME', 'When this node saw it, ISO 8601.'],
+  ['SHOAL_EVENTS_MISSED', 'Events dropped since the last run, for more than 256 waited.'],
+  ['SHOAL_NODE_ID', 'This node.'],
+  ['SHOAL_NODE_NAME', 'Its name.'],
+  ['SHOAL_SUBJECT_ID', 'The node that the event is about.'],
+  ['SHOAL_SUBJECT_NAME', 'Its name.'],
+  ['SHOAL_ORIGIN_ID', 'The node that made the change, where that is known.'],
+  ['SHOAL_MEMBER_STATUS', 'Of a member: `alive`, `suspect`, `down` or `left`.'],
+  ['SHOAL_MEMBER_ADDRESS', 'Of a member: where it is reached.'],
+  ['SHOAL_MEMBER_INCARNATION', 'Of a member: its incarnation.'],
+  ['SHOAL_RANGE_START', 'Of a range: its first position.'],
+  ['SHOAL_RANGE_END', 'Of a range: its last position.'],
+  ['SHOAL_RANGE_PRIORITY', 'Of a range: its priority.'],
+  ['SHOAL_SOCKET', 'The admin socket, so that verbs find this agent.'],
+] as const;
+
 function agentPage({ program, version, date, unit }: ManualInputs): Page {
   const summary = 'leaderless group membership daemon';
   const page = new Page({
@@ -142,8 +166,21 @@ function agentPage({ program, version, date, unit }: ManualInputs): Page {
   page
     .heading('Exit status')
     .item(bold('0'), 'Stopped as asked.')
-    .item(bold('1'), 'Something stood in its way that may pass: a taken port, a full disk.')
-    .item(bold('2'), 'A setting is wrong; the service is not started again until it is mended.');
+    .item(
+      bold('1'),
+      'Something stood in its way that may pass: a taken port, a full disk; without a key, also what 4 says, for anybody can make it look so.',
+    )
+    .item(bold('2'), 'A setting is wrong; the service is not started again until it is mended.')
+    .item(
+      bold('4'),
+      'In a sealed group: another process has the id of this node: its state directory is a copy, or was copied. The log says where the other is; the service is not started again.',
+    );
+  page
+    .heading('Event scripts')
+    .paragraphs(
+      '`--on-event` names a script to run for each event, or for those of one type. The event as JSON is on its standard input; its parts are in the environment, those that do not apply are absent. Names come from other machines: quote them. Of one script one run is under way at a time, ten seconds at most; up to 256 events wait for it. What it writes goes to the log.',
+    );
+  for (const [name, what] of EVENT_VARIABLES) page.item(bold(name), what);
   const flags = /^ExecStart=\S+ (.*?) \/\S+\/shoal agent$/m.exec(unit)?.[1] ?? '';
   page
     .heading('The service')

@@ -137,6 +137,14 @@ describe('the verbs that read', () => {
     );
   });
 
+  it('ranges shows the ids of nodes that have one name', async () => {
+    const twin = { ...ENTRY, node: B, start: 100, end: 199 };
+    const other = { ...ENTRY, node: B.replace(/^./, 'e'), name: 'be', start: 200, end: 299 };
+    daemon.on('GET /v1/ranges', 200, { ranges: [ENTRY, { ...ENTRY, start: 50 }, twin, other] });
+    const { out } = await ask('ranges');
+    expect(out.split('\n').map((line) => line.split(' ')[0])).toEqual([ENTRY.node, ENTRY.node, B, 'be', '']);
+  });
+
   it('ranges prints node, start, end, priority', async () => {
     daemon.on('GET /v1/ranges', 200, { ranges: [ENTRY] });
     expect(await ask('ranges --node alpha')).toEqual({ code: 0, out: 'alpha  0  99  3\n', err: '' });

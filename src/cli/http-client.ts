@@ -13,6 +13,8 @@ const MAX_ANSWER_CHARS = 512 * 1024 * 1024;
 export class HttpClient {
   readonly target: Target;
   readonly #timeoutMs: number;
+  /** Somebody took a call. */
+  #isThere = false;
 
   constructor(target: Target, timeoutMs: number) {
     this.target = target;
@@ -25,7 +27,7 @@ export class HttpClient {
 
   /**
    * The answer's JSON. `extraMs` is time the daemon was asked to take.
-   * @throws VerbError: `no` with the daemon's own words, or `noDaemon`.
+   * @throws VerbError: `no` with the daemon's own words, or when it took the call and did not answer in time; or `noDaemon`.
    */
   async call(method: Method, path: string, body?: object, extraMs = 0): Promise<unknown> {
     const limitMs = this.#timeoutMs + extraMs;
@@ -106,6 +108,11 @@ export class HttpClient {
       req.once('response', resolve);
       req.on('error', reject);
     });
+    req.once('socket', (socket) =>
+      socket.once('connect', () => {
+        this.#isThere = true;
+      }),
+    );
     req.end(payload);
     return { req, answer };
   }
@@ -136,7 +143,7 @@ export class HttpClient {
     const where = describeTarget(this.target);
     if (waitedMs !== null) {
       return new VerbError(
-        EXIT.noDaemon,
+        this.#isThere ? EXIT.no : EXIT.noDaemon,
         `no answer from ${where} within ${waitedMs / 1000} s: try again, or give a longer --timeout`,
       );
     }

@@ -57,15 +57,35 @@ describe('the keyring', () => {
 
   it('keys install, use and remove send the key or its id, also from standard input', async () => {
     daemon.on('POST /v1/keys', 200, list);
+    daemon.on('GET /v1/keys', 200, list);
     for (const line of [`keys install ${KEY}`, 'keys use 0a1b2c3d', 'keys remove 0a1b2c3d'])
       expect((await ask(line)).code).toBe(0);
     expect((await ask('keys install -', { files: { '/dev/stdin': `${KEY}\n` } })).code).toBe(0);
-    expect(daemon.heard.map(({ body }) => body)).toEqual([
+    expect(daemon.heard.filter(({ method }) => method === 'POST').map(({ body }) => body)).toEqual([
       { op: 'install', key: KEY },
       { op: 'use', key: '0a1b2c3d' },
       { op: 'remove', key: '0a1b2c3d' },
       { op: 'install', key: KEY },
     ]);
+  });
+
+  it('keys list and keys remove tell of members that are down and may have no other key', async () => {
+    const [key] = list.keys;
+    const down = {
+      keys: [
+        { ...key, id: '4e5f6a7b' },
+        { ...key, primary: false, down: 1 },
+      ],
+    };
+    daemon.on('GET /v1/keys', 200, down);
+    daemon.on('POST /v1/keys', 200, list);
+    expect((await ask('keys list')).out).toMatch(
+      /opened never {2}1 member is down and may have only this key\n$/,
+    );
+    expect((await ask('keys remove 0A1B2C3D')).err).toContain(
+      '1 member is down and may have only this key: without it',
+    );
+    expect(daemon.heard.at(-1)?.body).toEqual({ op: 'remove', key: '0a1b2c3d' });
   });
 
   it.each([
@@ -75,7 +95,7 @@ describe('the keyring', () => {
     'keys burn x',
     `keys install ${KEY}x`,
     'keys install 0a1b2c3d',
-    'keys use 0A1B2C3D',
+    'keys install new-key',
   ])('%s is bad usage, and no key is repeated', async (line) => {
     const { code, err } = await ask(line);
     expect(code).toBe(2);

@@ -51,6 +51,25 @@ export async function adjust(
   return EXIT.done;
 }
 
-export function rangeRow(range: RangeView): string[] {
-  return [range.name, String(range.start), String(range.end), String(range.priority)];
+/** Names that several nodes have: those are told apart by their ids. */
+export function sharedNames(ranges: readonly RangeView[]): Set<string> {
+  const ids = new Map<string, string>();
+  return new Set(
+    ranges
+      .filter(({ name, node }) => {
+        const first = ids.get(name) ?? node;
+        ids.set(name, first);
+        return first !== node;
+      })
+      .map(({ name }) => name),
+  );
+}
+
+export function rangeRow(range: RangeView, shared?: ReadonlySet<string>): string[] {
+  return [
+    shared?.has(range.name) ? range.node : range.name,
+    String(range.start),
+    String(range.end),
+    String(range.priority),
+  ];
 }

@@ -68,6 +68,7 @@ export function textOption(options: OptionValues, name: string): string | undefi
 /** A number of seconds, with at most three decimals. */
 export function parseSeconds(text: string, field: string, max = MAX_SECONDS): number {
   const value = /^[0-9]{1,6}(\.[0-9]{1,3})?$/.test(text) ? Number(text) : NaN;
-  if (!(value <= max)) throw usage(`${field}: '${text.slice(0, 40)}' will not do: give 0 to ${max} seconds`);
+  if (!(value <= max))
+    throw usage(`${field}: '${text.slice(0, 40)}' is not a number of seconds from 0 to ${max}`);
   return value;
 }

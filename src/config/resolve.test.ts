@@ -228,6 +228,12 @@ describe('a wrong setting is refused with its name and where it came from', () =
       'nmae',
       /variable SHOAL_NMAE\).*did you mean SHOAL_NAME/,
     ],
+    [
+      'a variable like no other',
+      { env: { SHOAL_FOO: 'x' } },
+      'foo',
+      /variable SHOAL_FOO\).*see shoal agent --help/,
+    ],
     ['a line with two letters swapped', { file: 'rnage = "0-9"' }, 'rnage', /did you mean range\?/],
     ['a variable in small letters', { env: { SHOAL_name: 'x' } }, 'name', /unknown setting/],
     [

@@ -172,7 +172,11 @@ export function failed(name: string, origin: string, message: string, code = 'ba
 }
 
 function unknownSetting(name: string, origin: string, known: readonly string[], written: string): ShoalError {
-  const near = closest(written, known);
+  // Not the prefix that all variables have: with it all would be near.
+  const prefix = written.startsWith('SHOAL_') ? 'SHOAL_' : '';
+  const cut = (text: string): string => text.slice(prefix.length);
+  const found = closest(cut(written), known.map(cut));
+  const near = found === undefined ? undefined : `${prefix}${found}`;
   const advice = near === undefined ? 'see shoal agent --help' : `did you mean ${near}?`;
   return failed(clip(name), origin, `unknown setting; ${advice}`, 'unknown-setting');
 }

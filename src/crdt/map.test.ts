@@ -102,6 +102,13 @@ describe('the priority of an entry', () => {
     expect(a.priority(key)).toBe(2);
   });
 
+  it('below zero has nothing to decrease', () => {
+    const [a, b] = twoCopies(10);
+    exchange(a, [a.adjust(x, 2, key, -6)], b, [b.adjust(y, 1, key, -7)]);
+    const digest = a.digest();
+    expect([a.adjust(x, 3, key, -1), a.digest(), a.needsSweep(key)]).toEqual([null, digest, true]);
+  });
+
   it('survives a sweep that did not see the increase', () => {
     const [a, b] = twoCopies(10);
     exchange(a, [a.adjust(x, 2, key, -6)], b, [b.adjust(y, 1, key, -7)]);

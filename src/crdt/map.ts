@@ -147,13 +147,14 @@ export class AworMap {
 
   /**
    * Adds an increment. A result at zero or below is a release, which leaves the counter unused. Null when there is
-   * nothing to do: a decrease of an absent entry.
+   * nothing to do: a decrease of what is not registered (decreases left over by themselves await their sweep).
    * @throws ShoalError `too-many-increments`, `bad-amount`
    */
   adjust(actor: NodeId, counter: number, key: RangeKey, by: number): Delta | null {
     assert(isAmount(Math.abs(by)), `adjust by ${by}`);
     const entry = this.#find(key);
     const before = entry?.priority ?? 0;
+    if (before === 0 && by < 0) return null;
     if (before + by <= 0) return this.release(key);
     this.#checkRoom(entry);
     if (before + by > LIMITS.priority) {

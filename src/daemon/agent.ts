@@ -195,7 +195,7 @@ function machineFigures(): Record<string, number> {
 }
 
 function sealOf(path: string): SealFactory {
-  return sealWith(readKeyFile(path), () => readKeyFile(path));
+  return sealWith(readKeyFile(path), path, () => readKeyFile(path));
 }
 
 /** A key seals what passes between nodes, and nothing of HTTP. */

@@ -71,7 +71,7 @@ test('an event is a line with its time, type, subject, range and origin', () => 
     subject: '0000000000000002' as NodeId,
     name: 'node-2',
     origin: null,
-    member: { status: 'alive', address: '127.0.0.1:1' as Address, incarnation: 3 },
+    member: { status: 'alive', address: '127.0.0.1:1' as Address, incarnation: 3, was: null },
   };
   expect(eventLine(member, () => '')).toBe(
     '03:24:45.123  member-join       node-2  127.0.0.1:1 incarnation 3',

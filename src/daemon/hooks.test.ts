@@ -132,7 +132,7 @@ describe('a script', () => {
     const down = event('member-down', {
       name: 'b\u0000o\nard "7"',
       origin: 'cccccccccccccccc' as NodeId,
-      member: { status: 'down', address: '10.0.0.7:29999' as never, incarnation: 4 },
+      member: { status: 'down', address: '10.0.0.7:29999' as never, incarnation: 4, was: 'suspect' },
     });
     process.env.SHOAL_KEY_FILE = '/secret';
     hooks?.event(down);

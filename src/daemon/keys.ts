@@ -32,9 +32,17 @@ function bad(message: string): ShoalError {
 }
 
 /** The seal that io puts between machine and sockets. */
-export function sealWith(keys: readonly Uint8Array[], reread?: () => readonly Uint8Array[]): SealFactory {
+export function sealWith(
+  keys: readonly Uint8Array[],
+  keyFile?: string,
+  reread?: () => readonly Uint8Array[],
+): SealFactory {
   return (surroundings): Seal => {
-    const seal = new GroupSeal({ ...surroundings, keys, ...(reread && { reread }) });
+    const seal = new GroupSeal({
+      ...{ ...surroundings, keys },
+      ...(keyFile !== undefined && { keyFile }),
+      ...(reread && { reread }),
+    });
     return {
       outgoing: seal.outgoing,
       incoming: seal.incoming,

@@ -104,8 +104,13 @@ function failed(log: Log, what: string, error: unknown, config: AgentConfig): nu
   const message = withOrigin(error.message, field, config);
   log.error(field === undefined ? { code } : { code, field }, `${what}: ${message}`);
   process.stderr.write(`shoal: ${message}\n`);
+  // Without a key anybody can make it look so: then it is tried again.
+  if (code === 'id-in-use' && config.keyFile !== null) return ID_IN_USE_EXIT;
   return SETTING_AT_FAULT.has(code) ? 2 : 1;
 }
+
+/** Of a sealed group: the other process has to go first; 3 is what verbs say when there is no daemon. The unit does not start it again either. */
+const ID_IN_USE_EXIT = 4;
 
 /**
  * Only what no restart can mend: the service manager does not try again after code 2, and a directory, an address or an

@@ -13,15 +13,16 @@ class World {
   nowMs = 0;
   answers: (to: NodeId) => 'equal' | 'different' | null = () => 'equal';
 
-  constructor(count: number, seed = 1) {
+  constructor(count: number, seed = 1, returning = false) {
     for (let i = 2; i <= count; i++) this.members.merge(recordOf(idOf(i)));
     this.sync = new AntiEntropy(this.members, new SeededRng(seed), {
+      ours: () => 'ours',
       digest: (to, nonce, atMs) => {
         if (this.sent.at(-1)?.nonce !== nonce) this.rounds.push({ to, atMs });
         this.sent.push({ to, nonce, atMs });
       },
     });
-    this.sync.start(0);
+    this.sync.start(0, returning);
   }
 
   until(untilMs: number): void {
@@ -33,7 +34,10 @@ class World {
       const answer = asked === undefined ? null : this.answers(asked.to);
       if (asked === undefined || answer === null) continue;
       const member = this.members.get(asked.to);
-      if (member !== undefined) member.heardMs = this.nowMs + 1;
+      if (member !== undefined) {
+        member.heardMs = this.nowMs + 1;
+        member.reported(answer === 'equal' ? 'ours' : 'theirs', this.nowMs + 1);
+      }
       this.sync.answered(asked.to, asked.nonce, answer === 'equal', this.nowMs + 1);
     }
     this.nowMs = untilMs;
@@ -78,6 +82,36 @@ describe('anti-entropy', () => {
     expect(world.rounds.find((r) => r.atMs > fromMs)?.atMs).toBeLessThan(fromMs + 1300);
     expect(Math.max(...world.pauses(fromMs + 1))).toBeLessThan(1300);
     expect(world.sync.counters.differed).toBeGreaterThanOrEqual(7);
+  });
+
+  it('of a node that comes back asks all of a small group at once, those that differ until they agree', () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const world = new World(5, seed, true);
+      let differing = 2;
+      world.answers = (to) => (to === idOf(3) && differing-- > 0 ? 'different' : 'equal');
+      world.until(800);
+      expect(new Set(world.rounds.map((r) => r.to)).size).toBe(4);
+      expect(world.rounds.filter((r) => r.to === idOf(3)).length).toBeGreaterThanOrEqual(3);
+      // Then it is as quiet as others.
+      expect(world.rounds.length).toBeLessThanOrEqual(8);
+      const fresh = new World(5, seed);
+      fresh.until(800);
+      expect(fresh.rounds.length).toBeLessThanOrEqual(2);
+    }
+  });
+
+  it('of a node that comes back falls into the usual pauses when answers go on to differ, or do not come', () => {
+    for (const answer of ['different', null] as const) {
+      const world = new World(5, 1, true);
+      world.answers = () => answer;
+      world.until(60_000);
+      expect(world.rounds.filter((r) => r.atMs < 2000).length).toBeLessThanOrEqual(answer === null ? 1 : 18);
+      expect(Math.min(...world.pauses(3500))).toBeGreaterThan(200);
+    }
+    const large = new World(500, 1, true);
+    large.answers = () => 'different';
+    large.until(10_000);
+    expect(Math.min(...large.pauses())).toBeGreaterThan(200);
   });
 
   it('asks three times at growing timeouts before it calls a round unanswered', () => {

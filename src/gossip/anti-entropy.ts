@@ -20,7 +20,17 @@ const ATTEMPTS = 3;
  */
 const SILENT = { every: 3, fewOf: 4, slowerAfterMs: 300_000, mostEvery: 48 } as const;
 
+/**
+ * A node that comes back compares with one after the other at short pauses, until each reported what it has itself: it may
+ * have been killed while it told the group something, and then those that stayed differ too and have nobody else who knows.
+ * The rounds are bounded, because under load reports always differ; groups of more `members`, where they could not reach
+ * everybody, are left to the pauses above.
+ */
+const RETURN = { members: 12, rounds: 12, pauseMs: 50 } as const;
+
 export interface AntiEntropyOutputs {
+  /** What this node would report now. */
+  ours(): string;
   digest(to: NodeId, nonce: number, nowMs: number): void;
 }
 
@@ -34,7 +44,8 @@ interface Round {
 
 /**
  * When to compare digests with whom: at a jittered pause, with one random member, now and then a silent one. The pause
- * backs off while states are equal (an idle group whispers) and starts again from a second on any change.
+ * backs off while states are equal (an idle group whispers) and starts again from a second on any change. After a restart the
+ * first rounds follow each other closely.
  */
 export class AntiEntropy {
   readonly counters = { rounds: 0, equal: 0, differed: 0, unanswered: 0 };
@@ -44,6 +55,9 @@ export class AntiEntropy {
   #pauseMs: number = PAUSE.firstMs;
   #nextMs = Infinity;
   #round: Round | null = null;
+  #startMs = 0;
+  /** Rounds at short pauses still to come. */
+  #returning = 0;
 
   constructor(members: MemberList, rng: Rng, out: AntiEntropyOutputs) {
     this.#members = members;
@@ -51,7 +65,10 @@ export class AntiEntropy {
     this.#out = out;
   }
 
-  start(nowMs: number): void {
+  /** `returning`: it was in the group before this start. */
+  start(nowMs: number, returning: boolean): void {
+    this.#startMs = nowMs;
+    this.#returning = returning && this.#members.liveCount <= RETURN.members ? RETURN.rounds : 0;
     this.#nextMs = nowMs + jitter(this.#rng, 50, 0.8);
   }
 
@@ -73,12 +90,14 @@ export class AntiEntropy {
     this.#round = null;
     if (equal) {
       this.counters.equal++;
-      this.#pauseMs = Math.min(this.maxPauseMs(), this.#pauseMs * PAUSE.growth);
+      // Rounds in quick succession tell no more of how calm the group is than one.
+      if (this.#returning === 0) this.#pauseMs = Math.min(this.maxPauseMs(), this.#pauseMs * PAUSE.growth);
     } else {
       this.counters.differed++;
       this.#pauseMs = PAUSE.firstMs;
     }
     this.#nextMs = nowMs + jitter(this.#rng, equal ? this.#pauseMs : PAUSE.differedMs);
+    if (this.#returning > 0) this.#nextMs = nowMs + jitter(this.#rng, RETURN.pauseMs);
     return round.attempt === 1 ? nowMs - round.sentMs : -1;
   }
 
@@ -95,6 +114,7 @@ export class AntiEntropy {
       }
       this.#round = null;
       this.counters.unanswered++;
+      this.#returning = 0;
       const member = this.#members.get(round.peer);
       if (member !== undefined) member.unansweredMs = nowMs;
       this.#nextMs = nowMs + jitter(this.#rng, this.#pauseMs);
@@ -109,6 +129,7 @@ export class AntiEntropy {
     const known = (m: Member): boolean => m.record.state !== STATE.left;
     // With nobody else left, those believed gone are asked: that may be a mistake, or another may be at their address.
     const peer =
+      this.#notCaughtUp() ??
       (silentTurn ? this.#members.pick(this.#rng, isSilent) : null) ??
       this.#members.pick(this.#rng, (m) => known(m) && !isSilent(m)) ??
       this.#members.pick(this.#rng, known) ??
@@ -120,6 +141,20 @@ export class AntiEntropy {
     }
     this.#round = { peer: peer.record.id, nonce: this.#rng.u32(), attempt: 0, sentMs: nowMs, dueMs: 0 };
     this.#ask(this.#round, nowMs);
+  }
+
+  /** Whom a node that came back has yet to agree with; those first that are known to differ. */
+  #notCaughtUp(): Member | null {
+    if (this.#returning === 0) return null;
+    this.#returning--;
+    const ours = this.#out.ours();
+    const heard = (m: Member): boolean => m.digestMs >= this.#startMs;
+    const live = (m: Member): boolean => m.record.state <= STATE.suspect && !isSilent(m);
+    const peer =
+      this.#members.pick(this.#rng, (m) => live(m) && heard(m) && m.digest !== ours) ??
+      this.#members.pick(this.#rng, (m) => live(m) && !heard(m));
+    if (peer === null) this.#returning = 0;
+    return peer;
   }
 
   #silentEvery(nowMs: number): number {

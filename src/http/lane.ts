@@ -1,11 +1,14 @@
 import type { ServerResponse } from 'node:http';
 import { LIMITS, ShoalError } from '../base/index.ts';
+import { Beat } from './beat.ts';
 import type { Guard } from './guard.ts';
 
 /** Making that takes longer is followed by a rest, of so many times what it took and no more than so long. */
 const LONG_WORK_MS = 10;
 const REST_TIMES = 4;
 const LONGEST_REST_MS = 2000;
+/** Readers over TCP have all members asked so often at most. */
+const ASKING_MS = 250;
 
 /**
  * What one listener may ask of the process. Each has its own, so that readers over TCP, who need no authority, cannot
@@ -15,10 +18,13 @@ export class Lane {
   readonly guard: Guard;
   readonly turns: Turns;
   readonly places: Places;
+  /** For what asks all members. */
+  readonly askings: Beat;
 
   constructor(guard: Guard, listPatienceMs: number) {
     this.guard = guard;
     this.turns = new Turns(guard.isLocal ? 0 : REST_TIMES);
+    this.askings = new Beat(guard.isLocal ? 0 : ASKING_MS);
     this.places = new Places(guard.isLocal ? LIMITS.httpSocketLists : LIMITS.httpLists, listPatienceMs);
   }
 }

@@ -70,6 +70,7 @@ function readRoutes(api: NodeApi): Route[] {
     // The wait is silent and may be longer than the server's idle timeout.
     call.req.socket.setTimeout(0);
     try {
+      await call.lane.askings.turn();
       return json(await api.converged(waitMs));
     } finally {
       waiters[where]--;

@@ -1,3 +1,4 @@
+import type { Address } from '../base/index.ts';
 import type { StateDirectory } from './state/directory.ts';
 
 /** An event loop this late is worth a warning: peers begin to ask again. */
@@ -9,6 +10,7 @@ export function driverWarnings(of: {
   readonly lagMs: number;
   readonly state: StateDirectory;
   readonly multicastFailed: boolean;
+  readonly bind: Address;
 }): string[] {
   const own: string[] = [];
   if (of.lagMs >= LATE_MS) {
@@ -26,6 +28,11 @@ export function driverWarnings(of: {
       'this node made a snapshot of its state that cannot be read back: it was not written, and the journal grows instead; report it',
     );
   }
-  if (of.multicastFailed) own.push('multicast could not be opened: changes spread by the tree alone');
+  if (of.multicastFailed) {
+    const why = of.bind.startsWith('[')
+      ? 'it is IPv4 and the gossip address is IPv6, so nobody is found by it: give `join` addresses, and set `no_multicast`, or bind to an IPv4 address'
+      : 'changes spread by the tree alone, and nobody is found by it; the log says why: name an `interface`, or give `join` addresses and set `no_multicast`';
+    own.push(`multicast could not be opened: ${why}`);
+  }
   return own;
 }

@@ -26,8 +26,9 @@ import { EventLog } from './events.ts';
 import { isWildcard } from './interfaces.ts';
 import { KnownHosts } from './known-hosts.ts';
 import type { Log } from './log.ts';
+import { logMember } from './member-log.ts';
 import { type Network, type NetworkSink, openNetwork } from './network.ts';
-import { laterTransport, type Seal, SealedElsewhere } from './sealing.ts';
+import { keysInStatus, laterTransport, type Seal, SealedElsewhere } from './sealing.ts';
 import { type StateBoot, StateDirectory } from './state/directory.ts';
 
 /**
@@ -168,9 +169,7 @@ export class Driver implements NodeApi {
       health: { score: node.healthScore(), eventLoopLagMs: this.#alarm.lagMs() },
       multicast: { enabled: this.#network?.multicasts ?? false, hears: reach.hears, heardBy: reach.heardBy },
       encrypted: this.#seal !== null,
-      keys: (this.#seal?.keys() ?? []).map(({ id, primary, holders, lacking = 0 }) => {
-        return { id, primary, holders, lacking };
-      }),
+      keys: keysInStatus(this.#seal),
       // What explains the others comes first.
       warnings: [
         ...((this.#seal ?? this.#sealedElsewhere)?.warnings() ?? []),
@@ -193,7 +192,6 @@ export class Driver implements NodeApi {
   }
 
   readonly ownership = () => this.#machine().ownership();
-
   ownersAt(position: number) {
     return this.#machine().ownersAt(position);
   }
@@ -365,6 +363,7 @@ export class Driver implements NodeApi {
       peers: () => this.#livePeers(),
       alive: () => this.#livePeers(['alive', 'suspect']),
       log: (level, message) => this.#log[level]({}, message),
+      nameOf: (at) => (this.#node?.members(monotonicMs()) ?? []).find((m) => m.address === at)?.name ?? null,
       ringChanged: (keys) => this.#keysChanged(boot.id, keys),
     });
     return this.#seal.incoming;
@@ -460,7 +459,7 @@ export class Driver implements NodeApi {
       lease: (upTo) => state.lease(upTo, (to, error) => answer((node, now) => node.leased(to, error, now))),
       snapshot: (bytes) => state.snapshot(bytes),
       answer: (token, result) => this.#commands.settle(token, result),
-      event: (event) => this.#events.add(event),
+      event: (event) => this.#events.add(logMember(this.#log, event, this.#node?.id)),
       log: (level, message, fields) => this.#log[level](fields ?? {}, message),
     };
   }
@@ -470,6 +469,7 @@ export class Driver implements NodeApi {
       lagMs: this.#alarm.lagMs(),
       state: this.#state,
       multicastFailed: this.#options.multicast !== null && this.#network?.multicasts === false,
+      bind: this.#network?.address ?? this.#options.bind,
     });
     if (this.#renewed !== null) own.push(this.#renewed);
     for (const part of this.#attached) own.push(...part.warnings());

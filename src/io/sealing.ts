@@ -1,5 +1,5 @@
 import { type Address, BoundedMap, LIMITS, type NodeId } from '../base/index.ts';
-import type { KeyOperation, KeyView } from '../node/contract.ts';
+import type { KeyOperation, KeyView, StatusView } from '../node/contract.ts';
 import type { MetricFamily } from '../node/index.ts';
 import type { Network, NetworkSink } from './network.ts';
 
@@ -12,7 +12,7 @@ export interface Seal {
   /** In the machine's place, for the network. */
   readonly incoming: NetworkSink;
   keys(): readonly KeyView[];
-  /** Somebody cannot be understood, for want of a common key: explains why answers are missing. */
+  /** Somebody cannot be understood, for want of a common key: may explain why answers are missing. Anybody can forge that. */
   keysFail(): boolean;
   /** @throws ShoalError `bad-key`, `unknown-key`, `key-in-use`, `too-many-keys` */
   change(operation: KeyOperation, key: string): void;
@@ -35,10 +35,18 @@ export interface SealSurroundings {
   readonly peers: () => readonly Address[];
   readonly alive: () => readonly Address[];
   readonly log: (level: 'info' | 'warn', message: string) => void;
+  readonly nameOf: (address: Address) => string | null;
   readonly ringChanged: (ids: readonly string[]) => void;
 }
 
 export type SealFactory = (surroundings: SealSurroundings) => Seal;
+
+/** What status tells of the keyring. */
+export function keysInStatus(seal: Seal | null): StatusView['keys'] {
+  return (seal?.keys() ?? []).map(({ id, primary, holders, lacking = 0, down = 0 }) => {
+    return { id, primary, holders, lacking, down };
+  });
+}
 
 /** The network before it is open: the seal needs both ends, and the sockets need the seal. */
 export function laterTransport(network: () => Network | null): Transport {

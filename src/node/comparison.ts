@@ -51,6 +51,7 @@ export class Comparison {
     this.#out = out;
     this.antiEntropy = new AntiEntropy(parts.state.members, rng, {
       digest: (to, nonce, nowMs) => this.send(KIND.digest, to, nonce, nowMs),
+      ours: () => publicDigest(parts.state.digests()),
     });
   }
 

@@ -94,7 +94,7 @@ export interface StatusView {
   };
   readonly encrypted: boolean;
   /** Ids of the keyring, the one in use first; empty when nothing is sealed. Never a key. */
-  readonly keys: readonly Pick<KeyView, 'id' | 'primary' | 'holders' | 'lacking'>[];
+  readonly keys: readonly Pick<KeyView, 'id' | 'primary' | 'holders' | 'lacking' | 'down'>[];
   readonly warnings: readonly string[];
 }
 
@@ -116,6 +116,8 @@ export interface KeyView {
   readonly holders: number;
   /** Living members not known to have it. */
   readonly lacking?: number;
+  /** Members that are down and may have no key of the ring but this one: without it they do not get back in by themselves. */
+  readonly down?: number;
   readonly sealedMessages: number;
   readonly openedMessages: number;
   /** Milliseconds since it last sealed, and since it last opened, something; null: never. */
@@ -173,6 +175,8 @@ export interface EventView {
     readonly status: MemberStatus;
     readonly address: Address;
     readonly incarnation: number;
+    /** What it was before; null: it was not known. */
+    readonly was: MemberStatus | null;
   };
   /** Present on keys-changed: the ids of the ring, the primary first. Never a key. */
   readonly keys?: readonly string[];

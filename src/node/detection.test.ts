@@ -72,7 +72,11 @@ describe('a node that is not answered', () => {
     lab.run(1500);
     expect(alone.node.healthScore()).toBeGreaterThan(0);
     expect(alone.node.warnings().join()).toMatch(
-      /answers come late or not at all \(health \d of 8\).*see whether/,
+      /answers come late or not at all \(health \d of 8\).*later: see whether/,
+    );
+    // Whoever can forge a datagram can make it look as if a key were missing: that must not hide it.
+    expect(alone.node.warnings(true).join()).toMatch(
+      /answers come late or not at all \(health \d of 8\).*want of a key, as said before, see whether/,
     );
     for (const seat of seats.slice(1)) seat.cut = false;
     lab.run(120_000);
@@ -94,6 +98,37 @@ describe('a leave', () => {
       expect(leaver.node.hasLeft).toBe(true);
       const others = seats.filter((seat) => seat !== leaver);
       expect(others.map((seat) => statusOf(seat, leaver.node.id))).toEqual(others.map(() => 'left'));
+    }
+  });
+});
+
+describe('a leave right after the start', () => {
+  it('is known to all who heard of the node, whenever in its first second it comes', () => {
+    for (const multicast of [true, false]) {
+      const lab = new Lab();
+      const seats = Array.from({ length: 3 }, (_, i) =>
+        lab.add({ multicast, join: i === 0 ? [] : [CONTACT] }),
+      );
+      lab.run(15_000);
+      let met = 0;
+      for (const afterMs of [0, 1, 2, 3, 4, 5, 6, 8, 10, 15, 30, 200, 230, 260, 300, 1000]) {
+        for (const join of [[CONTACT], multicast ? [] : [CONTACT]]) {
+          const hasty = lab.add({ multicast, join });
+          lab.run(afterMs);
+          lab.command(hasty, { kind: 'leave', release: false });
+          lab.run(60);
+          const how = `${afterMs} ms, ${join.length} contacts, ${multicast}`;
+          expect(hasty.node.hasLeft, how).toBe(true);
+          hasty.cut = true;
+          lab.run(6000);
+          for (const seat of seats) {
+            const seen = statusOf(seat, hasty.node.id);
+            expect([undefined, 'left'], how).toContain(seen);
+            if (seen === 'left') met++;
+          }
+        }
+      }
+      expect(met).toBeGreaterThan(60);
     }
   });
 });

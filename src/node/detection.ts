@@ -28,6 +28,7 @@ export interface DetectionOutputs {
 export class Detection {
   readonly counters = { told: 0, introduced: 0 };
   readonly prober: Prober;
+  readonly probePeriodMs: number;
   readonly #state: GroupState;
   readonly #roster: Roster;
   readonly #link: Link;
@@ -48,6 +49,7 @@ export class Detection {
     this.#outbox = parts.outbox;
     this.#rng = rng;
     this.#out = out;
+    this.probePeriodMs = settings.probePeriodMs;
     this.prober = new Prober(parts.state.members, rng, settings, {
       probe: (to, nonce, nowMs) => this.#send(KIND.probe, to, nonce, false, nowMs),
       ask: (helper, target, nonce) => this.#link.send(helper, { kind: KIND.probeAsk, nonce, target }),

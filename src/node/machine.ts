@@ -103,6 +103,8 @@ export interface NodeEvent {
     readonly status: MemberStatus;
     readonly address: Address;
     readonly incarnation: number;
+    /** What it was before; null: it was not known. */
+    readonly was: MemberStatus | null;
   };
   readonly keys?: readonly string[];
 }
@@ -186,8 +188,8 @@ export interface Views {
   healthScore(): number;
   /** Ids this node hears by multicast, and those known to hear it; sorted. */
   reach(nowMs: number): { hears: NodeId[]; heardBy: NodeId[] };
-  /** `explained`: it is known otherwise why answers are missing. */
-  warnings(explained?: boolean): string[];
+  /** `keysFail`: somebody is not understood for want of a key, which may be why answers are missing. */
+  warnings(keysFail?: boolean): string[];
   members(nowMs: number): MemberView[];
   /** In order; one array for all who ask until something changes: not to be changed. */
   ranges(node?: string): readonly RangeView[];

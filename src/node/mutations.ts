@@ -175,7 +175,8 @@ export class Mutations {
     const key = { node, start, end };
     const before = map.priority(key);
     if (command.kind === 'release') {
-      const delta = map.release(key);
+      // Decreases that are left there by themselves are no registration, and are swept by nobody's command.
+      const delta = before === 0 ? null : map.release(key);
       if (delta === null) throw this.#notRegistered(key);
       return { key, delta, before };
     }

@@ -127,6 +127,28 @@ describe('a command', () => {
     expect(seat.node.digest()).toBe(before);
   });
 
+  it('finds no registration where two decreases have crossed, though they are not swept yet', () => {
+    const lab = settled(2);
+    const [a, b] = lab.seats as [Seat, Seat];
+    lab.ask(a, register(0, 9, 10));
+    lab.run(100);
+    const decrease = (by: number) =>
+      ({ kind: 'adjust', start: 0, end: 9, by: -by, node: a.node.id }) as const;
+    lab.command(a, decrease(6));
+    lab.command(b, decrease(7));
+    lab.run(10);
+    const waits = () => lab.seats.map(({ node }) => node.state.map.entryCount);
+    expect([a.node.ranges(), b.node.ranges(), waits()]).toEqual([[], [], [1, 1]]);
+    expect(code(lab.ask(a, decrease(1)))).toBe('not-registered');
+    expect(code(lab.ask(b, { kind: 'release', start: 0, end: 9, node: a.node.id }))).toBe('not-registered');
+    expect(waits()).toEqual([1, 1]);
+    // By itself, a while after.
+    lab.run(120_000);
+    expect(waits()).toEqual([0, 0]);
+    expect(code(lab.ask(a, { ...decrease(1), by: 3 }))).toBeNull();
+    expect(a.node.ranges().map((r) => r.priority)).toEqual([3]);
+  });
+
   it('is answered when its record is on disk and not before, while the change spreads at once', () => {
     const lab = settled(2);
     const [a, b] = lab.seats as [Seat, Seat];

@@ -25,6 +25,7 @@ import { Link } from './link.ts';
 import type { Boot, Command, Described, Inputs, NodeOptions, Outputs } from './machine.ts';
 import { Mutations } from './mutations.ts';
 import type { Presence } from './presence.ts';
+import { notReady } from './readiness.ts';
 import {
   broadcastOutputs,
   detectionOutputs,
@@ -41,8 +42,6 @@ import { introduction, Strangers } from './strangers.ts';
 import { Tasks } from './tasks.ts';
 import { Voids } from './voids.ts';
 
-/** A node whose known peers are all silent calls itself ready after this long. */
-const READY_ALONE_MS = 10_000;
 /** A leaving node waits at most this long for its farewell to be acknowledged. */
 const FAREWELL_MS = 800;
 /** What one send costs on a small board, milliseconds: weighed against the round trip to choose the tree's width. */
@@ -80,7 +79,7 @@ export class NodeCore implements Inputs {
   readonly drops: Record<DropReason, number>;
   readonly receivedMessages: number[] = [];
   protected readonly outputs: Outputs;
-  readonly #formed: boolean;
+  readonly #returning: boolean;
   #startMs = 0;
   /** Time of the last input, for views that take none. */
   #nowMs = 0;
@@ -97,7 +96,6 @@ export class NodeCore implements Inputs {
     for (const kind of Object.values(KIND)) this.receivedMessages[kind] = 0;
     const { formed } = settings;
     this.state = new GroupState(ownRecord(boot, options), (event) => outputs.event(event), formed?.views);
-    this.#formed = formed !== undefined;
     this.disk = new Disk(outputs);
     this.link = new Link(new Codec(options.cluster, boot.id), this.state.members, outputs);
     this.outbox = new Outbox(boot.id);
@@ -143,6 +141,7 @@ export class NodeCore implements Inputs {
     const contacting = () => this.tasks.contacting.length > 0;
     this.#voids = new Voids(this.state, () => this.dots.next, contacting);
     this.disk.restore(boot, this.state);
+    this.#returning = formed === undefined && this.state.members.size > 1;
     for (const record of formed?.records ?? []) this.state.restoreMember(record);
     this.dots.lift(this.state.map.seenOf(boot.id));
   }
@@ -155,12 +154,12 @@ export class NodeCore implements Inputs {
     this.identity.start(nowMs);
     this.multicast.start(nowMs);
     this.presence.memberChanged(this.roster.me(), false, true, nowMs);
-    this.comparison.antiEntropy.start(nowMs);
+    this.comparison.antiEntropy.start(nowMs, this.#returning);
     this.detection.prober.start(nowMs);
     this.forgetting.start(nowMs);
     this.tasks.contact(this.options.join, nowMs);
     // Those who know us learn that we are back; those who do not are told when we meet them.
-    if (this.state.members.size > 1 && !this.#formed) this.outbox.addRecord(this.roster.me(), nowMs);
+    if (this.#returning) this.outbox.addRecord(this.roster.me(), nowMs);
     for (const { start, end, priority } of this.options.ranges) {
       if (this.state.map.priority({ node: this.boot.id, start, end }) > 0) continue;
       this.mutations.run(null, { kind: 'register', start, end, priority }, nowMs);
@@ -286,12 +285,11 @@ export class NodeCore implements Inputs {
   /** Null when ready, else why not. */
   waitingFor(): string | null {
     if (this.#leaving !== null || this.#left) return 'leaving';
-    if (this.comparison.synced) return null;
+    const { synced } = this.comparison;
     const contacts = this.tasks.contacting;
-    if (contacts.length > 0) return `no contact has answered yet: ${contacts.join(', ')}`;
-    if (this.state.members.liveCount > 1 && this.#nowMs - this.#startMs < READY_ALONE_MS)
-      return 'comparing state with a member';
-    return null;
+    if (!synced && contacts.length > 0) return `no contact has answered yet: ${contacts.join(', ')}`;
+    const at = { synced, startMs: this.#startMs, nowMs: this.#nowMs };
+    return notReady(this.state.members, { ...at, probePeriodMs: this.detection.probePeriodMs });
   }
 
   protected peerWarnings(): string[] {
@@ -446,7 +444,8 @@ export class NodeCore implements Inputs {
       leaving.release = false;
       this.#sayLeft(nowMs);
     }
-    if (!this.#silent() && nowMs < leaving.deadlineMs) return;
+    // Whoever is being called hears of this node just now, and is told when it is known who that is.
+    if (!(this.#silent() && this.sessions.calling === 0) && nowMs < leaving.deadlineMs) return;
     this.#leaving = null;
     this.#left = true;
     this.outputs.answer(leaving.token, { ok: null });
@@ -459,6 +458,7 @@ export class NodeCore implements Inputs {
 
   #sayLeft(nowMs: number): void {
     this.roster.raise({ ...this.roster.me(), state: STATE.left }, nowMs);
+    this.presence.farewell(nowMs);
   }
 
   #memberChanged(record: MemberRecord, joined: boolean, nowMs: number): void {

@@ -32,6 +32,8 @@ export class Presence {
   readonly #link: Link;
   readonly #out: PresenceOutputs;
   #beacons = 0;
+  /** The last multicast of ours that carried something. */
+  #seq = 0;
   #labelMs = Infinity;
   #viewDigest = -1;
   #viewSinceMs = -Infinity;
@@ -69,7 +71,13 @@ export class Presence {
   /** Multicasts a payload of a broadcast. */
   multicast(id: number, ageMs: number, payload: Uint8Array, nowMs: number): void {
     const seq = this.#reach.sending(id, ageMs, payload, nowMs);
+    this.#seq = seq;
     this.#link.multicast({ kind: KIND.multicast, bootNonce: this.#bootNonce, seq, id, ageMs, payload });
+  }
+
+  /** This node left: also those are told who know it by a beacon and have not said anything yet. */
+  farewell(nowMs: number): void {
+    if (this.#beacons > 0) this.#beacon(this.#seq, nowMs, true);
   }
 
   /** A member's record changed, or it is new. */
@@ -114,7 +122,8 @@ export class Presence {
     else if (m.heardIds.includes(members.self)) this.confirmed(sender, true, nowMs);
   }
 
-  #beacon(seq: number, nowMs: number): void {
+  #beacon(seq: number, nowMs: number, last = false): void {
+    this.#seq = seq;
     const view = this.#state.members.view();
     const heard = new Uint8Array(Math.ceil(view.ids.length / 8));
     const heardIds: NodeId[] = [];
@@ -125,7 +134,7 @@ export class Presence {
       heard[index >> 3] = (heard[index >> 3] as number) | (1 << (index & 7));
       if (naming && heardIds.length < HEARD_IDS) heardIds.push(id);
     }
-    const introduce = this.#beacons < INTRODUCE_EVERY || this.#beacons % INTRODUCE_EVERY === 0;
+    const introduce = last || this.#beacons < INTRODUCE_EVERY || this.#beacons % INTRODUCE_EVERY === 0;
     this.#beacons++;
     const record = this.#state.members.me().record;
     const message: BeaconMessage = {

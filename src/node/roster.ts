@@ -53,6 +53,9 @@ export class Roster {
     if (before?.state !== member.record.state) member.stateMs = nowMs;
     const joined = (before === null || before.state >= STATE.down) && member.record.state <= STATE.suspect;
     this.#out.changed(member.record, before === null || joined, nowMs);
+    // Whom this node meets only now that it leaves was not among those who were told.
+    const me = this.me();
+    if (joined && me.state === STATE.left) this.#out.publish(me, nowMs);
   }
 
   /** A peer says that it does not take this node for alive, as of this incarnation. */

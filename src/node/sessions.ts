@@ -99,6 +99,11 @@ export class Sessions {
     return this.#sessions.size;
   }
 
+  /** Sessions this node called. */
+  get calling(): number {
+    return this.#calls;
+  }
+
   /** True while this node is in a session it called with that peer. */
   callingTo(peer: NodeId): boolean {
     for (const session of this.#sessions.values()) if (session.caller && session.peer === peer) return true;

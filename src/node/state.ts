@@ -135,6 +135,7 @@ export class GroupState {
         status: STATE_NAMES[now.state],
         address: now.addresses[0] as MemberRecord['addresses'][number],
         incarnation: now.incarnation,
+        was: before === null ? null : STATE_NAMES[before.state],
       };
       this.#emit({ type, subject: now.id, name: now.name, origin, member });
     }

@@ -48,3 +48,43 @@ describe('a contact that did not answer while another one did', () => {
     expect(alive(lab)).toEqual([4, 4, 4, 4]);
   });
 });
+
+describe('asking whether all agree', () => {
+  it('is shared by those who ask within a twentieth of a second, and answered within it', () => {
+    const lab = new Lab();
+    for (let i = 0; i < 5; i++) lab.add();
+    lab.run(MINUTE_MS);
+    const [a] = lab.seats as [Seat];
+    let sent = 0;
+    const { comparison } = a.node;
+    const send = comparison.send.bind(comparison);
+    comparison.send = (...args) => {
+      sent++;
+      return send(...args);
+    };
+    // As many readers as may wait, each asking again as soon as it has its answer.
+    const startMs = lab.nowMs;
+    const tokens = new Map<number, number>();
+    let answered = 0;
+    while (lab.nowMs - startMs < 1000) {
+      while (tokens.size < 8) tokens.set(lab.command(a, { kind: 'converged', waitMs: 0 }), lab.nowMs);
+      lab.run(1);
+      for (const [token, askedMs] of tokens) {
+        const answer = a.answers.get(token);
+        if (answer === undefined) continue;
+        expect(answer).toMatchObject({ ok: { converged: true } });
+        expect(lab.nowMs - askedMs).toBeLessThan(60);
+        tokens.delete(token);
+        answered++;
+      }
+    }
+    expect(answered).toBeGreaterThan(8 * 15);
+    expect(sent).toBeLessThanOrEqual(4 * 21);
+    expect(sent).toBeGreaterThan(4 * 5);
+    // Alone it is asked at once.
+    lab.run(1000);
+    const lastMs = lab.nowMs;
+    lab.ask(a, { kind: 'converged', waitMs: 0 });
+    expect(lab.nowMs - lastMs).toBeLessThan(10);
+  });
+});

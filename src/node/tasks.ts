@@ -16,6 +16,8 @@ import type { GroupState } from './state.ts';
 /** Converged: members not agreeing are asked again after this long, and so many milliseconds for each member. */
 const ASK_AGAIN_MS = 200;
 const ASK_PER_MEMBER_MS = 1;
+/** Converged: all are asked no more often than that, however many want to know. */
+const SHARED_MS = 50;
 /** Converged without waiting still gives answers this long to come. */
 const ANSWER_MS = 1000;
 /** Questions of one kind that may wait at once. */
@@ -75,6 +77,8 @@ export class Tasks {
   readonly #converged: ConvergedTask[] = [];
   /** When those who wait for agreement have the others asked again: once for all of them. */
   #askMs = Infinity;
+  /** When they were asked last. */
+  #askedMs = -Infinity;
   readonly #joins = new Set<JoinTask>();
   #contacts: Contact[] = [];
   #strays: Contact[] = [];
@@ -114,7 +118,8 @@ export class Tasks {
     }
     const deadlineMs = nowMs + Math.max(waitMs, ANSWER_MS);
     this.#converged.push({ token, startMs: nowMs, deadlineMs, wait: waitMs > 0 });
-    this.#askMs = nowMs;
+    const soonestMs = Math.max(nowMs, this.#askedMs + SHARED_MS);
+    this.#askMs = this.#converged.length === 1 ? soonestMs : Math.min(this.#askMs, soonestMs);
     this.wake(nowMs);
   }
 
@@ -291,6 +296,7 @@ export class Tasks {
   #seekAgreement(nowMs: number): void {
     const due = nowMs >= this.#askMs;
     if (due) {
+      this.#askedMs = nowMs;
       this.#askMs = nowMs + Math.max(ASK_AGAIN_MS, this.#state.members.liveCount * ASK_PER_MEMBER_MS);
       const ours = this.#out.digest();
       const startMs = Math.max(...this.#converged.map((task) => task.startMs));

@@ -77,7 +77,7 @@ export class Node extends NodeCore implements Machine {
     return { hears: this.multicast.hears(nowMs), heardBy: this.multicast.heardBy(nowMs) };
   }
 
-  warnings(explained = false): string[] {
+  warnings(keysFail = false): string[] {
     const out: string[] = [];
     if (this.options.insecure) {
       out.push(
@@ -98,10 +98,11 @@ export class Node extends NodeCore implements Machine {
     if (joinsRefused > 0)
       out.push(`${joinsRefused} changes from elsewhere were refused for want of room: see shoal_state_total`);
     const health = this.healthScore();
-    if (health > 0 && !explained) {
+    if (health > 0) {
+      // Said in any case: a forged datagram is enough to make it look as if a key were missing.
       out.push(
         `answers come late or not at all (health ${health} of ${WORST_HEALTH}), so members that fail are called down later: ` +
-          'see whether this machine is overloaded or its network loses datagrams',
+          `${keysFail ? 'if that is not for want of a key, as said before, ' : ''}see whether this machine is overloaded or its network loses datagrams`,
       );
     }
     out.push(...this.peerWarnings());

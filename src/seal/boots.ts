@@ -1,5 +1,5 @@
 import { type Address, BoundedMap, LIMITS } from '../base/index.ts';
-import { FRESH_MS, Freshness } from './freshness.ts';
+import { Freshness } from './freshness.ts';
 import { ReplayWindow } from './window.ts';
 
 /** A boot of a sender that proved to be alive within this process's life. */
@@ -10,6 +10,8 @@ export interface Boot {
   readonly subkeys: Map<string, Uint8Array>;
   /** When it was last sent our ring. */
   pushedMs: number;
+  /** When it was last asked to prove itself, though it is believed. */
+  askedMs: number;
 }
 
 /** A datagram that waits until its sender has proved that it lives. */
@@ -25,9 +27,6 @@ export interface Held {
 }
 
 interface Asked {
-  nonce: string;
-  /** An answer to it counts until a while after. */
-  nonceMs: number;
   /** When it was asked, by address: whoever plays its recordings must not turn the question away from it. */
   readonly askedMs: BoundedMap<Address, number>;
   readonly held: Held[];
@@ -40,8 +39,9 @@ const ADDRESSES_ASKED = 8;
 
 /**
  * Who is known to be alive. A boot that this process has not met may be a recording, however good its tag, and so may what
- * comes later than its sender's clock says: such datagrams are held (few) until the boot has sealed our random number. So
- * a replay finds a window that has seen it, or a sender that cannot answer, or that answers with a later counter.
+ * comes later than its sender's clock says: such datagrams are held (few) until the boot has sealed a number of ours
+ * (questions.ts). So a replay finds a window that has seen it, or a sender that cannot answer, or that answers with a
+ * later counter.
  */
 export class Boots {
   readonly #known = new BoundedMap<string, Boot>(LIMITS.sealedBoots);
@@ -55,58 +55,47 @@ export class Boots {
     return this.#known.get(boot);
   }
 
-  /** It lives: its counters below `floor` are old, and its clock says `stamp`. */
-  admit(boot: string, floor: number, nowMs: number, stamp: number): Boot {
+  /** It lives: its counters below `floor` are old, and its clock said `stamp` at `atMs` or later. */
+  admit(boot: string, floor: number, atMs: number, stamp: number): Boot {
     const known = this.#known.get(boot);
     if (known !== undefined) {
       known.window.raiseFloor(floor);
-      known.freshness.prove(nowMs, stamp);
+      known.freshness.prove(atMs, stamp);
       return known;
     }
     const window = new ReplayWindow(floor);
-    const freshness = new Freshness(nowMs, stamp);
-    const made: Boot = { window, freshness, subkeys: new Map(), pushedMs: -Infinity };
+    const freshness = new Freshness(atMs, stamp);
+    const made: Boot = { window, freshness, subkeys: new Map(), pushedMs: -Infinity, askedMs: -Infinity };
     this.#known.set(boot, made);
     return made;
   }
 
-  /** Holds a datagram; gives the number to ask with when it is time to ask, and says when one could not be held. */
-  hold(
-    boot: string,
-    datagram: Held,
-    nowMs: number,
-    newNonce: () => string,
-  ): { ask: string | null; dropped: boolean } {
+  /** Holds a datagram; says whether it is time to ask its sender for a proof, and whether one could not be held. */
+  hold(boot: string, datagram: Held, nowMs: number): { ask: boolean; dropped: boolean } {
     let asked = this.#asked.get(boot);
     if (asked === undefined) {
-      asked = { nonce: newNonce(), nonceMs: nowMs, askedMs: new BoundedMap(ADDRESSES_ASKED), held: [] };
+      asked = { askedMs: new BoundedMap(ADDRESSES_ASKED), held: [] };
       this.#asked.set(boot, asked);
-    } else if (nowMs - asked.nonceMs > FRESH_MS) {
-      asked.nonce = newNonce();
-      asked.nonceMs = nowMs;
     }
     asked.held.push(datagram);
     const dropped = asked.held.length > LIMITS.heldDatagrams;
     // The newest are kept: recordings must not take the place of what is said now.
     if (dropped) asked.held.sort((a, b) => b.counter - a.counter).pop();
-    if (nowMs - (asked.askedMs.get(datagram.from) ?? -Infinity) < ASK_AGAIN_MS) return { ask: null, dropped };
-    asked.askedMs.set(datagram.from, nowMs);
-    return { ask: asked.nonce, dropped };
+    const ask = nowMs - (asked.askedMs.get(datagram.from) ?? -Infinity) >= ASK_AGAIN_MS;
+    if (ask) asked.askedMs.set(datagram.from, nowMs);
+    return { ask, dropped };
   }
 
-  /** The held datagrams, when `nonce` is what this boot was asked with of late: an old answer may have been kept back. */
-  proved(boot: string, nonce: string, nowMs: number): readonly Held[] | null {
-    const asked = this.#asked.get(boot);
-    if (asked === undefined || asked.nonce !== nonce || nowMs - asked.nonceMs > 2 * FRESH_MS) return null;
-    this.#asked.delete(boot);
-    return asked.held;
-  }
-
-  /** Held without a proof: for a boot that proved itself otherwise (by a stream). */
+  /** What waited for the proof, which came: not held any more. */
   release(boot: string): readonly Held[] {
     const held = this.#asked.get(boot)?.held ?? [];
     this.#asked.delete(boot);
     return held;
+  }
+
+  /** Each must prove itself before anything of it is taken. */
+  doubt(): void {
+    for (const boot of this.#known.values()) boot.freshness.doubt();
   }
 
   /** Derived keys go with the keys they come from. */

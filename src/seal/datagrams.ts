@@ -5,6 +5,7 @@ import { FRESH_MS, stampOf } from './freshness.ts';
 import { deriveKey } from './key.ts';
 import { Offers } from './offers.ts';
 import { OwnBoot } from './own-boot.ts';
+import { QUESTION_BYTES, Questions } from './questions.ts';
 import type { Shared } from './shared.ts';
 
 export interface DatagramOutputs {
@@ -18,10 +19,14 @@ export interface DatagramOutputs {
 const PUSH_MS = 500;
 /** Who was not heard for so long may lack the key that we seal with. */
 const SILENT_MS = 5000;
-/** Of those who hear a multicast from a differing ring about so many answer. */
+/** Of those who hear a multicast that may be answered about so many do. */
 const PUSHERS = 8;
 /** Proofs given per second at most; each costs about as much as the challenge that asked for it. */
 const PROOFS_PER_SECOND = 500;
+/** What is asked is followed by zeros: the answer, which tells a counter too, is no longer than it. */
+const CHALLENGE_BYTES = QUESTION_BYTES + 6;
+/** A boot that is believed is asked for its hourly proof at most so often. */
+const ASK_KNOWN_MS = 5000;
 /** Datagrams looked at whose boot has not proved that it lives; what members say is not among them. */
 const STRANGERS = {
   perSecond: 200,
@@ -30,7 +35,6 @@ const STRANGERS = {
   allBurst: 8000,
   hosts: LIMITS.strangerHosts,
 };
-const NONCE_BYTES = 8;
 
 /** Sealed datagrams: seals what goes out, opens what comes in, and lets through what is new and from the living. */
 export class Datagrams {
@@ -45,12 +49,15 @@ export class Datagrams {
   /** When peers were last heard, with which key, and how often they were tried since. */
   readonly #heard = new BoundedMap<Address, { ms: number; keyId: string; tries: number }>(LIMITS.sealedBoots);
   readonly offers: Offers;
+  readonly #questions: Questions;
   /** Peers whose ring was ours when they were last heard. */
   #alike = new BoundedMap<Address, true>(LIMITS.sealedBoots);
   /** For those whose challenges may be recordings, played as often as somebody likes. */
   readonly #strangerProofs = new TokenBucket(PROOFS_PER_SECOND, PROOFS_PER_SECOND);
   readonly #proofs = new TokenBucket(PROOFS_PER_SECOND, PROOFS_PER_SECOND);
   readonly #strangers = new SourceLimits(STRANGERS);
+  /** The same for what is late of those known: to use it up takes recordings, to use up the other a key's id. */
+  readonly #late = new SourceLimits(STRANGERS);
 
   constructor(shared: Shared, out: DatagramOutputs, rekeyAt?: number) {
     this.#shared = shared;
@@ -58,7 +65,8 @@ export class Datagrams {
     this.#envelope = new Envelope(shared.cluster);
     const random = (bytes: number): Uint8Array => shared.random(bytes);
     this.own = new OwnBoot(random, shared.clusterBytes, () => shared.wallMs(), rekeyAt);
-    this.offers = new Offers(random, MIN_DATAGRAM_BYTES + NONCE_BYTES);
+    this.offers = new Offers(MIN_DATAGRAM_BYTES + CHALLENGE_BYTES);
+    this.#questions = new Questions(random);
   }
 
   send(to: Address, message: Uint8Array): void {
@@ -97,10 +105,17 @@ export class Datagrams {
     return this.#alike.has(peer) || this.#answerKeys.get(peer) === keyId;
   }
 
-  /** A stream proved that this boot lives, and that its counters up to this one are used. */
+  /** Time passed that our clock did not see: what is known of others' clocks, and was asked of them, is worth nothing. */
+  clockJumped(): void {
+    this.boots.doubt();
+    this.#questions.renew();
+  }
+
+  /** A stream proved that this boot lives, that its counters up to this one are used, and that its clock says this. */
   vouched(boot: string, counter: number, stamp: number): void {
-    if (boot === this.own.name || this.boots.get(boot) !== undefined) return;
-    const admitted = this.boots.admit(boot, counter + 1, this.#shared.nowMs(), stamp);
+    const nowMs = this.#shared.nowMs();
+    if (boot === this.own.name || this.boots.get(boot)?.freshness.isBelieved(nowMs)) return;
+    const admitted = this.boots.admit(boot, counter + 1, nowMs, stamp);
     for (const one of this.boots.release(boot)) this.#acceptHeld(admitted, one);
   }
 
@@ -154,25 +169,38 @@ export class Datagrams {
       from,
       viaMulticast,
     };
+    this.#opened(header.boot, boot, datagram);
+  }
+
+  #opened(name: string, boot: Boot | undefined, datagram: Held): void {
     const nowMs = this.#shared.nowMs();
-    if (datagram.kind === CONTENT.proof) this.#proofCame(header.boot, datagram);
-    else if (boot !== undefined && boot.freshness.lagMs(nowMs, datagram.stamp) <= FRESH_MS) {
-      boot.freshness.learn(nowMs, datagram.stamp);
+    const { kind, viaMulticast, stamp, from } = datagram;
+    // Questions and answers are between two: one that all hear is somebody else's doing, and all would answer it.
+    if (viaMulticast && (kind === CONTENT.challenge || kind === CONTENT.proof))
+      this.#shared.drop('by-multicast');
+    else if (kind === CONTENT.proof) this.#proofCame(name, datagram);
+    else if (boot === undefined) this.#meet(name, datagram);
+    else if (boot.freshness.lagMs(nowMs, stamp) <= FRESH_MS) {
+      boot.freshness.learn(nowMs, stamp);
       this.#accept(boot, datagram);
-    } else this.#meet(header.boot, datagram);
+      const due = boot.freshness.isDue(nowMs) && nowMs - boot.askedMs >= ASK_KNOWN_MS;
+      if (due && this.#isForUs(viaMulticast)) {
+        boot.askedMs = nowMs;
+        this.#ask(name, datagram);
+      }
+    } else if (!this.#late.admit(from, nowMs)) this.#shared.drop('too-many');
+    // Of those who believe it a few ask; who does not (we slept, or never met it) asks in any case.
+    else if (boot.freshness.isBelieved(nowMs) && !this.#isForUs(viaMulticast)) this.#shared.drop('too-old');
+    else this.#meet(name, datagram);
   }
 
   /** It may hold another of our keys: see offers.ts. */
   #tryKeys(header: Header, bytes: Uint8Array, from: Address, viaMulticast: boolean): void {
     const nowMs = this.#shared.nowMs();
     const order = this.#likely(from);
-    // Of a large group not all need answer what all hear.
-    if (!viaMulticast || (this.#shared.random(1)[0] as number) * this.boots.size <= 256 * PUSHERS) {
-      const content = Uint8Array.from(
-        Buffer.from(this.offers.nonce(header.boot, nowMs, NONCE_BYTES), 'latin1'),
-      );
+    if (this.#isForUs(viaMulticast)) {
       for (const keyId of this.offers.came(bytes, from, viaMulticast, order, nowMs))
-        this.#out.send(from, this.#seal(keyId, CONTENT.challenge, content));
+        this.#out.send(from, this.#challenge(header.boot, keyId));
     }
     const trying = !this.offers.allTried(from, order.length);
     this.#shared.stranger(from, [header.keyId], 'seals with a key that is not in this ring', trying);
@@ -189,7 +217,7 @@ export class Datagrams {
     // Not before: a recording must not make a key look used that could be removed.
     this.#shared.uses.opened(datagram.keyId, this.#shared.nowMs());
     const { kind, content, from } = datagram;
-    if (kind === CONTENT.ring) this.#shared.ringCame(content);
+    if (kind === CONTENT.ring) this.#shared.ringCame(content, datagram.from);
     this.#compareRings(boot, datagram);
     switch (kind) {
       case CONTENT.message:
@@ -205,9 +233,11 @@ export class Datagrams {
     }
   }
 
-  /** What waited for a proof; its key may have been removed meanwhile. */
+  /** What waited for a proof; its key may have been removed meanwhile, and the proof may have been kept back. */
   #acceptHeld(boot: Boot, datagram: Held): void {
     if (this.#shared.ring.get(datagram.keyId) === null) this.#shared.drop('unknown-key');
+    else if (boot.freshness.lagMs(this.#shared.nowMs(), datagram.stamp) > FRESH_MS)
+      this.#shared.drop('too-old');
     else this.#accept(boot, datagram);
   }
 
@@ -219,49 +249,59 @@ export class Datagrams {
       return;
     }
     const nowMs = this.#shared.nowMs();
-    const nonce = (): string => Buffer.from(this.#shared.random(NONCE_BYTES)).toString('latin1');
-    const { ask, dropped } = this.boots.hold(name, datagram, nowMs, nonce);
+    const { ask, dropped } = this.boots.hold(name, datagram, nowMs);
     if (dropped) this.#shared.drop('unproven');
-    if (ask === null) return;
+    if (ask) this.#ask(name, datagram);
+  }
+
+  #ask(name: string, { from, keyId }: Held): void {
     this.counters.challenges++;
-    const content = Uint8Array.from(Buffer.from(ask, 'latin1'));
-    this.#out.send(datagram.from, this.#seal(datagram.keyId, CONTENT.challenge, content));
+    this.#out.send(from, this.#challenge(name, keyId));
+  }
+
+  #challenge(name: string, keyId: string): Uint8Array {
+    const content = new Uint8Array(CHALLENGE_BYTES);
+    content.set(this.#questions.ask(name, this.#shared.nowMs()));
+    return this.#seal(keyId, CONTENT.challenge, content);
   }
 
   #prove({ from, keyId, content }: Held, budget: TokenBucket): void {
     const nowMs = this.#shared.nowMs();
-    if (content.length !== NONCE_BYTES || !budget.take(nowMs)) {
-      this.#shared.drop(content.length === NONCE_BYTES ? 'too-many-challenges' : 'malformed');
+    if (content.length < CHALLENGE_BYTES) {
+      this.#shared.drop('malformed');
+      return;
+    }
+    if (!budget.take(nowMs)) {
+      this.#shared.drop('too-many-challenges');
       return;
     }
     this.counters.proofs++;
-    const answer = Buffer.alloc(NONCE_BYTES + 6);
-    answer.set(content);
-    answer.writeUIntBE(this.own.recentFrom(nowMs), NONCE_BYTES, 6);
+    const answer = Buffer.alloc(QUESTION_BYTES + 6);
+    answer.set(content.subarray(0, QUESTION_BYTES));
+    answer.writeUIntBE(this.own.recentFrom(nowMs), QUESTION_BYTES, 6);
     this.#out.send(from, this.#seal(keyId, CONTENT.proof, answer));
   }
 
   #proofCame(name: string, datagram: Held): void {
     const { content, counter } = datagram;
-    if (content.length !== NONCE_BYTES + 6) {
+    if (content.length !== QUESTION_BYTES + 6) {
       this.#shared.drop('malformed');
       return;
     }
-    const data = Buffer.from(content);
     const nowMs = this.#shared.nowMs();
-    const nonce = data.toString('latin1', 0, NONCE_BYTES);
-    const offered = this.offers.isNonce(name, nonce, nowMs);
-    const held = offered ? this.boots.release(name) : this.boots.proved(name, nonce, nowMs);
-    const floor = data.readUIntBE(NONCE_BYTES, 6);
-    if (held === null || floor > counter) {
+    const askedMs = this.#questions.askedMs(name, content.subarray(0, QUESTION_BYTES), nowMs);
+    const { buffer, byteOffset, length } = content;
+    const floor = Buffer.from(buffer, byteOffset, length).readUIntBE(QUESTION_BYTES, 6);
+    if (askedMs === null || floor > counter) {
       this.#shared.drop('stale-proof');
       return;
     }
-    const boot = this.boots.admit(name, floor, nowMs, datagram.stamp);
+    // From when it was asked: whoever is in between may have kept it back, and what its sender said since.
+    const boot = this.boots.admit(name, floor, askedMs, datagram.stamp);
     boot.window.mark(counter);
     this.#shared.uses.opened(datagram.keyId, nowMs);
     this.#compareRings(boot, datagram);
-    for (const one of held) this.#acceptHeld(boot, one);
+    for (const one of this.boots.release(name)) this.#acceptHeld(boot, one);
   }
 
   /** The rings differ: the peer is answered with the key it used, and told ours; it tells its own likewise. */
@@ -284,10 +324,14 @@ export class Datagrams {
     this.#alike.delete(from);
     this.#answerKeys.set(from, keyId);
     if (nowMs - boot.pushedMs < PUSH_MS) return;
-    // A multicast is heard by all: a few answers are enough.
-    if (viaMulticast && (this.#shared.random(1)[0] as number) * this.boots.size > 256 * PUSHERS) return;
+    if (!this.#isForUs(viaMulticast)) return;
     boot.pushedMs = nowMs;
     this.sendRing(from, keyId);
+  }
+
+  /** A multicast is heard by all: of a large group a few answer. */
+  #isForUs(viaMulticast: boolean): boolean {
+    return !viaMulticast || (this.#shared.random(1)[0] as number) * this.boots.size <= 256 * PUSHERS;
   }
 
   #keyFor(to: Address): string {

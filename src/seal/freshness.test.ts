@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { FRESH_MS, Freshness, stampOf } from './freshness.ts';
+import { FRESH_MS, Freshness, PROOF_HOLDS_MS, stampOf } from './freshness.ts';
 import { OwnBoot } from './own-boot.ts';
 
 describe('the freshness of a sender', () => {
@@ -11,28 +11,58 @@ describe('the freshness of a sender', () => {
     }
   });
 
-  it('follows clocks that run apart by 200 in a million for a month, without a question', () => {
-    const one = new Freshness(0, 0);
-    const stepMs = 5000;
-    for (let i = 1; i * stepMs < 30 * 86_400_000; i++) {
-      const [now, stamp] = [i * stepMs * 1.0002, stampOf(i * stepMs)];
-      expect(one.lagMs(now, stamp)).toBeLessThan(100);
-      one.learn(now, stamp);
+  it('is asked for once an hour, whether its clock runs slow or fast by 200 in a million, and never late where it answers', () => {
+    for (const rate of [1.0002, 0.9998]) {
+      const one = new Freshness(0, 0);
+      const stepMs = 5000;
+      let [questions, late] = [0, 0];
+      for (let i = 1; i * stepMs < 30 * 86_400_000; i++) {
+        const [now, stamp] = [i * stepMs * rate, stampOf(i * stepMs)];
+        if (one.lagMs(now, stamp) > FRESH_MS) late++;
+        one.learn(now, stamp);
+        if (!one.isDue(now)) continue;
+        questions++;
+        one.prove(now, stamp);
+      }
+      expect(late).toBe(0);
+      expect(questions).toBeGreaterThan(30 * 24);
+      expect(questions).toBeLessThan(30 * 27);
     }
   });
 
-  it('does not follow whoever delays what he plays a little more each time', () => {
+  it('gives whoever delays all, as much more each time as the clock is fast, 0.72 s an hour at 200 in a million, and then nothing', () => {
+    for (const rate of [1.00002, 1.0002]) {
+      const one = new Freshness(0, 0);
+      let [oldest, lastMs] = [0, 0];
+      // He knows how much is taken, and delays by that much.
+      for (let now = 1000; now < 30 * 86_400_000; now += 1000) {
+        const delay = FRESH_MS - 16 + now * (rate - 1);
+        const stamp = stampOf((now - delay) * rate);
+        if (one.lagMs(now, stamp) > FRESH_MS) continue;
+        one.learn(now, stamp);
+        oldest = Math.max(oldest, delay);
+        lastMs = now;
+      }
+      expect(oldest).toBeLessThanOrEqual(FRESH_MS + PROOF_HOLDS_MS * (rate - 1) + 8);
+      expect(lastMs).toBe(PROOF_HOLDS_MS);
+    }
+  });
+
+  it('does not follow whoever delays what he plays a little more each time, for a day', () => {
     const one = new Freshness(0, 0);
     let delay = 0;
     let taken = 0;
-    for (let now = 1000; now < 600_000; now += 1000) {
+    for (let now = 1000; now < 86_400_000; now += 1000) {
+      // A proof that came at once, an hour after the last.
+      if (one.isDue(now)) one.prove(now, stampOf(now));
       const [at, stamp] = [now, stampOf(now - delay)];
       if (one.lagMs(at, stamp) > FRESH_MS) continue;
       one.learn(at, stamp);
       taken = Math.max(taken, delay);
-      delay += 100;
+      delay += 0.5;
     }
-    expect(taken).toBeLessThan(FRESH_MS + 1000);
+    expect(taken).toBeGreaterThan(FRESH_MS - 8);
+    expect(taken).toBeLessThanOrEqual(FRESH_MS + 8);
   });
 
   it('is at its best again with a datagram that took less time', () => {

@@ -227,16 +227,25 @@ describe('the keyring', () => {
   it('counts those who live as holders of a key, and how many of them lack it', () => {
     const { bench, peers } = group(4);
     const [a, , off, dead] = peers as [Peer, Peer, Peer, Peer];
-    const count = (): unknown => a.seal.list().map(({ holders, lacking }) => [holders, lacking]);
+    const count = (): unknown => a.seal.list().map(({ holders, lacking, down }) => [holders, lacking, down]);
     chatter(bench, peers);
-    expect(count()).toEqual([[4, 0]]);
+    expect(count()).toEqual([[4, 0, 0]]);
     bench.dead.add(dead.address);
     bench.lose = ({ to }) => to === off.address || to === dead.address;
     a.seal.change('install', keyText(2));
     chatter(bench, peers.slice(0, 2));
     expect(count()).toEqual([
-      [2, 1],
-      [2, 1],
+      // The one that is down did not hear of the second key, as far as is known.
+      [2, 1, 1],
+      [2, 1, 0],
+    ]);
+    bench.lose = () => false;
+    bench.dead.clear();
+    chatter(bench, peers);
+    bench.dead.add(dead.address);
+    expect(count()).toEqual([
+      [3, 0, 0],
+      [3, 0, 0],
     ]);
   });
 
@@ -269,7 +278,10 @@ describe('the keyring', () => {
     expect(bench.add({ saved: b.saved as Uint8Array }).ids()).toBe(b.ids());
     const broken = bench.add({ keys: [3], saved: new Uint8Array(50) });
     expect(broken.ids()).toBe(id(3));
-    expect(broken.logs.join()).toContain('damaged');
+    expect(broken.logs.join()).toContain('it is damaged');
+    const moved = bench.add({ saved: b.saved as Uint8Array, cluster: 'attic' });
+    expect(moved.logs.join()).toContain("made for another cluster, most likely (this one is 'attic')");
+    expect(moved.seal.warnings().join()).toContain('most likely');
   });
 
   it('has no key in any log line, warning, list or error', () => {

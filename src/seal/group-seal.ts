@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { type Address, LIMITS, ShoalError, utf8 } from '../base/index.ts';
+import { ClockWatch } from './clock-watch.ts';
 import { Datagrams } from './datagrams.ts';
+import { Door } from './door.ts';
+import { FileKeys } from './file-keys.ts';
 import { deriveKey, keyIdOf, parseKey } from './key.ts';
 import { type KeyInfo, KeyUses } from './keys.ts';
 import { KeyRing } from './ring.ts';
@@ -33,8 +36,10 @@ export interface SealParts {
   readonly cluster: string;
   /** This node's id: decides between changes of the ring made at once. */
   readonly node: string;
-  /** From the key file, the first one being the primary of a new ring. */
+  /** From the key file, the first one being the primary of a new ring: they begin one, and are not added to a saved one. */
   readonly keys: readonly Uint8Array[];
+  /** The key file's name, for warnings. */
+  readonly keyFile?: string;
   /** The key file again, for the warning when it is out of date; may throw. */
   readonly reread?: () => readonly Uint8Array[];
   /** The ring as an earlier process saved it. */
@@ -51,14 +56,13 @@ export interface SealParts {
   /** Those that live or are suspected: who is counted as holding a key. Absent: all. */
   readonly alive?: () => readonly Address[];
   readonly log: (level: 'info' | 'warn', message: string) => void;
+  /** What a member is called; null: unknown. */
+  readonly nameOf?: (address: Address) => string | null;
   /** The ring changed; its ids, the primary first. */
   readonly ringChanged?: (ids: readonly string[]) => void;
   /** For tests; default: node:crypto. */
   readonly random?: (bytes: number) => Uint8Array;
 }
-
-/** The key file is read again at most so often, and only while it is out of date. */
-const REREAD_MS = 2000;
 
 const NO_SALT = new Uint8Array(0);
 
@@ -79,11 +83,17 @@ export class GroupSeal implements Shared {
   /** To be called by the network in the machine's place. */
   readonly incoming: Receiver;
   readonly #parts: SealParts;
-  readonly #strangers = new Strangers();
-  #fileKeys: readonly string[];
-  #rereadMs = -Infinity;
+  readonly #strangers: Strangers;
+  readonly #clocks = new ClockWatch(() => this.wallMs());
+  readonly #fileKeys: FileKeys;
+  /** For the keys of the file that the saved ring lacks. */
+  readonly #door: Door | null;
+  /** Those who seal with them have a ring that is no kin to ours. */
+  #foreign = false;
   /** Keys that had no room where rings were joined. */
   #evicted: readonly string[] = [];
+  /** Why the saved keyring is not in use. */
+  #begunAgain: string | null = null;
 
   /** @throws ShoalError `bad-key-file` when there is no key at all, `state-newer` when a later version saved the ring. */
   constructor(parts: SealParts) {
@@ -97,12 +107,15 @@ export class GroupSeal implements Shared {
     this.#parts = parts;
     this.cluster = parts.cluster;
     this.clusterBytes = utf8(parts.cluster);
-    this.ring = KeyRing.begin(parts.cluster, parts.keys);
-    this.#fileKeys = this.#idsOf(parts.keys);
+    this.#strangers = new Strangers(parts.cluster);
     const saved = parts.saved === null ? null : KeyRing.decode(parts.saved, parts.cluster);
-    if (saved !== null) this.ring.join(saved);
-    else if (parts.saved !== null) {
-      parts.log('warn', 'the saved keyring is damaged or of another cluster: begun again from the key file');
+    this.ring = saved ?? KeyRing.begin(parts.cluster, parts.keys);
+    const { keys, keyFile: path, reread } = parts;
+    const file = { keys, ...(path !== undefined && { path }), ...(reread && { reread }) };
+    this.#fileKeys = new FileKeys(file, this.ring, this.cluster);
+    if (saved === null && parts.saved !== null) {
+      this.#begunAgain = begunAgain(KeyRing.isIntact(parts.saved, parts.cluster), parts.cluster);
+      parts.log('warn', this.#begunAgain);
     }
     if (this.ring.primary === '') {
       throw new ShoalError(
@@ -126,18 +139,26 @@ export class GroupSeal implements Shared {
       vouched: (boot, counter, stamp) => this.datagrams.vouched(boot, counter, stamp),
       ownBoot: () => ({ salt: this.datagrams.own.salt, counter: this.datagrams.own.counter }),
     });
+    this.#door = this.#makeDoor();
     this.outgoing = this.#makeOutgoing();
     this.incoming = this.#makeIncoming();
-    if (saved === null || saved.digest !== this.ring.digest) parts.save(this.ring.encode());
+    if (saved === null) parts.save(this.ring.encode());
+    for (const line of this.#fileKeys.warnings(this.nowMs(), true, false)) parts.log('warn', line);
   }
 
   /** What may be told of the keys, the primary first. */
-  list(): (KeyInfo & { readonly holders: number; readonly lacking: number })[] {
+  list(): (KeyInfo & { readonly holders: number; readonly lacking: number; readonly down: number })[] {
     const { alive, peers } = this.#parts;
     const others = (alive ?? peers)();
+    const gone = peers().filter((peer) => !others.includes(peer));
+    const older = this.ring.byAge().slice(0, -1);
     return this.uses.list(this.ring, this.nowMs()).map((key) => {
       const have = others.filter((peer) => this.datagrams.holds(peer, key.id)).length;
-      return { ...key, holders: 1 + have, lacking: others.length - have };
+      const hasAnother = (peer: Address): boolean =>
+        this.ring.ids().some((id) => id !== key.id && this.datagrams.holds(peer, id));
+      // Whoever is down since before the last change has none but older keys.
+      const down = older.includes(key.id) ? gone.filter((peer) => !hasAnother(peer)).length : 0;
+      return { ...key, holders: 1 + have, lacking: others.length - have, down };
     });
   }
 
@@ -154,27 +175,30 @@ export class GroupSeal implements Shared {
    */
   change(operation: KeyOperation, text: string): void {
     const { node } = this.#parts;
+    this.#lookAtClocks();
     const primary = this.ring.primary;
     const before = this.ring.digest;
+    const held = this.ring.ids();
     if (operation === 'install') this.ring.install(parseKey(text), node);
     else {
-      const id = /^[0-9a-f]{8}$/.test(text) ? text : keyIdOf(parseKey(text), this.cluster);
+      const id = /^[0-9a-f]{8}$/i.test(text) ? text.toLowerCase() : keyIdOf(parseKey(text), this.cluster);
       if (operation === 'use') this.ring.use(id, node);
       else this.ring.remove(id, node);
     }
     if (this.ring.digest === before) return;
-    this.#changed(`${operation} here`);
+    this.#changed(`${operation} here`, held);
     // With the key that was the primary until now: who lacks the new one can still open this.
     for (const to of this.#parts.peers()) this.datagrams.sendRing(to, primary);
   }
 
-  /** Somebody talks who cannot be understood. */
+  /** Somebody talks who cannot be understood; whoever he is, and anybody can make it look so. */
   get keysFail(): boolean {
     return this.#strangers.warnings(this.nowMs()).length > 0;
   }
 
   warnings(): string[] {
     const out = this.#strangers.warnings(this.nowMs());
+    if (this.#begunAgain !== null) out.push(this.#begunAgain);
     const held = this.ring.ids().length;
     if (held > LIMITS.keys) {
       out.push(
@@ -183,32 +207,9 @@ export class GroupSeal implements Shared {
     }
     const evicted = this.#evicted.filter((id) => this.ring.get(id) === null);
     if (evicted.length > 0) out.push(droppedKeys(evicted));
-    this.#rereadFile();
-    for (const id of this.#fileKeys) {
-      if (this.ring.isRemoved(id)) {
-        out.push(
-          `key ${id} of the key file was removed from the ring: put the primary key in its place (no restart is needed)`,
-        );
-      }
-    }
+    const opened = this.uses.list(this.ring, this.nowMs()).some((key) => key.openedMessages > 0);
+    out.push(...this.#fileKeys.warnings(this.nowMs(), opened, this.#foreign));
     return out;
-  }
-
-  /** While the file names a key that was removed, it is looked at again: the warning is to go when its advice is followed. */
-  #rereadFile(): void {
-    const nowMs = this.nowMs();
-    if (nowMs - this.#rereadMs < REREAD_MS || !this.#fileKeys.some((id) => this.ring.isRemoved(id))) return;
-    this.#rereadMs = nowMs;
-    try {
-      const keys = this.#parts.reread?.();
-      if (keys !== undefined) this.#fileKeys = this.#idsOf(keys);
-    } catch {
-      // It is being written, or gone: the warning stays.
-    }
-  }
-
-  #idsOf(keys: readonly Uint8Array[]): string[] {
-    return keys.map((key) => keyIdOf(key, this.cluster));
   }
 
   // --- What datagrams and streams share. ---
@@ -242,13 +243,35 @@ export class GroupSeal implements Shared {
     this.#strangers.understood(from);
   }
 
-  ringCame(bytes: Uint8Array): void {
+  ringCame(bytes: Uint8Array, from?: Address): void {
     const theirs = KeyRing.decode(bytes, this.cluster);
+    const held = this.ring.ids();
     if (theirs === null) this.drop(KeyRing.isNewer(bytes) ? 'other-version' : 'malformed');
-    else if (this.ring.join(theirs)) this.#changed('learnt from a member');
+    else if (this.ring.join(theirs)) this.#changed(`learnt from ${this.#whoIs(from)}`, held);
   }
 
-  #changed(how: string): void {
+  /** A ring of somebody who seals with a key of our file that our ring lacks: another group's is not joined to ours. */
+  #ringAtDoor(bytes: Uint8Array, from?: Address): void {
+    const theirs = KeyRing.decode(bytes, this.cluster);
+    this.#foreign = theirs !== null && !this.ring.isKinTo(theirs);
+    if (!this.#foreign) this.ringCame(bytes, from);
+  }
+
+  #whoIs(from: Address | undefined): string {
+    if (from === undefined) return 'a member';
+    const name = this.#parts.nameOf?.(from) ?? null;
+    return name === null ? from : `${name}, ${from}`;
+  }
+
+  /** Before anything that came is judged by our clock. */
+  #lookAtClocks(): void {
+    if (!this.#clocks.jumped(this.nowMs())) return;
+    this.datagrams.clockJumped();
+    this.#door?.clockJumped();
+    this.streams.clockJumped();
+  }
+
+  #changed(how: string, held: readonly string[]): void {
     this.counters.ringChanges++;
     const evicted = this.ring.takeEvicted();
     if (evicted.length > 0) {
@@ -260,11 +283,24 @@ export class GroupSeal implements Shared {
     this.uses.forget(this.ring);
     this.#strangers.forget((id) => this.ring.get(id) !== null);
     this.#parts.save(this.ring.encode());
-    const others = this.ring.ids().slice(1).join(' ');
-    const also = others === '' ? 'no other key' : `also ${others}`;
-    this.#parts.ringChanged?.(this.ring.ids());
-    this.#parts.log('info', `keyring changed (${how}): primary ${this.ring.primary}, ${also}`);
+    const ids = this.ring.ids();
+    this.#parts.ringChanged?.(ids);
+    this.#parts.log('info', `keyring changed (${how}): ${changes(held, ids)}`);
     this.datagrams.openWaiting();
+  }
+
+  #makeDoor(): Door | null {
+    const unused = this.#fileKeys.unused;
+    const keys = this.#parts.keys.filter((key) => unused.includes(keyIdOf(key, this.cluster)));
+    if (keys.length === 0) return null;
+    const send = (to: Address, bytes: Uint8Array): void => this.#parts.below.send(to, bytes);
+    return new Door(this, keys, send, (bytes, from) => this.#ringAtDoor(bytes, from));
+  }
+
+  /** For the door, while the ring neither has the key nor knows it as removed. */
+  #atDoor(bytes: Uint8Array): boolean {
+    const id = this.#door?.knocks(bytes) ?? null;
+    return id !== null && this.ring.get(id) === null && !this.ring.isRemoved(id);
   }
 
   #makeOutgoing(): Transport {
@@ -283,16 +319,46 @@ export class GroupSeal implements Shared {
 
   #makeIncoming(): Receiver {
     return {
-      datagram: (bytes, from, via) => this.datagrams.received(bytes, from, via),
+      datagram: (bytes, from, via) => {
+        this.#lookAtClocks();
+        if (this.#atDoor(bytes)) this.#door?.received(bytes, from, via);
+        else this.datagrams.received(bytes, from, via);
+      },
       accepted: (stream, from) => this.streams.acceptedBelow(stream, from),
       // The machine is told when the keys are agreed on.
-      opened: (stream) => this.streams.openedBelow(stream),
-      frame: (stream, bytes) => this.streams.frameBelow(stream, bytes),
+      opened: (stream) => {
+        this.#lookAtClocks();
+        this.streams.openedBelow(stream);
+      },
+      frame: (stream, bytes) => {
+        this.#lookAtClocks();
+        this.streams.frameBelow(stream, bytes);
+      },
       closed: (stream, reason) => this.streams.closedBelow(stream, reason),
       frameLimit: (stream) => this.streams.frameLimit(stream),
       proven: (stream) => this.streams.proven(stream),
     };
   }
+}
+
+function begunAgain(intact: boolean, cluster: string): string {
+  const why = intact
+    ? `made for another cluster, most likely (this one is '${cluster}'): if \`cluster\` was changed by mistake, set it back`
+    : 'damaged: look after the disk';
+  return `the saved keyring could not be used and was begun again from the key file; it is ${why}`;
+}
+
+function changes(before: readonly string[], now: readonly string[]): string {
+  const added = now.filter((id) => !before.includes(id));
+  const removed = before.filter((id) => !now.includes(id));
+  const [primary, ...others] = now;
+  const parts = [
+    ...(added.length > 0 ? [`added ${added.join(' ')}`] : []),
+    ...(removed.length > 0 ? [`removed ${removed.join(' ')}`] : []),
+    `primary ${primary}`,
+    others.length > 0 ? `also ${others.join(' ')}` : 'no other key',
+  ];
+  return parts.join(', ');
 }
 
 function droppedKeys(ids: readonly string[]): string {

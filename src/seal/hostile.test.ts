@@ -129,6 +129,58 @@ describe('who plays recordings', () => {
     expect(again.dropped['stale-proof']).toBe(1);
   });
 
+  it('cannot make anything older than four seconds look new by keeping an answer back, whichever way it was asked for', () => {
+    for (const { keys, keptMs } of [[1], [2, 1]].flatMap((keys) =>
+      [0, 1000, FRESH_MS - 40, FRESH_MS + 1, 2 * FRESH_MS - 40].map((keptMs) => ({ keys, keptMs })),
+    )) {
+      const bench = new Bench();
+      const [a, b] = [bench.add({ keys }), bench.add({ keys: [1] })];
+      const said: { sent: Sent; atMs: number }[] = [];
+      const say = (): void => {
+        a.seal.outgoing.send(ATTACKER, Buffer.from(`${bench.nowMs}`.padEnd(20)));
+        said.push({ sent: bench.recorded.at(-1) as Sent, atMs: bench.nowMs });
+      };
+      bench.lose = ({ from, to }) => from === a.address || to === ATTACKER;
+      // Whom it has not heard it sends to with one key after the other: b lacks the first of two.
+      for (let i = 0; i < 21; i++, bench.nowMs += 100) say();
+      b.seal.incoming.datagram((said.at(-1) as { sent: Sent }).sent.bytes, a.address, false);
+      bench.run();
+      const proof = bench.recorded.at(-1) as Sent;
+      expect([proof.from, proof.to, b.seal.datagrams.boots.size]).toEqual([a.address, b.address, 0]);
+      bench.lose = () => true;
+      const provedMs = bench.nowMs;
+      while (bench.nowMs < provedMs + keptMs) {
+        bench.nowMs += 100;
+        say();
+      }
+      bench.nowMs = provedMs + keptMs;
+      let oldestMs = 0;
+      const inject = ({ bytes }: Sent): void => {
+        const from = b.came.length;
+        b.seal.incoming.datagram(bytes, a.address, false);
+        for (const text of b.came.slice(from)) oldestMs = Math.max(oldestMs, bench.nowMs - Number(text));
+      };
+      // Some wait for the proof when it comes, the others come after it, the later the later he likes.
+      for (const { sent } of said.slice(0, 4)) inject(sent);
+      inject(proof);
+      expect(b.seal.datagrams.boots.size, `${keptMs}`).toBe(keptMs < FRESH_MS ? 1 : 0);
+      const before = b.came.length;
+      for (const [i, { sent, atMs }] of said.entries()) {
+        if (i < 4) continue;
+        bench.nowMs = Math.max(bench.nowMs, atMs + FRESH_MS + (i < said.length / 2 + 2 ? -100 : 200));
+        inject(sent);
+      }
+      expect(oldestMs, `${keys} ${keptMs}`).toBeLessThanOrEqual(FRESH_MS + 8);
+      if (keptMs === 1000) expect(b.came.length).toBeGreaterThan(before);
+      bench.lose = () => false;
+      bench.nowMs += 1000;
+      // With each of its keys.
+      for (let i = 0; i < 2; i++) a.say(b, `${bench.nowMs}`.padEnd(20));
+      bench.run();
+      expect(Number(b.came.at(-1))).toBeGreaterThan(bench.nowMs - 1);
+    }
+  });
+
   it('does not make a key look used', () => {
     const { bench, peers } = group(2, [1]);
     const [a, b] = peers as [Peer, Peer];
@@ -190,6 +242,69 @@ describe('who plays recordings', () => {
     expect((b.dropped['bad-tag'] ?? 0) - before).toBeLessThanOrEqual(1000 + 200);
     expect(b.dropped['too-many']).toBeGreaterThan(18_000);
     expect(b.came.filter((text) => text.startsWith('still'))).toHaveLength(4);
+  });
+
+  it('gets no answer to questions, nor to answers, that he has sent to all', () => {
+    const { bench, peers } = group(4);
+    const [a, b, c] = peers as [Peer, Peer, Peer, Peer];
+    const again = bench.add({ keys: [1, 2] }, '10.0.0.77:1' as Address);
+    a.say(again, 'asked');
+    bench.run();
+    const [question, proof] = bench.recorded.slice(-2) as [Sent, Sent];
+    expect([question.from, proof.from]).toEqual([again.address, a.address]);
+    const [from, came] = [bench.recorded.length, c.came.length];
+    for (let i = 0; i < 100; i++) {
+      for (const { bytes } of [question, proof]) {
+        for (const one of [b, c]) one.seal.incoming.datagram(bytes, ATTACKER, true);
+      }
+    }
+    expect([bench.recorded.length, c.came.length]).toEqual([from, came]);
+    expect(c.dropped['by-multicast']).toBe(200);
+    // To one it is answered, with no more bytes than came.
+    c.seal.incoming.datagram(question.bytes, ATTACKER, false);
+    expect(bench.recorded.slice(from).map(({ to, bytes }) => [to, bytes.length])).toEqual([
+      [ATTACKER, question.bytes.length],
+    ]);
+  });
+
+  it('gets a bounded number of questions for what is late of those known, and its sender is heard through them', () => {
+    const { bench, peers } = group(3);
+    const [a, b] = peers as [Peer, Peer];
+    bench.lose = ({ to }) => to === ATTACKER;
+    a.seal.outgoing.send(ATTACKER, Buffer.from('x'.repeat(60)));
+    const late = bench.recorded.at(-1) as Sent;
+    bench.nowMs += 5000;
+    const asked = b.seal.datagrams.counters.challenges;
+    for (let i = 0; i < 20_000; i++) {
+      // The same host, as many ports as he likes.
+      b.seal.incoming.datagram(late.bytes, `10.9.9.8:${i}` as Address, i % 2 === 0);
+      if (i % 5000 !== 0) continue;
+      a.say(b, `still ${i}`);
+      bench.run();
+    }
+    expect(b.seal.datagrams.counters.challenges - asked).toBeLessThanOrEqual(1000 + 200);
+    expect(b.dropped['too-many']).toBeGreaterThan(18_000);
+    expect(b.came.filter((text) => text.startsWith('still'))).toHaveLength(4);
+  });
+
+  it('has a late recording that he plays to all asked after by a few of a large group', () => {
+    const { bench, peers } = group(60);
+    const [a, ...others] = peers as [Peer, ...Peer[]];
+    bench.lose = ({ to }) => to === ATTACKER;
+    a.seal.outgoing.send(ATTACKER, Buffer.from('x'.repeat(60)));
+    const late = bench.recorded.at(-1) as Sent;
+    bench.nowMs += 5000;
+    const from = bench.recorded.length;
+    for (let i = 0; i < 20; i++) {
+      for (const one of others) one.seal.incoming.datagram(late.bytes, `10.9.9.8:${i}` as Address, true);
+    }
+    const answers = bench.recorded.length - from;
+    expect(answers).toBeGreaterThan(20);
+    expect(answers).toBeLessThan(20 * 12);
+    bench.lose = () => false;
+    a.call('now');
+    bench.run();
+    expect(others.every(({ came }) => came.at(-1) === 'multicast now')).toBe(true);
   });
 
   it('makes it send no more bytes than he does, wherever he pretends to be', () => {

@@ -16,15 +16,23 @@
  *
  * Replays. Per boot a window of 2048 counters. A boot this process has not met may be a recording, and so may what comes
  * later than its sender's clock says (freshness.ts: what was said to others has new counters too): the boot is asked to
- * seal a random number first (boots.ts). So a recording of any age changes nothing, also after a restart of the receiver.
- * What remains: a datagram of the last four seconds can be put in late, or turned to another member, once. Payloads are
- * joins, which stand that.
+ * seal a number first (boots.ts, questions.ts). So a recording of any age changes nothing, also after a restart of the receiver.
+ * The bound is FRESH_MS, four seconds: what was sealed longer ago is never taken, but for what the two clocks have run
+ * apart since the boot's last proof, an hour ago at most: 4.7 s in all at 200 in a million. A proof is good for so long
+ * after it was asked for, and the sender's clock is reckoned from then, so keeping it back wins nothing. When our own wall
+ * clock jumps, for this machine was asleep or set back, every boot must prove itself anew (clock-watch.ts). What remains:
+ * a datagram of the last 4.7 s can be put in late, or turned to another member, once; a machine set back whose wall clock
+ * nobody puts right takes again what it has forgotten. Payloads are joins, which stand that. The bound is for datagrams
+ * and a stream's first frame: later frames can be held back, in order, until the session's limit of silence (10 s).
  *
  * Keyring (ring.ts): a lattice, spread by the seal itself: every datagram tells a digest of the sender's ring, and rings that
  * differ are exchanged, datagram by datagram and at the start of each stream. A peer whose ring differs is answered with
  * the key it used, a silent one tried with each key in turn, and who seals with a key unknown here asked with each of ours (offers.ts); streams
  * agree on a key both have: so a node that was off during a rotation is back while any key is common, and is told when none is. A group key has no forward secrecy, and any holder can speak as any node: what a
  * holder can do is bounded by the rooms above, not here.
+ *
+ * The key file begins a ring and is no way into a saved one (door.ts): with a key of the file that the saved ring lacks, a
+ * node takes the ring of those who seal with it, if the two know of one key, and neither tells nor says anything.
  *
  * After `remove` nothing is sealed or opened with the key, and streams agreed with it end. Whoever holds any key that any
  * node still takes can have that node take his keyring: a node that was off while a stolen key was removed must not come
@@ -34,8 +42,8 @@
  * back. Who has not sealed one yet is told to io (`proven`), which lets it give way.
  *
  * Bounds: LIMITS.keys ... keyStrangers; whatever strangers without a key send costs one hash and one failed
- * tag, and is answered, if at all, with no more bytes than came. Keys are in this process's memory and cannot be wiped
- * from it: JavaScript copies as it likes.
+ * tag, and is answered, if at all, with no more bytes than came; a question or an answer that came to all is dropped. Keys
+ * are in this process's memory and cannot be wiped from it: JavaScript copies as it likes.
  * Called by io's driver (in between), made by daemon. Tests: beside the files; test/fuzz; test/sim/sealed.test.ts;
  * test/e2e/seal.test.ts; test/net/security.test.ts.
  */

@@ -1,4 +1,3 @@
-import { createHmac } from 'node:crypto';
 import { type Address, BoundedMap, LIMITS, SourceLimits } from '../base/index.ts';
 import { FRESH_MS } from './freshness.ts';
 
@@ -25,18 +24,15 @@ interface Tried {
  * Who seals with a key that is not in this ring may hold another one that is: two halves of a group that both changed
  * their keys while they could not talk. It is asked to prove that it lives, with one of our keys after the other; what it
  * can open it answers, and the rings are joined. Nobody is sent more bytes than came from there, and nothing is believed
- * for a try: the number to seal is made from the boot's name, so that nothing need be kept for names somebody invents.
+ * for a try.
  */
 export class Offers {
   readonly counters = { tries: 0 };
-  readonly #random: (bytes: number) => Uint8Array;
   readonly #bytesOfTry: number;
   readonly #limits = new SourceLimits(RATES);
-  #secret: Uint8Array | null = null;
   #tried = new BoundedMap<Address, Tried>(LIMITS.keyOffers);
 
-  constructor(random: (bytes: number) => Uint8Array, bytesOfTry: number) {
-    this.#random = random;
+  constructor(bytesOfTry: number) {
     this.#bytesOfTry = bytesOfTry;
   }
 
@@ -81,21 +77,5 @@ export class Offers {
     const waiting = [...this.#tried.entries()].filter(([, { lastMs }]) => nowMs - lastMs <= FRESH_MS);
     this.#tried = new BoundedMap(LIMITS.keyOffers);
     return waiting.map(([from, { bytes, viaMulticast }]) => ({ bytes, from, viaMulticast }));
-  }
-
-  /** The number that this boot is to seal; good for one to two of these times. */
-  nonce(boot: string, nowMs: number, bytes: number): string {
-    return this.#nonceOf(boot, Math.floor(nowMs / FRESH_MS), bytes);
-  }
-
-  isNonce(boot: string, nonce: string, nowMs: number): boolean {
-    const epoch = Math.floor(nowMs / FRESH_MS);
-    return [epoch, epoch - 1].some((one) => this.#nonceOf(boot, one, nonce.length) === nonce);
-  }
-
-  #nonceOf(boot: string, epoch: number, bytes: number): string {
-    this.#secret ??= this.#random(32);
-    const digest = createHmac('sha256', this.#secret).update(boot, 'latin1').update(`\0${epoch}`).digest();
-    return digest.toString('latin1', 0, bytes);
   }
 }

@@ -1,3 +1,4 @@
+import { ClockWatch } from './clock-watch.ts';
 import { SALT_BYTES } from './envelope.ts';
 import { deriveKey, sha256 } from './key.ts';
 
@@ -5,8 +6,6 @@ import { deriveKey, sha256 } from './key.ts';
 const REKEY_AT = 2 ** 40;
 /** A proof vouches for the counters used within the last one to two of these. */
 const MARK_MS = 2000;
-/** The clocks of a machine that was asleep, or copied, or set back to what it was, differ by more than before. */
-const JUMP_MS = 1000;
 
 /**
  * This process as a sender: a random salt, and a counter that only rises. Every key is derived from a ring key and the
@@ -18,14 +17,13 @@ export class OwnBoot {
   readonly #cluster: Uint8Array;
   readonly #wallMs: () => number;
   readonly #rekeyAt: number;
+  readonly #clocks: ClockWatch;
   readonly #subkeys = new Map<string, Uint8Array>();
   #salt: Uint8Array;
   #counter = 0;
   #olderMark = 1;
   #mark = 1;
   #markMs = -Infinity;
-  /** The wall clock less the monotonic one; NaN before the first datagram. */
-  #offsetMs = NaN;
   rekeys = 0;
 
   constructor(
@@ -38,6 +36,7 @@ export class OwnBoot {
     this.#cluster = cluster;
     this.#wallMs = wallMs;
     this.#rekeyAt = rekeyAt;
+    this.#clocks = new ClockWatch(wallMs);
     this.#salt = this.#newSalt();
   }
 
@@ -55,9 +54,7 @@ export class OwnBoot {
   }
 
   next(nowMs: number): number {
-    const offsetMs = this.#wallMs() - nowMs;
-    if (this.#counter >= this.#rekeyAt || Math.abs(offsetMs - this.#offsetMs) > JUMP_MS) this.#renew();
-    this.#offsetMs = offsetMs;
+    if (this.#clocks.jumped(nowMs) || this.#counter >= this.#rekeyAt) this.#renew();
     this.#counter++;
     if (nowMs - this.#markMs >= MARK_MS) {
       // After a silence both marks are now: what was sent before it is old.

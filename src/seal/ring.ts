@@ -54,13 +54,16 @@ export class KeyRing {
   /** Keys in use that had no room, since `takeEvicted`. */
   readonly #evicted = new Set<string>();
 
-  constructor(cluster: string) {
+  readonly #unlike: number;
+
+  constructor(cluster: string, unlike = 0) {
     this.#cluster = cluster;
+    this.#unlike = unlike;
   }
 
-  /** Keys from the key file: those the ring has never seen are installed, at a stamp that loses to every decision. */
-  static begin(cluster: string, keys: readonly Uint8Array[]): KeyRing {
-    const ring = new KeyRing(cluster);
+  /** A new ring, of the key file's keys, at a stamp that loses to every decision; `unlike`, not 0: its digest is no other's. */
+  static begin(cluster: string, keys: readonly Uint8Array[], unlike = 0): KeyRing {
+    const ring = new KeyRing(cluster, unlike);
     for (const key of keys.slice(0, LIMITS.keys)) {
       const id = keyIdOf(key, cluster);
       ring.#entries.set(id, { id, stamp: 0, node: NOBODY, removed: false, key });
@@ -97,7 +100,7 @@ export class KeyRing {
   /** 32 bits that differ, with all likelihood, where rings differ. */
   get digest(): number {
     this.#digest ??= Buffer.from(sha256(this.encode())).readUInt32BE();
-    return this.#digest;
+    return (this.#digest ^ this.#unlike) >>> 0;
   }
 
   /** An id, or a key itself, as the operator gave it. @throws ShoalError `unknown-key` */
@@ -144,6 +147,11 @@ export class KeyRing {
       );
     }
     this.#put({ id, ...this.#next(node), removed: true, key: null });
+  }
+
+  /** Whether both know of one key, be it in use or removed: rings of one group do. */
+  isKinTo(other: KeyRing): boolean {
+    return [...other.#entries.keys()].some((id) => this.#entries.has(id));
   }
 
   /** True when it brought something new. */
@@ -195,6 +203,17 @@ export class KeyRing {
 
   /** Null when these are not the bytes of a ring of this cluster, or it is larger than one may be. */
   static decode(bytes: Uint8Array, cluster: string): KeyRing | null {
+    const ring = KeyRing.#parse(bytes, cluster);
+    if (ring === null || ring.get(ring.primary) === null) return null;
+    return ring.ids().length > LIMITS.mergedKeys ? null : ring;
+  }
+
+  /** These are the bytes of a ring, be it of this cluster or, likely, of another: the ids in it are of no key in it. */
+  static isIntact(bytes: Uint8Array, cluster: string): boolean {
+    return KeyRing.#parse(bytes, cluster) !== null;
+  }
+
+  static #parse(bytes: Uint8Array, cluster: string): KeyRing | null {
     const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
     const count = data[1] ?? 0;
     if (data[0] !== FORMAT && data[0] !== SHORT_FORMAT) return null;
@@ -215,8 +234,7 @@ export class KeyRing {
     }
     if (at !== data.length) return null;
     const stamps = [...ring.#entries.values(), ring.#primary].map((e) => e.stamp);
-    if (ring.get(ring.primary) === null || stamps.some((stamp) => stamp > MAX_STAMP)) return null;
-    return ring.ids().length > LIMITS.mergedKeys ? null : ring;
+    return stamps.some((stamp) => stamp > MAX_STAMP) ? null : ring;
   }
 
   #next(node: string): Stamp {

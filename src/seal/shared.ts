@@ -19,6 +19,7 @@ export const DROPS = [
   'stream-refused',
   'too-many-challenges',
   'too-many',
+  'by-multicast',
 ] as const;
 export type Drop = (typeof DROPS)[number];
 
@@ -39,5 +40,5 @@ export interface Shared {
   /** What it says can be opened: nothing is to be said of its key any more. */
   understood(from: Address): void;
   /** A peer's ring, opened. */
-  ringCame(bytes: Uint8Array): void;
+  ringCame(bytes: Uint8Array, from?: Address): void;
 }

@@ -6,7 +6,7 @@ const at = (n: number): Address => `10.0.0.${n}:1` as Address;
 
 describe('those whose key is not in the ring', () => {
   it('are each logged once, a line in ten seconds, also who came while another was told of', () => {
-    const strangers = new Strangers();
+    const strangers = new Strangers('house-9');
     const lines: string[] = [];
     for (let now = 0; now < 60_000; now += 500) {
       for (const n of [1, 2, 3]) {
@@ -21,16 +21,16 @@ describe('those whose key is not in the ring', () => {
   });
 
   it('are logged again after a minute of silence, and then no warning is left of before', () => {
-    const strangers = new Strangers();
+    const strangers = new Strangers('house-9');
     const note = (now: number): string | null => strangers.note(at(1), ['0a1b2c3d'], 'calls', now);
-    expect(note(0)).not.toBeNull();
+    expect(note(0)).toContain("or its `cluster` differs (this one is 'house-9')");
     expect(note(60_000)).toBeNull();
     expect(strangers.warnings(120_001)).toEqual([]);
     expect(note(120_001)).not.toBeNull();
   });
 
   it('are forgotten beyond a bound', () => {
-    const strangers = new Strangers();
+    const strangers = new Strangers('house-9');
     for (let n = 0; n < 100; n++) strangers.note(at(n), ['0a1b2c3d'], 'calls', n);
     expect(
       strangers
@@ -41,7 +41,7 @@ describe('those whose key is not in the ring', () => {
   });
 
   it('take one place each however many keys and ports they invent, and say that it is garbage', () => {
-    const strangers = new Strangers();
+    const strangers = new Strangers('house-9');
     strangers.note(at(1), ['0a1b2c3d'], 'calls', 0);
     for (let n = 0; n < 1000; n++) {
       strangers.note(`10.0.0.2:${1000 + n}` as Address, [n.toString(16).padStart(8, '0')], 'seals', 1);

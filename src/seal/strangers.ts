@@ -28,8 +28,13 @@ interface Stranger {
 
 /** Those who seal with keys this ring lacks: for the log and the warnings, never for a decision. */
 export class Strangers {
+  readonly #otherCluster: string;
   readonly #seen = new BoundedMap<string, Stranger>(LIMITS.keyStrangers);
   #loggedMs = -Infinity;
+
+  constructor(cluster: string) {
+    this.#otherCluster = orOtherCluster(cluster);
+  }
 
   /** The line to log, or null when it was said lately. */
   note(from: Address, ids: readonly string[], how: string, nowMs: number, trying = false): string | null {
@@ -106,8 +111,13 @@ export class Strangers {
       return `${how} (more than ${LIMITS.mergedKeys} different keys, the last ${ids}): garbage, or many groups behind one address; find out what runs there`;
     }
     if (trying) {
-      return `${how} (key ${ids}): trying the other keys of the ring; if this stays, none is common: see 'shoal keys list' on both, then 'shoal keys install'`;
+      return `${how} (key ${ids}): trying the other keys of the ring; if this stays, none is common (see 'shoal keys list' on both, then 'shoal keys install'), ${this.#otherCluster}`;
     }
-    return `${how} (key ${ids}): none of this ring's keys was answered, and without a common key the two cannot talk: see 'shoal keys list' on both, then 'shoal keys install'`;
+    return `${how} (key ${ids}): none of this ring's keys was answered, and without a common key the two cannot talk: see 'shoal keys list' on both, then 'shoal keys install', ${this.#otherCluster}`;
   }
+}
+
+/** Ids of keys are made with the cluster's name: one key has other ids in another cluster, and looks like another key. */
+export function orOtherCluster(cluster: string): string {
+  return `or its \`cluster\` differs (this one is '${cluster}')`;
 }

@@ -3,6 +3,7 @@ import { CONTENT, FRAME_OVERHEAD_BYTES, FrameCipher, SALT_BYTES, SEALED } from '
 import { FRESH_MS, stampOf } from './freshness.ts';
 import { deriveKey, KEY_ID_BYTES, sha256 } from './key.ts';
 import type { Shared } from './shared.ts';
+import { orOtherCluster } from './strangers.ts';
 
 export interface StreamOutputs {
   write(stream: number, frame: Uint8Array): void;
@@ -145,6 +146,11 @@ export class Streams {
     this.#out.closed(handle, why);
   }
 
+  /** Time passed that our clock did not see: what comes now for a greeting of before may have been kept back. */
+  clockJumped(): void {
+    for (const stream of this.#streams.values()) stream.greetedMs = -Infinity;
+  }
+
   /** Strangers get little; a member's longest frame has the seal on top. */
   frameLimit(handle: number): number {
     return this.proven(handle) ? LIMITS.frameBytes + FRAME_OVERHEAD_BYTES : EARLY_FRAME_BYTES;
@@ -205,7 +211,7 @@ export class Streams {
       this.counters.noCommonKey++;
       const ids = bytes.length > LIMITS.mergedKeys * KEY_ID_BYTES + 3 ? [] : readIds(bytes, 3);
       this.#shared.stranger(stream.peer, ids, 'has none of the keys of this ring, but others');
-      const why = "it has none of this node's keys: install one that both have ('shoal keys')";
+      const why = `it has none of this node's keys: install one that both have ('shoal keys'), ${orOtherCluster(this.#shared.cluster)}`;
       this.#break(handle, stream, why);
       return;
     }
@@ -297,7 +303,7 @@ export class Streams {
       const stamp = (data.readUInt32BE(SALT_BYTES + 6) + stampOf(ageMs)) % 2 ** 32;
       const boot = data.toString('latin1', 0, SALT_BYTES);
       if (ageMs <= FRESH_MS) this.#out.vouched(boot, data.readUIntBE(SALT_BYTES, 6), stamp);
-      this.#shared.ringCame(content.subarray(INTRODUCTION_BYTES));
+      this.#shared.ringCame(content.subarray(INTRODUCTION_BYTES), stream.peer);
     } else this.#shared.drop(kind === CONTENT.ring ? 'malformed' : 'unknown-kind');
   }
 

@@ -248,7 +248,16 @@ export class Fleet {
         '--cluster',
         'chaos',
       ],
-      ...['--data-dir', dataDir, '--key-file', join(this.dir, 'key'), '--bind', gossipOf(name), '--no-http', '--no-resp'],
+      ...[
+        '--data-dir',
+        dataDir,
+        '--key-file',
+        join(this.dir, 'key'),
+        '--bind',
+        gossipOf(name),
+        '--no-http',
+        '--no-resp',
+      ],
       ...(name === 'b1' ? ['--join', gossipOf('a1')] : []),
     ];
   }

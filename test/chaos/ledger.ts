@@ -282,9 +282,7 @@ export class Ledger {
   #onShown(asked: Asked, json: unknown): void {
     const { entry, kind, token, host } = asked;
     if (kind === 'release' || token === null) return;
-    const { priority = 0, released } = json as { priority?: number; released?: boolean };
-    // It has cleaned up decreases that were left alone there.
-    if (kind === 'decrease' && released === true && !isRegistered(asked)) return;
+    const { priority = 0 } = json as { priority?: number };
     const wrong = kind === 'register' ? priority !== token.amount : (shown(priority) & token.bit) === 0;
     if (wrong) {
       const text = JSON.stringify(json);

@@ -1,7 +1,8 @@
-import { cpSync, rmSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { agreement, eventually, Sandbox, type TestAgent } from './harness.ts';
+import { agreement, eventually, ROOT, Sandbox, shoal, type TestAgent } from './harness.ts';
 
 const IN_TIME_MS = 30_000;
 
@@ -58,28 +59,42 @@ test('a copy of a running node’s state directory takes a new id by itself, and
   expect(await again.rangesOf('c')).toEqual(['100-199:1']);
 });
 
-test('a copy with registrations ends with code 1 and one line that says what to do; the original is as it was', async () => {
-  await using sandbox = new Sandbox();
-  const a = await sandbox.start({ name: 'a' });
-  const b = await sandbox.start({ name: 'b' });
-  await b.ok('register', '200', '299');
-  await agreement([a, b]);
-  copyState(b.dataDir, sandbox.path('c'));
-  const c = await sandbox.start({ name: 'c' });
-  const { code, stderr } = await c.running.ended;
-  expect(code).toBe(1);
-  expect(stderr.trim().split('\n')).toHaveLength(1);
-  expect(stderr).toContain(`another process, at ${b.ready.gossip}, has this node's id ${b.ready.id}`);
-  expect(stderr).toContain(`move ${c.dataDir} away`);
-  expect(c.log.find(({ code }) => code === 'id-in-use')).toBeDefined();
-  await agreement([a, b], IN_TIME_MS);
-  expect(await live(a)).toContainEqual(expect.objectContaining({ id: b.ready.id, address: b.ready.gossip }));
-  expect(await a.rangesOf()).toEqual(['b 200-299:1']);
-  // As the message says.
-  rmSync(c.dataDir, { recursive: true });
-  const anew = await sandbox.start({ name: 'c' });
-  await agreement([a, b, anew], IN_TIME_MS);
-});
+test.each([
+  ['sealed', 4],
+  ['without a key', 1],
+])(
+  'a copy with registrations, %s, ends with exit code %i and one line that says what to do; the original is as it was',
+  async (how, expected) => {
+    await using sandbox = new Sandbox();
+    const keys = sandbox.path('keys');
+    if (how === 'sealed') writeFileSync(keys, (await shoal(['keygen'])).stdout, { mode: 0o600 });
+    const flags = how === 'sealed' ? ['--key-file', keys] : [];
+    const a = await sandbox.start({ name: 'a', flags });
+    const b = await sandbox.start({ name: 'b', flags });
+    await b.ok('register', '200', '299');
+    await agreement([a, b]);
+    copyState(b.dataDir, sandbox.path('c'));
+    const c = await sandbox.start({ name: 'c', flags });
+    const { code, stderr } = await c.running.ended;
+    // Without a key anybody could have it end for good: the service tries again.
+    expect(code).toBe(expected);
+    const unit = readFileSync(join(ROOT, 'deploy/shoal.service'), 'utf8');
+    expect(/^RestartPreventExitStatus=(.*)$/m.exec(unit)?.[1]?.split(' ')).toEqual(['2', '4']);
+    expect(stderr.trim().split('\n')).toHaveLength(1);
+    expect(stderr).toContain(`another process, at ${b.ready.gossip}, has this node's id ${b.ready.id}`);
+    expect(stderr).toContain(`move ${c.dataDir} away`);
+    expect(c.log.find(({ code }) => code === 'id-in-use')).toBeDefined();
+    await agreement([a, b], IN_TIME_MS);
+    expect(await live(a)).toContainEqual(
+      expect.objectContaining({ id: b.ready.id, address: b.ready.gossip }),
+    );
+    expect(await a.rangesOf()).toEqual(['b 200-299:1']);
+    // As the message says.
+    rmSync(c.dataDir, { recursive: true });
+    const anew = await sandbox.start({ name: 'c', flags });
+    await agreement([a, b, anew], IN_TIME_MS);
+  },
+);
 
 test('of four copies of one card switched on together one keeps the id and the others take their own', async () => {
   await using sandbox = new Sandbox();

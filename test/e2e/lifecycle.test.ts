@@ -49,6 +49,27 @@ test.each(['SIGTERM', 'SIGINT'] as const)(
   },
 );
 
+test('an agent that is stopped as soon as it is ready has left, and is not down, for who heard of it', async () => {
+  await using sandbox = new Sandbox();
+  const keys = sandbox.path('keys');
+  expect((await shoal(['keygen', '--out', keys])).code).toBe(0);
+  for (const sealed of [[], ['--key-file', keys]]) {
+    const a = await sandbox.start({ name: `a${sealed.length}`, multicast: false, flags: sealed });
+    for (let i = 0; i < 4; i++) {
+      const flags = ['--join', a.ready.gossip, ...sealed];
+      const hasty = await sandbox.start({ name: `hasty${sealed.length}${i}`, multicast: false, flags });
+      const sinceMs = performance.now();
+      expect((await hasty.stop()).code).toBe(0);
+      expect(performance.now() - sinceMs).toBeLessThan(STOP_MS);
+    }
+    const others = async (): Promise<string[]> => (await a.memberStates()).slice(1);
+    const settled = async () => (await others()).every((one) => !/alive|suspect/.test(one));
+    await eventually('nobody waits for a verdict', settled, 10_000);
+    expect((await others()).filter((one) => !one.endsWith('=left'))).toEqual([]);
+    await a.stop();
+  }
+});
+
 test('an agent whose peers are all gone still ends within 2 s', async () => {
   await using sandbox = new Sandbox();
   const [a, b] = [await sandbox.start({ name: 'a' }), await sandbox.start({ name: 'b' })];

@@ -40,8 +40,8 @@ test('monitor tells of suspicion, death and return, of owners and of keys, and n
   });
   const status = await a.get<{ keys: unknown }>('/v1/status');
   expect(status.keys).toEqual([
-    { id: changed.keys?.[0], primary: true, holders: 2, lacking: 0 },
-    { id: changed.keys?.[1], primary: false, holders: 2, lacking: 0 },
+    { id: changed.keys?.[0], primary: true, holders: 2, lacking: 0, down: 0 },
+    { id: changed.keys?.[1], primary: false, holders: 2, lacking: 0, down: 0 },
   ]);
 
   b.running.kill('SIGKILL');

@@ -284,7 +284,7 @@ describe.skipIf(!installed)('the status page', () => {
 
   it('shows events as they happen, history included, and redraws what they change', async () => {
     node.emit('member-join', 2, {
-      member: { status: 'alive', address: '192.168.7.12:29999' as Address, incarnation: 3 },
+      member: { status: 'alive', address: '192.168.7.12:29999' as Address, incarnation: 3, was: null },
     });
     const page = await open();
     await page.waitForSelector('#events [data-type="member-join"]');

@@ -223,6 +223,92 @@ test('one of five is off for all of a rotation: it is back while a key is common
   expect(await warnings(lost)).toContain(`key ${first} of the key file was removed`);
 });
 
+test('a key file changed on one board brings no key into the group; one with the new key lets a board in that was off', async () => {
+  await using sandbox = new Sandbox();
+  const [k1, k2, alien] = [await newKey(), await newKey(), await newKey()];
+  const file = keyFile(sandbox, 'keys', [k1]);
+  const [a, b, c] = (await Promise.all(NAMES.map((name) => start(sandbox, name, file)))) as [
+    TestAgent,
+    TestAgent,
+    TestAgent,
+  ];
+  await agreement([a, b, c]);
+  const first = await ids(a);
+  await c.stop();
+  const wrong = keyFile(sandbox, 'wrong', [alien]);
+  const again = await start(sandbox, 'quartz-c', wrong);
+  await agreement([a, b, again], 20_000);
+  await a.ok('register', '0', '99');
+  await eventually('it is in the group', async () => (await again.rangesOf('quartz-a')).length === 1, 5000);
+  for (const agent of [a, b, again]) expect(await ids(agent)).toBe(first);
+  const said = `of the key file ${wrong} is not in the group's keyring: it was not used; 'shoal keys install'`;
+  expect(await warnings(again)).toContain(said);
+  expect(again.log.some(({ msg }) => msg.includes(said))).toBe(true);
+  await again.stop();
+
+  await a.ok('keys', 'install', k2);
+  const second = (await ids(a)).split(' ')[1] as string;
+  await a.ok('keys', 'use', second);
+  await a.ok('keys', 'remove', first);
+  await eventually('b has only the new key', async () => (await ids(b)) === second, 5000);
+  const back = await start(sandbox, 'quartz-c', keyFile(sandbox, 'new', [k2]));
+  await agreement([a, b, back], 20_000);
+  await eventually('it has the ring of the others', async () => (await ids(back)) === second, 5000);
+  expect(await warnings(back)).not.toContain('key file');
+  const learnt = new RegExp(
+    `learnt from quartz-[ab], .*: added ${second}, removed ${first}, primary ${second}`,
+  );
+  expect(back.log.some(({ msg }) => learnt.test(msg))).toBe(true);
+});
+
+test('two halves that each took a key of their own while apart are one group when they meet, and nobody types anything', async () => {
+  await using sandbox = new Sandbox();
+  const [k1, k2, k3] = [await newKey(), await newKey(), await newKey()];
+  const file = keyFile(sandbox, 'keys', [k1]);
+  const names = ['a', 'b', 'c', 'd'].map((letter) => `quartz-${letter}`);
+  const startAll = (some: readonly string[]) => Promise.all(some.map((name) => start(sandbox, name, file)));
+  const all = await startAll(names);
+  await agreement(all, 20_000);
+  const first = await ids(all[0] as TestAgent);
+  /** One of a half takes a new key and makes it the primary, and both have it on disk. */
+  const change = async (
+    half: readonly TestAgent[],
+    key: string,
+    range: readonly string[],
+  ): Promise<string> => {
+    const [one, other] = half as [TestAgent, TestAgent];
+    await agreement(half, 20_000);
+    await one.ok('keys', 'install', key);
+    const taken = (await ids(one)).split(' ')[1] as string;
+    await eventually('the other has it', async () => (await ids(other)) === `${first} ${taken}`, 5000);
+    await other.ok('keys', 'use', taken);
+    await eventually('and uses it', async () => (await ids(one)) === `${taken} ${first}`, 5000);
+    await Promise.all(half.map((agent) => saved(agent, 2)));
+    await one.ok('register', ...range);
+    return taken;
+  };
+  await Promise.all(all.slice(2).map((agent) => agent.stop('SIGKILL')));
+  const second = await change(all.slice(0, 2), k2, ['0', '99']);
+  await Promise.all(all.slice(0, 2).map((agent) => agent.stop('SIGKILL')));
+  const right = await startAll(names.slice(2));
+  const third = await change(right, k3, ['100', '199']);
+  const met = [...(await startAll(names.slice(0, 2))), ...right];
+  await agreement(met, 20_000);
+  await eventually(
+    'all have one ring, with all that was used',
+    async () => {
+      const rings = await Promise.all(met.map(ids));
+      if (new Set(rings).size > 1) throw new Error(rings.join(', '));
+      return rings[0]?.split(' ').sort().join() === [first, second, third].sort().join();
+    },
+    10_000,
+  );
+  expect([second, third]).toContain((await ids(met[0] as TestAgent)).split(' ')[0]);
+  for (const agent of met) expect(await agent.rangesOf()).toEqual(['quartz-a 0-99:1', 'quartz-c 100-199:1']);
+  await met[3]?.ok('converged', '--wait', '5');
+  for (const agent of met) expect(await warnings(agent)).not.toContain('cannot talk');
+});
+
 test('without a common key a node stays out, and both sides say why', async () => {
   await using sandbox = new Sandbox();
   const [k1, k2] = [await newKey(), await newKey()];

@@ -28,10 +28,11 @@ describe('an old sealed peer', () => {
     const [question] = said();
     expect(question?.to).toBe(OLD);
     const { kind, content } = old.open(question?.bytes ?? new Uint8Array(0));
-    expect([kind, content.length]).toEqual([CHALLENGE, 8]);
+    // The question, and zeros, so that the answer is no longer.
+    expect([kind, content.length]).toEqual([CHALLENGE, 14]);
     const floor = Buffer.alloc(6);
     floor.writeUIntBE(1, 0, 6);
-    toPeer(old.seal(PROOF, Buffer.concat([content, floor])));
+    toPeer(old.seal(PROOF, Buffer.concat([content.subarray(0, 8), floor])));
   }
 
   it('names a key and a ring as the present one does', () => {
@@ -52,10 +53,11 @@ describe('an old sealed peer', () => {
     const [sent] = said();
     const opened = old.open(sent?.bytes ?? new Uint8Array(0));
     expect([opened.kind, text(opened.content)]).toEqual([MESSAGE, 'hello, old one']);
-    toPeer(old.seal(CHALLENGE, Buffer.from('12345678')));
+    toPeer(old.seal(CHALLENGE, Buffer.from('12345678\0\0\0\0\0\0')));
     const answers = said().map(({ bytes }) => old.open(bytes));
     const proof = answers.find(({ kind }) => kind === PROOF);
     expect(text(proof?.content.subarray(0, 8) ?? new Uint8Array(0))).toBe('12345678');
+    expect(proof?.content.length).toBe(14);
     expect(Buffer.from(proof?.content ?? []).readUIntBE(8, 6)).toBeLessThanOrEqual(proof?.counter ?? 0);
   });
 

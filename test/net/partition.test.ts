@@ -1,5 +1,6 @@
+import { writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { agreement, eventually, type TestAgent } from '../e2e/harness.ts';
+import { agreement, eventually, shoal, type TestAgent } from '../e2e/harness.ts';
 import { Bed, canRun } from './bed.ts';
 import { entriesOf, entryEverywhere, everywhere, lan, named, others } from './group.ts';
 
@@ -63,6 +64,55 @@ describe.skipIf(!canRun())('parts that do not see each other', () => {
     ].join(' ');
     await everywhere('the merged map', agents, (entries) => entries === expected, HEAL_MS);
     await agreement(agents, 5_000);
+  });
+
+  test('two halves that each take a key of their own while split: after healing they agree on the ring and the map within 15 s, nothing typed', async () => {
+    await using bed = await Bed.up(4);
+    const newKey = async (): Promise<string> => (await shoal(['keygen'])).stdout;
+    const file = bed.path('keys');
+    writeFileSync(file, await newKey(), { mode: 0o600 });
+    const agents = await Promise.all(bed.nodes.map((node) => bed.start(node, '--key-file', file)));
+    await agreement(agents, 15_000);
+    const ids = async (agent: TestAgent): Promise<string> =>
+      (await agent.get<{ keys: { id: string }[] }>('/v1/keys')).keys.map(({ id }) => id).join(' ');
+    const first = await ids(named(agents, 'a1'));
+    await bed.net('split', 'a1 a2', 'a3 a4');
+    const taken: string[] = [];
+    for (const [one, other, at] of [
+      ['a1', 'a2', 1],
+      ['a3', 'a4', 2],
+    ] as const) {
+      await named(agents, one).ok('keys', 'install', (await newKey()).trim());
+      const [, key = ''] = (await ids(named(agents, one))).split(' ');
+      taken.push(key);
+      const has = async (name: string, ring: string) => (await ids(named(agents, name))) === ring;
+      await eventually(`${other} has it`, () => has(other, `${first} ${key}`), 5_000);
+      await named(agents, other).ok('keys', 'use', key);
+      await eventually(`${one} uses it`, () => has(one, `${key} ${first}`), 5_000);
+      await write(named(agents, one), 'PUT', { start: at, end: at, priority: 1 });
+    }
+    // Long enough to be down to each other, and for all that was said before to be old.
+    await eventually(
+      'the halves have given each other up',
+      async () => {
+        const states = await Promise.all(agents.map((agent) => agent.memberStates()));
+        return states.every((state) => state.filter((one) => one.endsWith('=down')).length === 2);
+      },
+      15_000,
+    );
+    await bed.net('heal');
+    await eventually(
+      'one ring, with all keys',
+      async () => {
+        const rings = await Promise.all(agents.map(ids));
+        if (new Set(rings).size > 1) throw new Error(rings.join(', '));
+        return rings[0]?.split(' ').sort().join() === [first, ...taken].sort().join();
+      },
+      HEAL_MS,
+    );
+    await everywhere('both changes', agents, (entries) => entries === 'a1 1-1:1 a3 2-2:1', HEAL_MS);
+    await agreement(agents, HEAL_MS);
+    expect(taken).toContain((await ids(named(agents, 'a4'))).split(' ')[0]);
   });
 
   test('a whole group that was off, half of it by kill -9, finds itself again with all its ranges and without --join', async () => {

@@ -5,10 +5,10 @@ import type { SimHost } from './host.ts';
 import type { World } from './world.ts';
 
 /**
- * How long a node may take to have nothing waiting and to call itself ready, once all agree: a hop to a node that is gone, at
- * the longest timeout (members/rtt.ts), is given up after nine seconds, and the one that takes its part over may meet the same.
+ * How long a node may take to have nothing waiting and to call itself ready, once all agree: a hop to a node that is gone is given
+ * up when that is known, else, at the longest timeout (members/rtt.ts), after nine seconds.
  */
-const REST_WITHIN_MS = 25_000;
+const REST_WITHIN_MS = 15_000;
 
 /** What waits in a machine, by its own account. */
 function pending(machine: Machine, nowMs: number): { hops: number; changes: number } {

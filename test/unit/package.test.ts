@@ -52,6 +52,20 @@ it('the manual names documents that the package has', () => {
   expect(named.filter((path) => !paths.includes(path))).toEqual([]);
 });
 
+it('the manual and the packaged guide name every variable that an event script has, and the guide links to no file beside it', () => {
+  const set = [...readFileSync(join(ROOT, 'src/daemon/hooks.ts'), 'utf8').matchAll(/^ +(SHOAL_\w+): /gm)].map(
+    ([, name]) => name as string,
+  );
+  expect(set.length).toBeGreaterThanOrEqual(17);
+  const manual = (pages.get('shoal-agent.8') ?? '').replace(/\\(f.)?/g, '');
+  const guide = readFileSync(join(ROOT, 'deploy/README.md'), 'utf8');
+  for (const name of set) {
+    expect(manual).toContain(name);
+    expect(guide).toContain(name);
+  }
+  expect(guide).not.toContain('](../');
+});
+
 describe.skipIf(!has('groff'))('the manual', () => {
   it('names every verb with its arguments, options and summary in shoal(1)', () => {
     const page = rendered('shoal.1');

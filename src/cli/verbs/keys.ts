@@ -6,7 +6,7 @@ import type { Verb } from '../verb.ts';
 
 const OPERATIONS = ['install', 'use', 'remove'];
 export const KEY_OPERATIONS = ['list', ...OPERATIONS];
-const KEY_ID = /^[0-9a-f]{8}$/;
+const KEY_ID = /^[0-9a-f]{8}$/i;
 const HOW = "write 'shoal keys list', or 'shoal keys install|use|remove KEY'";
 
 export const keys: Verb = {
@@ -35,6 +35,7 @@ export const keys: Verb = {
     const key = readKey(given, shell);
     if (operation === 'install' && KEY_ID.test(key))
       throw usage("KEY: install takes the key itself ('shoal keygen' prints one), not its id");
+    if (operation === 'remove') await warnOfDown(shell, key);
     const body = { op: operation, key };
     const answer = (await shell.client(false).call('POST', '/v1/keys', body)) as { keys: KeyView[] };
     shell.answer(answer, () => table(answer.keys, shell));
@@ -52,10 +53,22 @@ function readKey(given: string, shell: Shell): string {
       throw usage('KEY: nothing could be read from standard input');
     }
   }
-  if (KEY_ID.test(key) || /^[A-Za-z0-9+/]{43}=$/.test(key)) return key;
+  if (KEY_ID.test(key)) return key.toLowerCase();
+  if (/^[A-Za-z0-9+/]{43}=$/.test(key)) return key;
   throw usage(
-    "KEY: that is neither a key ('shoal keygen' prints one) nor a key's id (8 hex digits, 'shoal keys list')",
+    "KEY: that is neither a key ('shoal keygen' prints one; of a file: - < FILE) nor a key's id (8 hex digits, 'shoal keys list')",
   );
+}
+
+/** Who is off and may have no other key is shut out: said before it is done. */
+async function warnOfDown(shell: Shell, id: string): Promise<void> {
+  const { keys: list } = (await shell.client(false).call('GET', '/v1/keys')) as { keys: KeyView[] };
+  const down = list.find((key) => key.id === id && !key.primary)?.down ?? 0;
+  if (down > 0) shell.note(`${downWords(down)}: without it, it needs the new key in its key file to be back`);
+}
+
+function downWords(down: number): string {
+  return `${down} member${down === 1 ? ' is' : 's are'} down and may have only this key`;
 }
 
 function table(list: readonly KeyView[], shell: Shell): string[] {
@@ -66,6 +79,7 @@ function table(list: readonly KeyView[], shell: Shell): string[] {
     `${key.holders} member${key.holders === 1 ? '' : 's'}${key.lacking ? `, not ${key.lacking}` : ''}`,
     `sealed ${ago(key.lastSealedMs)}`,
     `opened ${ago(key.lastOpenedMs)}`,
+    ...(key.down ? [downWords(key.down)] : []),
   ]);
   return shell.io.isTerminal
     ? columns([['KEY', 'STATE', 'HELD BY', 'LAST SEALED', 'LAST OPENED'], ...rows])

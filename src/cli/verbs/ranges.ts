@@ -1,14 +1,15 @@
 import type { MemberView, RangeView } from '../../node/contract.ts';
 import { EXIT } from '../errors.ts';
 import { columns } from '../layout.ts';
-import { checkNode, rangeRow } from '../ranges.ts';
+import { checkNode, rangeRow, sharedNames } from '../ranges.ts';
 import { type Shell, textOption } from '../shell.ts';
 import type { Verb } from '../verb.ts';
 
 export const ranges: Verb = {
   usage: 'ranges',
   summary: 'the registrations: node, start, end, priority',
-  details: 'At a terminal it also says of which nodes they do not count, as those are down or left.',
+  details:
+    'A node whose name another one has, too, is shown by its id. At a terminal it also says of which nodes they do not count, as those are down or left.',
   examples: [
     ['shoal ranges', 'of every node'],
     ['shoal ranges --node board-7', 'of one'],
@@ -22,8 +23,9 @@ export const ranges: Verb = {
     const isForPeople = shell.io.isTerminal && !shell.json;
     const states = isForPeople ? await absent(shell) : new Map<string, string>();
     shell.answer(answer, () => {
-      const rows = answer.ranges.map((range) => [...rangeRow(range), states.get(range.node) ?? '']);
-      if (!isForPeople) return columns(answer.ranges.map(rangeRow));
+      const shared = sharedNames(answer.ranges);
+      const rows = answer.ranges.map((range) => [...rangeRow(range, shared), states.get(range.node) ?? '']);
+      if (!isForPeople) return columns(answer.ranges.map((range) => rangeRow(range, shared)));
       const isNoted = rows.some((row) => row.at(-1) !== '');
       const header = ['NODE', 'START', 'END', 'PRIORITY', 'NOTE'];
       return columns([header, ...rows].map((row) => (isNoted ? row : row.slice(0, -1))));

@@ -17,6 +17,8 @@ export interface PeerOptions {
   readonly cluster?: string;
   readonly saved?: Uint8Array;
   readonly reread?: () => readonly Uint8Array[];
+  /** Its monotonic clock, where that is not the bench's, which is its wall clock then. */
+  readonly nowMs?: () => number;
 }
 
 /** One sealed end: what came out above, what was saved and logged. */
@@ -50,13 +52,15 @@ export class Peer {
         frame: (stream, bytes) => this.streams.push(`frame ${stream} ${text(bytes)}`),
         closed: (stream, reason) => this.streams.push(`closed ${stream} ${reason}`),
       },
-      nowMs: () => bench.nowMs,
+      nowMs: options.nowMs ?? (() => bench.nowMs),
+      wallMs: () => bench.nowMs,
       ...(options.reread && { reread: options.reread }),
       alive: () => [...bench.peers.keys()].filter((one) => one !== address && !bench.dead.has(one)),
       save: (ring) => {
         this.saved = ring;
       },
       peers: () => [...bench.peers.keys()].filter((one) => one !== address),
+      nameOf: (address) => (bench.peers.has(address) ? 'peer' : null),
       log: (_level, message) => this.logs.push(message),
       random: (bytes) => Uint8Array.from({ length: bytes }, () => bench.rng.below(256)),
     });

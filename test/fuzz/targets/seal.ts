@@ -117,7 +117,7 @@ export function memberTarget(): Target {
     if (question === undefined) throw new Error('no question came');
     const header = readHeader(question);
     const asked = deriveKey(key(1), 'datagram', Buffer.from(header.boot, 'latin1'), CLUSTER);
-    const nonce = envelope.open(asked, question)?.content as Uint8Array;
+    const nonce = envelope.open(asked, question)?.content.subarray(0, 8) as Uint8Array;
     const floor = Buffer.alloc(6);
     floor.writeUIntBE(counter, 0, 6);
     b.seal.incoming.datagram(sealed(CONTENT.proof, Buffer.concat([nonce, floor])), STRANGER, false);
@@ -134,7 +134,7 @@ export function memberTarget(): Target {
         Buffer.concat([Buffer.of(CONTENT.message), Buffer.from('a message')]),
         Buffer.concat([Buffer.of(CONTENT.ring), ring.encode()]),
         Buffer.concat([Buffer.of(CONTENT.ring), small]),
-        Buffer.concat([Buffer.of(CONTENT.challenge), ids]),
+        Buffer.concat([Buffer.of(CONTENT.challenge), ids, Buffer.alloc(6)]),
         Buffer.concat([Buffer.of(CONTENT.proof), ids, Buffer.alloc(6)]),
       ].map((bytes) => Uint8Array.from(bytes));
     },

@@ -55,6 +55,7 @@ export class NaiveMap {
 
   adjust(actor: NodeId, counter: number, key: RangeKey, by: number): void {
     const before = Math.max(0, this.value(key));
+    if (before === 0 && by < 0) return;
     if (before === 0 || before + by <= 0) this.release(key);
     if (before + by > 0) this.#add({ actor, counter, kind: 'increment', amount: by, key: keyText(key) });
   }
