@@ -101,7 +101,8 @@ export class Dispatcher {
       call.select(i);
       this.#one(call, commands[i], slots[i] as number);
       if (call.halt || reply.length > REPLY_BYTES) {
-        if (i + 1 < size) request.putBack(i + 1);
+        // A command that is to be run again has put itself back.
+        if (i + 1 < request.size) request.putBack(i + 1);
         return;
       }
     }

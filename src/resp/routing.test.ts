@@ -188,6 +188,17 @@ test('nodes without a common secret do not forward, and say why', async () => {
   expect(await stranger.ask('SHOAL', 'PROVE', 'b'.repeat(64))).toMatch(/^-ERR that proves nothing/);
 });
 
+test('what is pipelined while slots are not settled is run when they are, all of it, once', async () => {
+  await using nodes = new FakeNodes();
+  const [a, b] = await halves(nodes);
+  const client = await a.client();
+  const keys = Array.from({ length: 300 }, (_, i) => `p${i}`);
+  const replies = await Promise.all(keys.map((key) => client.ask('INCR', key)));
+  expect(replies).toEqual(keys.map(() => ':1\r\n'));
+  expect(a.store.table.size + b.store.table.size).toBe(300);
+  expect(a.group.router.counters.waited + b.group.router.counters.waited).toBeGreaterThan(0);
+});
+
 test('transactions at the proxy run as a whole at the owner of their keys', async () => {
   await using nodes = new FakeNodes();
   const [a, b] = await halves(nodes);
@@ -222,5 +233,4 @@ test('a client that sends more than a link takes waits, and is answered in order
   const replies = await Promise.all(Array.from({ length: 64 }, () => client.ask('GETSET', key, megabyte)));
   expect(replies.map((reply) => reply.length)).toEqual([6, ...new Array(63).fill(2 ** 20 + 12)]);
   expect(a.group.router.forwarder.counters).toMatchObject({ failed: 0 });
-  expect(a.group.router.forwarder.counters.parked).toBeGreaterThan(0);
 });

@@ -332,6 +332,8 @@ export class GroupRouter implements Router {
     const now = this.#parts.nowMs();
     for (const [client, until] of this.#waiting) {
       if (client.blocked === null || (late && now < until)) continue;
+      // The next wait, of another slot, has a time of its own.
+      if (!late) this.#waiting.delete(client);
       client.blocked = null;
       client.outlet.resume();
     }

@@ -340,6 +340,17 @@ describe('commands about other clients', () => {
     expect(await one.replies(2)).toEqual(['+OK', '$1 v']);
     expect(await admin.ask('CLIENT', 'PAUSE', '30')).toBe('+OK');
     expect(await one.ask('GET', 'k')).toBe('$1 v');
+    expect(await admin.ask('CLIENT', 'PAUSE', '100000', 'WRITE')).toBe('+OK');
+    const words = [
+      ['GET', 'k'],
+      ['SET', 'k', 'w'],
+      ['GET', 'k'],
+      ['ECHO', 'end'],
+    ];
+    one.socket.write(Buffer.concat(words.map(encode)));
+    expect(await one.reply()).toBe('$1 v');
+    expect(await admin.ask('CLIENT', 'UNPAUSE')).toBe('+OK');
+    expect(await one.replies(3)).toEqual(['+OK', '$1 w', '$3 end']);
   });
 
   it('unblock and end them', async () => {
