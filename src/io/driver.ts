@@ -205,8 +205,7 @@ export class Driver implements NodeApi {
   }
 
   ready() {
-    if (!this.#running) return { ready: false, reason: 'stopping' };
-    return this.#machine().ready();
+    return this.#running ? this.#machine().ready() : { ready: false, reason: 'stopping' };
   }
 
   metrics() {
