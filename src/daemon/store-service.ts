@@ -177,41 +177,8 @@ export class StoreService {
   }
 
   metrics(): MetricFamily[] {
-    if (this.#group === null) return [];
-    const { slots, commands, forwarded, keys, usedBytes, heldBytes, diskBytes, clients } = this.info();
-    const gauge = (
-      name: string,
-      help: string,
-      values: Readonly<Record<string, number>>,
-      label: string | null,
-    ) => ({
-      name,
-      help,
-      type: name.endsWith('_total') ? ('counter' as const) : ('gauge' as const),
-      samples: Object.entries(values).map(([key, value]) =>
-        label === null ? { value } : { labels: { [label]: key }, value },
-      ),
-    });
-    const { counters } = this.#group.router;
-    return [
-      gauge('shoal_store_keys', 'Messages in the store.', { '': keys }, null),
-      gauge(
-        'shoal_store_bytes',
-        'Bytes of messages, held for them, on disk.',
-        { used: usedBytes, held: heldBytes, disk: diskBytes },
-        'of',
-      ),
-      gauge('shoal_store_clients', 'Clients connected, other nodes among them.', { '': clients }, null),
-      gauge('shoal_store_slots', 'Slots, by what they are to this node.', { ...slots }, 'state'),
-      gauge('shoal_store_commands_total', 'Commands that came in.', { '': commands }, null),
-      gauge('shoal_store_forwarded_total', 'Commands sent on to other nodes.', { '': forwarded }, null),
-      gauge(
-        'shoal_store_refused_total',
-        'Commands that were routed elsewhere or refused, by reason.',
-        { ...counters },
-        'reason',
-      ),
-    ];
+    if (this.#group === null || this.#store === null || this.#parts === null) return [];
+    return this.#parts.storeMetrics(this.#group, this.#store);
   }
 
   async close(): Promise<void> {

@@ -17,6 +17,8 @@ export interface BackendCounters {
   readonly writtenBytes: number;
   readonly syncs: number;
   readonly snapshots: number;
+  /** Writes that the disk refused and that were tried again. */
+  readonly retries: number;
   /** Changes that never came to a file, because the disk failed. */
   readonly droppedChanges: number;
   /** Changes read back at the start. */

@@ -8,6 +8,7 @@ const NOTHING: BackendCounters = {
   writtenBytes: 0,
   syncs: 0,
   snapshots: 0,
+  retries: 0,
   droppedChanges: 0,
   recoveredChanges: 0,
   longestStepMs: 0,

@@ -37,6 +37,7 @@ export class FakeDisk implements Backend {
     writtenBytes: 0,
     syncs: 0,
     snapshots: 0,
+    retries: 0,
     droppedChanges: 0,
     recoveredChanges: 0,
     longestStepMs: 0,

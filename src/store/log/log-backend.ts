@@ -188,6 +188,7 @@ export class LogBackend implements Backend, AppenderWatch {
       writtenBytes: counters.bytes,
       syncs: counters.syncs,
       snapshots: this.#snapshots,
+      retries: counters.retries,
       droppedChanges: counters.droppedChanges,
       recoveredChanges: this.#recovered.records,
       longestStepMs: this.#longestStepMs,
