@@ -92,7 +92,8 @@ export function httpTarget(): Target {
       node.calls.length = 0;
       if (written !== undefined) throw new Error(`without a token: ${JSON.stringify(written)}`);
       if (logged.length > 0) throw new Error(`a mistake of ours: ${JSON.stringify(logged[0])}`);
-      const statuses = [...answer.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status);
+      // A status line has its end; what a message quotes of the request has a quotation mark before it.
+      const statuses = [...answer.matchAll(/HTTP\/1\.1 (\d+) [^\r\n"]*\r\n/g)].map(([, status]) => status);
       for (const status of statuses) if (status === '500') throw new Error(`answered with 500: ${answer}`);
       const word = statuses.slice(0, 3).join(' ');
       return /\b20\d/.test(word) ? `+${word}` : word;
