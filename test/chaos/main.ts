@@ -199,7 +199,7 @@ class Run {
       else if (this.#options.soak) console.log(`memory flat: ${text}`);
     }
     if (this.#options.soak && judged.length === 0)
-      console.log('memory: no process lived for the ten minutes after which it is judged');
+      console.log('memory: no process lived for the fifteen minutes after which it is judged');
   }
 }
 

@@ -1,9 +1,12 @@
 import { expect, it } from 'vitest';
-import { slope } from './vitals.ts';
+import { RISE_MB, rise } from './vitals.ts';
 
-it('the slope of memory is not bent by single high samples before a collection', () => {
-  const flat = Array.from({ length: 100 }, (_, i) => ({ atMs: i * 1000, rssMb: i % 7 === 0 ? 60 : 50 }));
-  expect(slope(flat)).toBe(0);
-  const rising = flat.map(({ atMs, rssMb }) => ({ atMs, rssMb: rssMb + atMs / 10_000 }));
-  expect(slope(rising)).toBeCloseTo(1 / 10_000, 5);
+it('memory that goes up and down for minutes is flat, and memory that leaks is not', () => {
+  // Half an hour, a sample every two seconds; a collection every eleven minutes, wherever the life begins in them.
+  for (let phase = 0; phase < 330; phase += 30) {
+    const saw = Array.from({ length: 900 }, (_, i) => 66 + (5 * ((i + phase) % 330)) / 330 + (i % 3) / 10);
+    expect(rise(saw).riseMb).toBeLessThan(1);
+    const leaking = saw.map((mb, i) => mb + (8 * i) / 900);
+    expect(rise(leaking).riseMb).toBeGreaterThan(RISE_MB);
+  }
 });

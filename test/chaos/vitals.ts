@@ -1,6 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { sleep } from '../bench/proc.ts';
-import { median } from '../bench/stats.ts';
 import { getText } from './client.ts';
 import type { Board } from './fleet.ts';
 import type { Trial } from './trial.ts';
@@ -13,9 +12,9 @@ const SETTLE_MS = 15_000;
  * A process must have lived for so long before its memory is judged, and for this share of its life it settles: the heap of one
  * that is new grows for some eight minutes, from 57 to 70 MB under a soak's load, and stays there.
  */
-const LIVED_MS = 600_000;
+const LIVED_MS = 900_000;
 const SETTLING_SHARE = 0.4;
-/** By so much the line through the rest may rise. */
+/** By so much its high level may rise from the first third of the rest to the last. */
 export const RISE_MB = 3;
 
 interface Sample {
@@ -93,7 +92,7 @@ export class Vitals {
     }
   }
 
-  /** Of processes that lived long enough: where the line through their memory began and ended. */
+  /** Of processes that lived long enough: the high level of their memory at first, and how far it rose. */
   memory(): { name: string; fromMb: number; riseMb: number; minutes: number }[] {
     const judged = [];
     for (const { name, samples } of this.#lives.values()) {
@@ -103,9 +102,8 @@ export class Vitals {
       const fromMs = first.atMs + (last.atMs - first.atMs) * SETTLING_SHARE;
       const settled = samples.filter(({ atMs }) => atMs >= fromMs);
       const minutes = (last.atMs - fromMs) / 60_000;
-      const perMs = slope(settled);
-      const fromMb = median(settled.slice(0, 20).map((one) => one.rssMb));
-      judged.push({ name, fromMb, riseMb: perMs * (last.atMs - fromMs), minutes });
+      const { fromMb, riseMb } = rise(settled.map(({ rssMb: mb }) => mb));
+      judged.push({ name, fromMb, riseMb, minutes });
     }
     return judged;
   }
@@ -143,14 +141,15 @@ function rssMb(pid: number): number {
   }
 }
 
-/** The median of the slopes between pairs (Theil and Sen): single high samples, before a collection, do not bend it. */
-export function slope(samples: readonly Sample[]): number {
-  // Thinned out to 200, else there are too many pairs.
-  const step = Math.max(1, Math.floor(samples.length / 200));
-  const some = samples.filter((_, i) => i % step === 0);
-  const slopes: number[] = [];
-  for (const [i, a] of some.entries()) {
-    for (const b of some.slice(i + 1)) slopes.push((b.rssMb - a.rssMb) / (b.atMs - a.atMs));
-  }
-  return slopes.length === 0 ? 0 : median(slopes);
+/**
+ * How far the high level (the ninth decile) rises from the first third to the last. The heap goes up and down by five megabytes in
+ * periods of many minutes: a line through a life of half an hour rises or falls with where it begins and ends, while a leak
+ * raises the tops.
+ */
+export function rise(mbs: readonly number[]): { fromMb: number; riseMb: number } {
+  const third = Math.floor(mbs.length / 3);
+  const high = (some: readonly number[]): number =>
+    some.toSorted((a, b) => a - b)[Math.floor(some.length * 0.9)] ?? 0;
+  const fromMb = high(mbs.slice(0, third));
+  return { fromMb, riseMb: high(mbs.slice(-third)) - fromMb };
 }
