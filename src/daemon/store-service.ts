@@ -40,6 +40,7 @@ export type StoreConfig = Pick<
   | 'storeDiskMb'
   | 'acks'
   | 'insecure'
+  | 'origins'
 >;
 
 /**
@@ -61,6 +62,7 @@ export class StoreService {
   #watch: NodeJS.Timeout | null = null;
   #closed = false;
   #failed: string | null = null;
+  readonly #portWarnings: string[] = [];
   resp: Address;
   proxy: Address | null = null;
   /** Megabytes for messages. */
@@ -74,14 +76,17 @@ export class StoreService {
     this.#password = config.respPasswordFile === null ? '' : readPassword(config.respPasswordFile);
   }
 
-  /** Opens the ports; who connects waits for `serve`. @throws ShoalError `port-in-use`, `cannot-listen`, `bad-password-file` */
+  /**
+   * Opens the ports; who connects waits for `serve`. A default port that is taken is no reason not to run: several agents of one
+   * machine need not say a port each, and clients learn it from the group. @throws ShoalError `port-in-use`, `cannot-listen`, `bad-password-file`
+   */
   static async open(config: StoreConfig, log: Log): Promise<StoreService | null> {
     const { resp, proxy } = config;
     if (resp === null) return null;
     const service = new StoreService({ ...config, resp }, log);
     try {
-      service.resp = await service.#listen('resp', resp, 'cluster');
-      if (proxy !== null) service.proxy = await service.#listen('proxy', proxy, 'proxy');
+      service.resp = await service.#bind('resp', resp, 'cluster');
+      if (proxy !== null) service.proxy = await service.#bind('proxy', proxy, 'proxy');
     } catch (error) {
       await service.close();
       throw error;
@@ -156,6 +161,7 @@ export class StoreService {
 
   warnings(): string[] {
     const out = [
+      ...this.#portWarnings,
       ...(this.#group?.router.holdings.warnings() ?? []),
       ...(this.#store?.backend.warnings ?? []),
     ];
@@ -189,6 +195,21 @@ export class StoreService {
     await this.#awake?.catch(() => {});
     await this.#group?.close();
     await this.#store?.close();
+  }
+
+  async #bind(name: 'resp' | 'proxy', asked: Address, use: Port): Promise<Address> {
+    try {
+      return await this.#listen(name, asked, use);
+    } catch (error) {
+      const isTaken = error instanceof ShoalError && error.code === 'port-in-use';
+      if (!isTaken || this.#config.origins[name] !== undefined) throw error;
+      const { host } = splitAddress(asked) as { host: string };
+      const bound = await this.#listen(name, joinAddress(host, 0), use);
+      const text = `${name}: the default, ${asked}, is taken by another program, and ${bound} was picked: choose one with --${name} HOST:PORT, or --no-${name}`;
+      this.#portWarnings.push(text);
+      this.#log.warn({}, text);
+      return bound;
+    }
   }
 
   #listen(name: 'resp' | 'proxy', asked: Address, use: Port): Promise<Address> {
