@@ -20,7 +20,9 @@ import { type Reply, show } from './reply.ts';
  * from which seed: SHOAL_REDIS_RUNS, SHOAL_REDIS_SEED.
  */
 const RUNS = Number(process.env.SHOAL_REDIS_RUNS ?? 150);
-const SEED = Number(process.env.SHOAL_REDIS_SEED ?? Math.floor(Math.random() * 2 ** 31));
+/** What lands must not depend on luck: there the seed is a known one, and everywhere else a new one each time. */
+const DRAWN = process.env.CI === 'true' ? 393_621_194 : Math.floor(Math.random() * 2 ** 31);
+const SEED = Number(process.env.SHOAL_REDIS_SEED ?? DRAWN);
 const version = redisVersion();
 const missing = version === null && process.env.CI !== 'true';
 if (missing) console.warn('no redis-server here: what is compared with it is not tested');
