@@ -1,13 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { BIT_COMMANDS } from '../../src/resp/commands/bits.ts';
-import { EXPIRY_COMMANDS } from '../../src/resp/commands/expiry.ts';
-import { GENERIC_COMMANDS } from '../../src/resp/commands/generic.ts';
-import { LCS_COMMANDS } from '../../src/resp/commands/lcs.ts';
-import { NUMBER_COMMANDS } from '../../src/resp/commands/numbers.ts';
-import { OBJECT_COMMANDS } from '../../src/resp/commands/object.ts';
-import { SCAN_COMMANDS } from '../../src/resp/commands/scan.ts';
-import { STRING_COMMANDS } from '../../src/resp/commands/strings.ts';
+import { DATA_COMMANDS } from '../../src/resp/commands/index.ts';
 import { anyCommand } from './commands.ts';
 import { isSame, isSameList } from './compare.ts';
 import type { Connection, Words } from './connection.ts';
@@ -211,7 +204,7 @@ describe.skipIf(missing)('beside redis-server', () => {
   });
 
   it('shows strings, bits and keys in COMMAND INFO as it does', async () => {
-    const names = OWN.filter(({ since }) => since !== 'shoal').map(({ name }) => name);
+    const names = DATA_COMMANDS.filter(({ since }) => since !== 'shoal').map(({ name }) => name);
     expect(names.length).toBeGreaterThan(50);
     await both(2, async (a, b) => {
       for (const name of names) {
@@ -222,22 +215,9 @@ describe.skipIf(missing)('beside redis-server', () => {
   });
 });
 
-const OWN = [
-  ...STRING_COMMANDS,
-  ...NUMBER_COMMANDS,
-  ...LCS_COMMANDS,
-  ...BIT_COMMANDS,
-  ...GENERIC_COMMANDS,
-  ...EXPIRY_COMMANDS,
-  ...SCAN_COMMANDS,
-  ...OBJECT_COMMANDS,
-];
-
 /** An entry of COMMAND INFO with its sets in order, and without notes, which are for people. */
 function entryText(entry: Reply): string {
-  const [name, arity, flags, first, last, step, categories, tips, specs, subcommands] = entry.parts.map(
-    (part) => part,
-  );
+  const [name, arity, flags, first, last, step, categories, tips, specs, subcommands] = entry.parts;
   const sorted = (part: Reply | undefined) => (part?.parts ?? []).map(show).sort().join(' ');
   const specText = (spec: Reply) =>
     spec.parts

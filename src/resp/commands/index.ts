@@ -15,11 +15,8 @@ import { SERVER_COMMANDS } from './server.ts';
 import { STRING_COMMANDS } from './strings.ts';
 import { TRANSACTION_COMMANDS } from './transactions.ts';
 
-/**
- * Every command there is: each group's file exports one list, and has its line here. MEMORY is one of the server's, which take
- * the subcommands of object.ts in (introspection.ts).
- */
-export const COMMANDS: readonly Command[] = [
+/** The commands that work on messages. */
+export const DATA_COMMANDS: readonly Command[] = [
   ...STRING_COMMANDS,
   ...NUMBER_COMMANDS,
   ...LCS_COMMANDS,
@@ -28,6 +25,14 @@ export const COMMANDS: readonly Command[] = [
   ...EXPIRY_COMMANDS,
   ...SCAN_COMMANDS,
   ...OBJECT_COMMANDS,
+];
+
+/**
+ * Every command there is: each group's file exports one list, and has its line here. MEMORY is one of the server's, which take
+ * the subcommands of object.ts in (introspection.ts).
+ */
+export const COMMANDS: readonly Command[] = [
+  ...DATA_COMMANDS,
   ...CONNECTION_COMMANDS,
   ...SERVER_COMMANDS,
   ...PUBSUB_COMMANDS,
