@@ -1,18 +1,9 @@
-import type { StoreNode } from '../node/contract.ts';
-import type { Store } from '../store/index.ts';
 import { parseLevel } from './ack-level.ts';
 import { GroupProxy } from './proxy.ts';
-import { GroupRouter } from './routing.ts';
+import { GroupRouter, type RouterParts } from './routing.ts';
 import { RespServer, type RespServerOptions } from './server.ts';
 
-export interface GroupServerParts {
-  readonly node: StoreNode;
-  readonly store: Store;
-  /** What nodes prove to each other that they are of one group; see link-auth.ts. */
-  readonly secrets: () => readonly Uint8Array[];
-  /** Links from other machines need no proof. */
-  readonly open: boolean;
-  readonly nowMs: () => number;
+export interface GroupServerParts extends RouterParts {
   /** Default ack level, as text. */
   readonly level: string;
   readonly settings: RespServerOptions['settings'];
@@ -27,14 +18,14 @@ export interface GroupServer {
 }
 
 export function createGroupServer(parts: GroupServerParts): GroupServer {
-  const { node, store, secrets, open, nowMs, settings, hooks } = parts;
+  const { store, settings, hooks } = parts;
   const level = parseLevel(parts.level);
   const server = new RespServer(store, {
     ...(settings === undefined ? {} : { settings }),
     ...(hooks === undefined ? {} : { hooks }),
     ...(level === null ? {} : { level }),
   });
-  const router = new GroupRouter({ node, store, secrets, open, nowMs });
+  const router = new GroupRouter(parts);
   router.spread = new GroupProxy(router, store, server.state);
   server.state.router = router;
   return {

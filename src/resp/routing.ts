@@ -55,6 +55,7 @@ export interface Spread {
 export interface RouterParts {
   readonly node: StoreNode;
   readonly store: Store;
+  /** What nodes prove to each other that they are of one group; see link-auth.ts. */
   readonly secrets: () => readonly Uint8Array[];
   /** Links from other machines need no proof. */
   readonly open: boolean;

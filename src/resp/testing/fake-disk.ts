@@ -30,18 +30,7 @@ export class FakeDisk implements Backend {
       this.sequence++;
     },
   };
-  readonly counters: Backend['counters'] = {
-    diskBytes: 0,
-    queuedBytes: 0,
-    batches: 0,
-    writtenBytes: 0,
-    syncs: 0,
-    snapshots: 0,
-    retries: 0,
-    droppedChanges: 0,
-    recoveredChanges: 0,
-    longestStepMs: 0,
-  };
+  readonly counters = new Store().backend.counters;
 
   store(): Store {
     return new Store(new MessageTable(new Stamps(1)), this);
