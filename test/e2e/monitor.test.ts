@@ -22,6 +22,10 @@ test('monitor tells of suspicion, death and return, of owners and of keys, and n
     '--socket',
     a.ready.socket,
   ]);
+  await eventually('both watch', async () => {
+    const { json } = await a.call('GET', '/metrics');
+    return /^shoal_http_event_watchers 2$/m.test(String(json));
+  });
   const b = await sandbox.start({ name: 'b', flags });
   await agreement([a, b]);
   await b.ok('register', '0', '99');
