@@ -237,7 +237,7 @@ describe('who may connect', () => {
 
 describe('messages', () => {
   it('reach the subscribers of channels, patterns and shard channels, in both versions of the protocol', async () => {
-    const { join } = await start();
+    const { server, join } = await start();
     const [two, three, sender] = [await join(), await join(), await join()];
     await three.ask('HELLO', '3');
     expect(await two.ask('SUBSCRIBE', 'news')).toBe('*3 $9 subscribe $4 news :1');
@@ -254,8 +254,8 @@ describe('messages', () => {
     expect(await sender.ask('PUBSUB', 'NUMSUB', 'news')).toBe('*2 $4 news :1');
     two.close();
     three.close();
-    await poll(() => closers.length > 0);
-    for (;;) if ((await sender.ask('PUBSUB', 'NUMPAT')) === ':0') break;
+    await poll(() => server.connections === 1);
+    expect(await sender.ask('PUBSUB', 'NUMPAT')).toBe(':0');
     expect(await sender.ask('PUBSUB', 'CHANNELS')).toBe('*0');
   });
 
@@ -329,7 +329,7 @@ describe('messages', () => {
 
 describe('commands about other clients', () => {
   it('pause them, all or those who write, until they are let go', async () => {
-    const { join } = await start();
+    const { server, join } = await start();
     const [one, admin] = [await join(), await join()];
     expect(await admin.ask('CLIENT', 'PAUSE', '100000', 'WRITE')).toBe('+OK');
     expect(await one.ask('GET', 'k')).toBe('$-1');
@@ -347,10 +347,13 @@ describe('commands about other clients', () => {
       ['GET', 'k'],
       ['ECHO', 'end'],
     ];
+    const { commands } = server.dispatcher.counters;
     one.socket.write(Buffer.concat(words.map(encode)));
     expect(await one.reply()).toBe('$1 v');
     expect(await admin.ask('CLIENT', 'UNPAUSE')).toBe('+OK');
     expect(await one.replies(3)).toEqual(['+OK', '$1 w', '$3 end']);
+    // What waited counts once, when it runs.
+    expect(server.dispatcher.counters.commands - commands).toBe(words.length + 1);
   });
 
   it('unblock and end them', async () => {
@@ -389,7 +392,7 @@ describe('commands about other clients', () => {
     await poll(() => [...server.state.clients.values()].some((c) => c.channels.size > 0));
     client.close();
     await poll(() => server.state.clients.size === 0);
-    expect(server.state.watchers.size).toBe(0);
+    expect(server.state.watches.clients).toBe(0);
     expect(server.state.channels.channelCount).toBe(0);
   });
 });
@@ -425,6 +428,24 @@ describe('watched keys', () => {
     await one.ask('MULTI');
     expect(await one.ask('EXEC')).toBe('*-1');
     expect(server.state.gates).toBe(0);
+  });
+
+  it('are so many and no more, and fewer may still be', async () => {
+    const { join } = await start();
+    const [one, other] = [await join(), await join()];
+    const keys = Array.from({ length: LIMITS.watchedKeys }, (_, i) => `k${i}`);
+    expect(await one.ask('WATCH', ...keys.slice(1))).toBe('+OK');
+    expect(await one.ask('WATCH', 'a', 'b')).toMatch(
+      /^-ERR too many watched keys: a connection may watch 1024/,
+    );
+    expect(await one.ask('WATCH', 'x'.repeat(LIMITS.watchedBytes))).toMatch(/^-ERR too many watched keys/);
+    await other.ask('MSET', 'a', 'v', 'b', 'v');
+    await one.ask('MULTI');
+    expect(await one.ask('EXEC')).toBe('*0');
+    expect(await one.ask('WATCH', ...keys)).toBe('+OK');
+    await other.ask('SET', 'k7', 'v');
+    await one.ask('MULTI');
+    expect(await one.ask('EXEC')).toBe('*-1');
   });
 });
 
