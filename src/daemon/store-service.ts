@@ -8,7 +8,7 @@ import type { MetricFamily, StoreInfoView, StoreNode, StoreScanView } from '../n
 import type { GroupServer } from '../resp/index.ts';
 import type { Store } from '../store/index.ts';
 import { readSecretFile } from './secret-file.ts';
-import { memoryBudgetMb } from './store-budget.ts';
+import { clientBudgetMb, memoryBudgetMb } from './store-budget.ts';
 
 const MB = 2 ** 20;
 /** Connections that come while the store is read back wait here. */
@@ -305,6 +305,7 @@ export class StoreService {
         bind: host,
         dir: storeDir,
         maxmemory: String(this.memoryMb * MB),
+        'maxmemory-clients': String(clientBudgetMb(this.memoryMb) * MB),
         appendonly: backend === 'memory' ? 'no' : 'yes',
         'cluster-enabled': 'yes',
         requirepass: this.#password,
