@@ -276,9 +276,7 @@ export class StoreService {
     const node = this.#node as StoreNode;
     allowOptimizing(this.#log);
     this.#parts = await loadParts();
-    const { createGroupServer, linkSecret, Store } = this.#parts;
-    const password = this.#password === '' ? [] : [linkSecret(this.#password)];
-    const keys = this.#keys;
+    const { createGroupServer, Store } = this.#parts;
     const { store: backend, storeDir, storeDiskMb, insecure, acks } = this.#config;
     if (backend !== 'memory') mkdirSync(storeDir, { recursive: true, mode: 0o700 });
     const store = await Store.open({
@@ -296,7 +294,7 @@ export class StoreService {
     this.#group = createGroupServer({
       node,
       store,
-      secrets: keys === null ? () => password : () => keys().map(linkSecret),
+      keys: this.#keys,
       open: insecure,
       nowMs: monotonicMs,
       level: acks,
