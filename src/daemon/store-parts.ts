@@ -3,3 +3,4 @@ export { createGroupServer, ROLE } from '../resp/index.ts';
 export { Store } from '../store/index.ts';
 export { storeMetrics } from './store-metrics.ts';
 export { scanStore } from './store-scan.ts';
+export { slowCommands } from './store-slow.ts';
