@@ -124,4 +124,9 @@ export const LIMITS = {
   respWaitingBytes: 8 << 20,
   /** Input of all clients that was read and waits for its turn before nobody is read any further. */
   respQueuedBytes: 8 << 20,
+  /** A client that has to log in and does not, for so long, is cut. */
+  respLoginMs: 30_000,
+  /** As is one that has sent half a command and takes so long for each so many bytes of the rest. */
+  respDawdlingMs: 60_000,
+  respDawdlingBytes: 64 * 1024,
 } as const;

@@ -143,6 +143,9 @@ function keyRoutes(api: NodeApi): Route[] {
   ];
 }
 
+/** Entries of the slow log that are told when nobody says how many. */
+const SLOW_SHOWN = 50;
+
 /** The store. What is in it is told on the socket only: its own ports may ask for a password. */
 function storeRoutes(store: StoreApi | null): Route[] {
   const there = (): StoreApi => {
@@ -151,6 +154,13 @@ function storeRoutes(store: StoreApi | null): Route[] {
   };
   return [
     get('/v1/store', [], () => json(there().info())),
+    get('/v1/store/history', ['after'], ({ query }) =>
+      json(there().history(q.whole(q.param(query, 'after') ?? '0', 'after', 0, 2 ** 48))),
+    ),
+    get('/v1/store/slowlog', ['count'], ({ query, lane }) => {
+      const count = q.whole(q.param(query, 'count') ?? String(SLOW_SHOWN), 'count', 1, 1000);
+      return json(there().slow(count, lane.guard.isLocal));
+    }),
     {
       ...get('/v1/store/messages', ['start', 'end', 'cursor', 'count'], ({ query }) => {
         const start = q.position(q.param(query, 'start') ?? '0');

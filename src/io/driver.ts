@@ -123,6 +123,9 @@ export class Driver implements NodeApi {
     return this.#gossip;
   }
 
+  /** How late this process' timers were lately, at worst. */
+  readonly lagMs = (): number => this.#alarm.lagMs();
+
   /** The figures of this node's record are others now. */
   setCapacity(capacity: Readonly<Record<string, number>>): void {
     this.#input((node, nowMs) => node.described({ capacity }, nowMs));
@@ -166,7 +169,7 @@ export class Driver implements NodeApi {
       digest: node.digest(),
       members: node.memberCounts(),
       ranges: node.rangeCounts(),
-      health: { score: node.healthScore(), eventLoopLagMs: this.#alarm.lagMs() },
+      health: { score: node.healthScore(), eventLoopLagMs: this.lagMs() },
       multicast: { enabled: this.#network?.multicasts ?? false, hears: reach.hears, heardBy: reach.heardBy },
       encrypted: this.#seal !== null,
       keys: keysInStatus(this.#seal),
@@ -209,12 +212,8 @@ export class Driver implements NodeApi {
   }
 
   metrics() {
-    const own = driverMetrics(
-      (this.#network as Network).counters,
-      this.#state,
-      this.#alarm.lagMs(),
-      this.#commands.size,
-    );
+    const { counters } = this.#network as Network;
+    const own = driverMetrics(counters, this.#state, this.lagMs(), this.#commands.size);
     const beside = this.#attached.flatMap((part) => part.metrics());
     return [...this.#machine().metrics(monotonicMs()), ...own, ...(this.#seal?.metrics() ?? []), ...beside];
   }
@@ -456,7 +455,7 @@ export class Driver implements NodeApi {
 
   #ownWarnings(): string[] {
     const own = driverWarnings({
-      lagMs: this.#alarm.lagMs(),
+      lagMs: this.lagMs(),
       state: this.#state,
       multicastFailed: this.#options.multicast !== null && this.#network?.multicasts === false,
       bind: this.#network?.address ?? this.#options.bind,

@@ -234,8 +234,54 @@ export interface StoreInfoView {
   };
   readonly clients: number;
   readonly commands: number;
+  /** Commands a second: lately, and over the last minute. */
+  readonly perSecond: { readonly second: number; readonly minute: number };
   readonly forwarded: number;
+  /** Messages whose time was over, since the start. */
+  readonly expired: number;
+  /** Bytes on their way to the disk. */
+  readonly queuedBytes: number;
+  readonly snapshots: number;
+  /** Longest turn of the event loop's work, and longest step of a snapshot, since the start. */
+  readonly longestTurnMs: number;
+  readonly longestStepMs: number;
+  /** Commands in the slow log. */
+  readonly slow: number;
   readonly warnings: readonly string[];
+}
+
+/** Figures of the store over the last ten minutes: columns with an entry for each sample, oldest first. */
+export interface StoreHistoryView {
+  readonly everyMs: number;
+  /** Wall clock of each sample, in milliseconds. */
+  readonly atMs: readonly number[];
+  readonly commandsPerSecond: readonly number[];
+  readonly keys: readonly number[];
+  readonly usedBytes: readonly number[];
+  readonly heldBytes: readonly number[];
+  readonly diskBytes: readonly number[];
+  readonly clients: readonly number[];
+  /** Share of the time that the event loop worked, all of the daemon in it. */
+  readonly busyPercent: readonly number[];
+  /** Latest that a timer of the daemon came in the 10 to 20 seconds before. */
+  readonly lagMs: readonly number[];
+}
+
+/** Commands that took longer than allowed, newest first. No values: of the arguments only keys are shown. */
+export interface StoreSlowView {
+  /** What is allowed; negative: nothing is logged. */
+  readonly slowerThanMs: number;
+  readonly entries: readonly {
+    readonly id: number;
+    /** ISO 8601. */
+    readonly time: string;
+    readonly ms: number;
+    readonly command: string;
+    /** As in a scan; null: whoever asks may not know them. */
+    readonly keys: readonly string[] | null;
+    readonly client: string;
+    readonly clientName: string;
+  }[];
 }
 
 /** Messages of a range, in the order of slots; bytes that are not printable are shown as `\xNN`. */
@@ -256,6 +302,10 @@ export interface StoreScanView {
 export interface StoreApi {
   info(): StoreInfoView;
   scan(start: number, end: number, cursor: number, count: number): StoreScanView;
+  /** Samples after that time, by the wall clock in milliseconds. */
+  history(afterMs: number): StoreHistoryView;
+  /** `trusted`: who asks may know keys though the store has a password. */
+  slow(count: number, trusted: boolean): StoreSlowView;
 }
 
 /** One figure for `/metrics`. */

@@ -221,7 +221,11 @@ export class Gatekeeper {
     if (settings.slowerThanUsec >= 0 && usec >= settings.slowerThanUsec && !known.has('skip_slowlog')) {
       const words = SECRET.has(known.name)
         ? [call.text(0), '(redacted)']
-        : shortened(call.count, (i) => call.text(i));
+        : shortened(
+            call.count,
+            (i) => call.lengthOf(i),
+            (i) => call.text(i),
+          );
       slowLog.add(
         {
           atMs: call.nowMs,

@@ -50,6 +50,7 @@ const PARAMETERS: Readonly<Record<string, Parameter>> = {
   requirepass: text(''),
   'protected-mode': flag('yes'),
   'client-output-buffer-limit': { kind: 'limits', initial: OUTPUT_LIMITS },
+  'maxmemory-clients': memory(0),
   'client-query-buffer-limit': memory(2 ** 30, 2 ** 20),
   'proto-max-bulk-len': memory(512 * 2 ** 20, 2 ** 20),
   'slowlog-log-slower-than': number(10_000, -1, Number.MAX_SAFE_INTEGER),
@@ -80,7 +81,6 @@ const PARAMETERS: Readonly<Record<string, Parameter>> = {
   'lazyfree-lazy-user-del': flag('no'),
   'lazyfree-lazy-user-flush': flag('no'),
   activedefrag: flag('no'),
-  'maxmemory-clients': memory(0),
   'list-max-listpack-size': number(-2, -INT_MAX),
   'list-max-ziplist-size': number(-2, -INT_MAX),
   'list-compress-depth': number(0),
@@ -136,6 +136,8 @@ export class Settings {
   maxClients = 0;
   password = '';
   queryBufferBytes = 0;
+  /** All that clients may hold together; 0: no bound. */
+  clientsBytes = 0;
   slowerThanUsec = 0;
   latencyThresholdMs = 0;
   normalLimit = NO_LIMIT;
@@ -215,6 +217,7 @@ export class Settings {
     this.maxClients = this.number('maxclients');
     this.password = this.get('requirepass');
     this.queryBufferBytes = this.number('client-query-buffer-limit');
+    this.clientsBytes = this.number('maxmemory-clients');
     this.slowerThanUsec = this.number('slowlog-log-slower-than');
     this.latencyThresholdMs = this.number('latency-monitor-threshold');
     const limits = this.get('client-output-buffer-limit').split(' ');

@@ -7,6 +7,7 @@ import { setReading } from './flow.ts';
 import { SCRATCH_BYTES } from './request.ts';
 import type { OutputLimit } from './settings.ts';
 import { SERVER_GATE, type ServerState } from './state.ts';
+import type { Sweep } from './sweep.ts';
 
 /** What commands may take of one round of the event loop, twice: as input comes, and after that for who had to wait. */
 const TURN_MS = 1;
@@ -29,6 +30,7 @@ export class Turns {
   readonly #state: ServerState;
   readonly #store: Store;
   readonly #connections: ReadonlySet<Connection>;
+  readonly #sweep: Sweep;
   #queue: Connection[] = [];
   #next = 0;
   #pushing: Connection[] = [];
@@ -39,10 +41,11 @@ export class Turns {
   #queuedBytes = 0;
   readonly #end = (): void => this.#ended();
 
-  constructor(state: ServerState, store: Store, connections: ReadonlySet<Connection>) {
+  constructor(state: ServerState, store: Store, connections: ReadonlySet<Connection>, sweep: Sweep) {
     this.#state = state;
     this.#store = store;
     this.#connections = connections;
+    this.#sweep = sweep;
     store.backend.onRoom = () => this.#open();
   }
 
@@ -100,6 +103,11 @@ export class Turns {
   outputLimit(client: Client): OutputLimit {
     const { settings } = this.#state;
     return client.subscriptions > 0 ? settings.pubsubLimit : settings.normalLimit;
+  }
+
+  /** So many bytes came in, or stay here because a client does not take them. */
+  noted(bytes: number): void {
+    this.#sweep.noted(bytes);
   }
 
   cutForOutput(): void {
