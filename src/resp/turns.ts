@@ -146,7 +146,6 @@ export class Turns {
     const { counters, settings } = this.#state;
     counters.turns++;
     const began = performance.now();
-    let tookMs = began - this.#startedMs;
     this.#startedMs = began;
     if (!this.#store.backend.congested) this.#serveQueue();
     this.#store.endTurn();
@@ -156,7 +155,7 @@ export class Turns {
       for (const connection of pushing) connection.sendPushes();
     }
     // The first part of the turn has the round's other work in it, and is no measure.
-    tookMs = performance.now() - began;
+    const tookMs = performance.now() - began;
     if (tookMs * 1000 > counters.longestTurnUsec) counters.longestTurnUsec = Math.round(tookMs * 1000);
     const threshold = settings.latencyThresholdMs;
     if (threshold > 0 && tookMs >= threshold) this.#state.latency.event('turn', tookMs, this.nowMs);
