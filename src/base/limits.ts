@@ -119,6 +119,9 @@ export const LIMITS = {
   /** Commands, and bytes of them, that MULTI collects; EXEC runs them in one go. */
   transactionCommands: 65_536,
   transactionBytes: 64 << 20,
+  /** Keys that one client watches, and bytes of them. */
+  watchedKeys: 1024,
+  watchedBytes: 1 << 20,
   /** Replies of one client, and bytes of them, that wait for an earlier answer or the disk before its next commands do. */
   respWaitingReplies: 4096,
   respWaitingBytes: 8 << 20,
