@@ -17,7 +17,7 @@ import { slotAt } from '../ranges/index.ts';
 import type { GroupServer } from '../resp/index.ts';
 import type { Store } from '../store/index.ts';
 import { readSecretFile } from './secret-file.ts';
-import { memoryBudgetMb } from './store-budget.ts';
+import { clientBudgetMb, memoryBudgetMb } from './store-budget.ts';
 import { type Figures, NO_HISTORY, StoreHistory } from './store-history.ts';
 
 const MB = 2 ** 20;
@@ -334,9 +334,7 @@ export class StoreService {
     const node = this.#node as StoreNode;
     allowOptimizing(this.#log);
     this.#parts = await loadParts();
-    const { createGroupServer, linkSecret, Store } = this.#parts;
-    const password = this.#password === '' ? [] : [linkSecret(this.#password)];
-    const keys = this.#keys;
+    const { createGroupServer, Store } = this.#parts;
     const { store: backend, storeDir, storeDiskMb, insecure, acks } = this.#config;
     if (backend !== 'memory') mkdirSync(storeDir, { recursive: true, mode: 0o700 });
     const store = await Store.open({
@@ -354,7 +352,7 @@ export class StoreService {
     this.#group = createGroupServer({
       node,
       store,
-      secrets: keys === null ? () => password : () => keys().map(linkSecret),
+      keys: this.#keys,
       open: insecure,
       nowMs: monotonicMs,
       level: acks,
@@ -363,6 +361,7 @@ export class StoreService {
         bind: host,
         dir: storeDir,
         maxmemory: String(this.memoryMb * MB),
+        'maxmemory-clients': String(clientBudgetMb(this.memoryMb) * MB),
         appendonly: backend === 'memory' ? 'no' : 'yes',
         'cluster-enabled': 'yes',
         requirepass: this.#password,

@@ -15,7 +15,6 @@
 export { keyPlaces } from './command.ts';
 export { COMMANDS } from './commands/index.ts';
 export { createGroupServer, type GroupServer, type GroupServerParts } from './group-server.ts';
-export { linkSecret } from './link-auth.ts';
 export { ROLE, type Role } from './role.ts';
 export { RespServer, type RespServerOptions } from './server.ts';
 export type { ServerHooks } from './state.ts';
