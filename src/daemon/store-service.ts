@@ -38,6 +38,7 @@ export type StoreConfig = Pick<
   | 'storeDir'
   | 'storeMemoryMb'
   | 'storeDiskMb'
+  | 'storeSalvage'
   | 'acks'
   | 'insecure'
   | 'origins'
@@ -279,7 +280,7 @@ export class StoreService {
     const { createGroupServer, linkSecret, Store } = this.#parts;
     const password = this.#password === '' ? [] : [linkSecret(this.#password)];
     const keys = this.#keys;
-    const { store: backend, storeDir, storeDiskMb, insecure, acks } = this.#config;
+    const { store: backend, storeDir, storeDiskMb, storeSalvage, insecure, acks } = this.#config;
     if (backend !== 'memory') mkdirSync(storeDir, { recursive: true, mode: 0o700 });
     const store = await Store.open({
       backend,
@@ -287,6 +288,7 @@ export class StoreService {
       maxMemoryBytes: this.memoryMb * MB,
       maxDiskBytes: (storeDiskMb ?? 0) * MB,
       compress: true,
+      salvage: storeSalvage,
       notices: { info: (text) => this.#log.info({}, text), warn: (text) => this.#log.warn({}, text) },
       nowMs: Date.now(),
     });
