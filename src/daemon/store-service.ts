@@ -6,12 +6,14 @@ import { type AgentConfig, isLoopback } from '../config/index.ts';
 import { type Log, monotonicMs } from '../io/index.ts';
 import type {
   MetricFamily,
+  StoreCountView,
   StoreHistoryView,
   StoreInfoView,
   StoreNode,
   StoreScanView,
   StoreSlowView,
 } from '../node/contract.ts';
+import { slotAt } from '../ranges/index.ts';
 import type { GroupServer } from '../resp/index.ts';
 import type { Store } from '../store/index.ts';
 import { readSecretFile } from './secret-file.ts';
@@ -182,6 +184,14 @@ export class StoreService {
   scan(start: number, end: number, cursor: number, count: number): StoreScanView {
     if (this.#store === null || this.#parts === null) return { entries: [], cursor: 0 };
     return this.#parts.scanStore(this.#store.table, { start, end }, cursor, count);
+  }
+
+  count(start: number, end: number): StoreCountView {
+    const [firstSlot, lastSlot] = [slotAt(start), slotAt(end)];
+    let messages = 0;
+    if (this.#store !== null)
+      for (let slot = firstSlot; slot <= lastSlot; slot++) messages += this.#store.table.countInSlot(slot);
+    return { messages, firstSlot, lastSlot };
   }
 
   history(afterMs: number): StoreHistoryView {
