@@ -97,7 +97,7 @@ export class Agent {
       driver.attach({ warnings: () => httpWarnings(bound.http), metrics: () => [] });
       if (store !== null) driver.attach(store);
       store?.watchCapacity((figures) => driver.setCapacity({ ...machineFigures(), ...figures }));
-      await store?.serve(driver, seal === null ? null : opened.secrets);
+      await store?.serve(driver, seal === null ? null : opened.secrets, driver.lagMs);
       const { gossip } = driver;
       const addresses = {
         gossip,

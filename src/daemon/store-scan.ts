@@ -31,7 +31,7 @@ export function scanStore(table: MessageTable, range: Range, cursor: number, cou
 }
 
 /** Printable ASCII as it is, other bytes as `\xNN`. */
-function textOf(bytes: Uint8Array): string {
+export function textOf(bytes: Uint8Array): string {
   let out = '';
   for (const byte of bytes)
     out +=

@@ -4,11 +4,21 @@ import { setFlagsFromString } from 'node:v8';
 import { type Address, joinAddress, ShoalError, splitAddress, systemReason } from '../base/index.ts';
 import { type AgentConfig, isLoopback } from '../config/index.ts';
 import { type Log, monotonicMs } from '../io/index.ts';
-import type { MetricFamily, StoreInfoView, StoreNode, StoreScanView } from '../node/contract.ts';
+import type {
+  MetricFamily,
+  StoreCountView,
+  StoreHistoryView,
+  StoreInfoView,
+  StoreNode,
+  StoreScanView,
+  StoreSlowView,
+} from '../node/contract.ts';
+import { slotAt } from '../ranges/index.ts';
 import type { GroupServer } from '../resp/index.ts';
 import type { Store } from '../store/index.ts';
 import { readSecretFile } from './secret-file.ts';
-import { memoryBudgetMb } from './store-budget.ts';
+import { clientBudgetMb, memoryBudgetMb } from './store-budget.ts';
+import { type Figures, NO_HISTORY, StoreHistory } from './store-history.ts';
 
 const MB = 2 ** 20;
 /** Connections that come while the store is read back wait here. */
@@ -59,6 +69,8 @@ export class StoreService {
   #parts: Parts | null = null;
   #group: GroupServer | null = null;
   #store: Store | null = null;
+  #history: StoreHistory | null = null;
+  #lagMs: () => number = () => 0;
   #awake: Promise<void> | null = null;
   #watch: NodeJS.Timeout | null = null;
   #closed = false;
@@ -95,18 +107,26 @@ export class StoreService {
     return service;
   }
 
-  /** The node runs. `keys`: secrets of the group's keyring; null when nothing is sealed. Resolves when what is on disk was read back. */
-  async serve(node: StoreNode, keys: (() => readonly Uint8Array[]) | null): Promise<void> {
+  /**
+   * The node runs. `keys`: secrets of the group's keyring; null when nothing is sealed. `lagMs`: how late the process' timers are.
+   * Resolves when what is on disk was read back.
+   */
+  async serve(
+    node: StoreNode,
+    keys: (() => readonly Uint8Array[]) | null,
+    lagMs: () => number,
+  ): Promise<void> {
     this.#node = node;
     this.#keys = keys;
+    this.#lagMs = lagMs;
     if (this.#early.length > 0 || this.#hasMessages()) await this.#wake();
   }
 
   info(): StoreInfoView {
     const { resp, proxy, memoryMb } = this;
     const table = this.#store?.table ?? null;
-    const backend = this.#store?.backend ?? null;
-    const router = this.#group?.router ?? null;
+    const counters = this.#store?.backend.counters ?? null;
+    const { server, router } = this.#group ?? { server: null, router: null };
     return {
       resp,
       proxy,
@@ -118,13 +138,20 @@ export class StoreService {
       usedBytes: table?.usedBytes ?? 0,
       heldBytes: table?.heldBytes ?? 0,
       memoryLimitBytes: memoryMb * MB,
-      diskBytes: backend?.counters.diskBytes ?? 0,
+      diskBytes: counters?.diskBytes ?? 0,
       diskLimitBytes: this.#config.storeDiskMb === null ? null : this.#config.storeDiskMb * MB,
       full: this.#store?.full ?? false,
       slots: router?.slotCounts() ?? { served: 0, unsettled: 0, held: 0, elsewhere: 0, unowned: 0 },
-      clients: this.#group?.server.connections ?? 0,
-      commands: this.#group?.server.dispatcher.counters.commands ?? 0,
+      clients: server?.connections ?? 0,
+      commands: server?.dispatcher.counters.commands ?? 0,
+      perSecond: this.#history?.rates() ?? { second: 0, minute: 0 },
       forwarded: router?.forwarder.counters.forwarded ?? 0,
+      expired: table?.counters.expired ?? 0,
+      queuedBytes: counters?.queuedBytes ?? 0,
+      snapshots: counters?.snapshots ?? 0,
+      longestTurnMs: (server?.state.counters.longestTurnUsec ?? 0) / 1000,
+      longestStepMs: counters?.longestStepMs ?? 0,
+      slow: server?.state.slowLog.length ?? 0,
       warnings: this.warnings(),
     };
   }
@@ -160,6 +187,24 @@ export class StoreService {
     return this.#parts.scanStore(this.#store.table, { start, end }, cursor, count);
   }
 
+  count(start: number, end: number): StoreCountView {
+    const [firstSlot, lastSlot] = [slotAt(start), slotAt(end)];
+    let messages = 0;
+    if (this.#store !== null)
+      for (let slot = firstSlot; slot <= lastSlot; slot++) messages += this.#store.table.countInSlot(slot);
+    return { messages, firstSlot, lastSlot };
+  }
+
+  history(afterMs: number): StoreHistoryView {
+    return this.#history?.since(afterMs) ?? NO_HISTORY;
+  }
+
+  slow(count: number, trusted: boolean): StoreSlowView {
+    if (this.#group === null || this.#parts === null) return { slowerThanMs: 0, entries: [] };
+    const { state } = this.#group.server;
+    return this.#parts.slowCommands(state, count, trusted || !state.hasPassword);
+  }
+
   warnings(): string[] {
     const out = [
       ...this.#portWarnings,
@@ -191,6 +236,7 @@ export class StoreService {
   async close(): Promise<void> {
     this.#closed = true;
     if (this.#watch !== null) clearInterval(this.#watch);
+    this.#history?.stop();
     for (const listener of this.#listeners) listener.close();
     for (const { socket } of this.#early) socket.destroy();
     await this.#awake?.catch(() => {});
@@ -254,6 +300,18 @@ export class StoreService {
     socket.resume();
   }
 
+  #figures({ table, backend }: Store): Figures {
+    return {
+      commands: this.#group?.server.dispatcher.counters.commands ?? 0,
+      keys: table.size,
+      usedBytes: table.usedBytes,
+      heldBytes: table.heldBytes,
+      diskBytes: backend.counters.diskBytes,
+      clients: this.#group?.server.connections ?? 0,
+      lagMs: this.#lagMs(),
+    };
+  }
+
   #hasMessages(): boolean {
     const { store, storeDir } = this.#config;
     try {
@@ -277,9 +335,7 @@ export class StoreService {
     const node = this.#node as StoreNode;
     allowOptimizing(this.#log);
     this.#parts = await loadParts();
-    const { createGroupServer, linkSecret, Store } = this.#parts;
-    const password = this.#password === '' ? [] : [linkSecret(this.#password)];
-    const keys = this.#keys;
+    const { createGroupServer, Store } = this.#parts;
     const { store: backend, storeDir, storeDiskMb, storeSalvage, insecure, acks } = this.#config;
     if (backend !== 'memory') mkdirSync(storeDir, { recursive: true, mode: 0o700 });
     const store = await Store.open({
@@ -298,7 +354,7 @@ export class StoreService {
     this.#group = createGroupServer({
       node,
       store,
-      secrets: keys === null ? () => password : () => keys().map(linkSecret),
+      keys: this.#keys,
       open: insecure,
       nowMs: monotonicMs,
       level: acks,
@@ -307,12 +363,15 @@ export class StoreService {
         bind: host,
         dir: storeDir,
         maxmemory: String(this.memoryMb * MB),
+        'maxmemory-clients': String(clientBudgetMb(this.memoryMb) * MB),
         appendonly: backend === 'memory' ? 'no' : 'yes',
         'cluster-enabled': 'yes',
         requirepass: this.#password,
         'protected-mode': insecure ? 'no' : 'yes',
       },
     });
+    this.#history = new StoreHistory(() => this.#figures(store));
+    this.#history.start();
     for (const { socket, port } of this.#early.splice(0)) this.#accept(this.#group, socket, port);
     this.#log.info(
       { resp: this.resp, proxy: this.proxy, backend, keys: store.table.size },

@@ -143,6 +143,9 @@ function keyRoutes(api: NodeApi): Route[] {
   ];
 }
 
+/** Entries of the slow log that are told when nobody says how many. */
+const SLOW_SHOWN = 50;
+
 /** The store. What is in it is told on the socket only: its own ports may ask for a password. */
 function storeRoutes(store: StoreApi | null): Route[] {
   const there = (): StoreApi => {
@@ -151,11 +154,20 @@ function storeRoutes(store: StoreApi | null): Route[] {
   };
   return [
     get('/v1/store', [], () => json(there().info())),
+    get('/v1/store/history', ['after'], ({ query }) =>
+      json(there().history(q.whole(q.param(query, 'after') ?? '0', 'after', 0, 2 ** 48))),
+    ),
+    get('/v1/store/slowlog', ['count'], ({ query, lane }) => {
+      const count = q.whole(q.param(query, 'count') ?? String(SLOW_SHOWN), 'count', 1, 1000);
+      return json(there().slow(count, lane.guard.isLocal));
+    }),
+    get('/v1/store/count', ['start', 'end'], ({ query }) => {
+      const { start, end } = rangeIn(query);
+      return json(there().count(start, end));
+    }),
     {
       ...get('/v1/store/messages', ['start', 'end', 'cursor', 'count'], ({ query }) => {
-        const start = q.position(q.param(query, 'start') ?? '0');
-        const end = q.position(q.param(query, 'end') ?? '4294967295');
-        if (start > end) throw new ShoalError('bad-range', 'start is above end', 'start');
+        const { start, end } = rangeIn(query);
         const cursor = q.whole(q.param(query, 'cursor') ?? '0', 'cursor', 0, 2 ** 48);
         const count = q.whole(q.param(query, 'count') ?? '100', 'count', 1, 1000);
         return json(there().scan(start, end, cursor, count));
@@ -163,6 +175,14 @@ function storeRoutes(store: StoreApi | null): Route[] {
       socketOnly: true,
     },
   ];
+}
+
+/** All positions, unless it says which. */
+function rangeIn(query: q.Query): { readonly start: number; readonly end: number } {
+  const start = q.position(q.param(query, 'start') ?? '0');
+  const end = q.position(q.param(query, 'end') ?? '4294967295');
+  if (start > end) throw new ShoalError('bad-range', 'start is above end', 'start');
+  return { start, end };
 }
 
 function watchRoutes({ api, hub, counters, version }: RouteParts): Route[] {

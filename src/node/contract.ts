@@ -203,6 +203,15 @@ export interface OwnershipAt {
 export interface StoreNode
   extends Pick<NodeApi, 'status' | 'members' | 'ranges' | 'ready' | 'onEvent' | 'ownersAt'> {
   ownership(): OwnershipAt;
+  /**
+   * Tells the stores of all other nodes of a message, once each at most: what is lost on its way stays lost, and messages
+   * of several nodes, or of one when the network reorders or loses some, may come in another order. At most
+   * LIMITS.publicationBytes with its channel. Both arrays are the node's from then on. False: it was dropped, for it is too
+   * long, too many wait, or the node is leaving.
+   */
+  publish(channel: Uint8Array, message: Uint8Array): boolean;
+  /** Calls back for each message that another node published; returns how to stop. */
+  onPublished(listener: (channel: Uint8Array, message: Uint8Array) => void): () => void;
 }
 
 /** The store of this node, as HTTP tells it. */
@@ -234,8 +243,54 @@ export interface StoreInfoView {
   };
   readonly clients: number;
   readonly commands: number;
+  /** Commands a second: lately, and over the last minute. */
+  readonly perSecond: { readonly second: number; readonly minute: number };
   readonly forwarded: number;
+  /** Messages whose time was over, since the start. */
+  readonly expired: number;
+  /** Bytes on their way to the disk. */
+  readonly queuedBytes: number;
+  readonly snapshots: number;
+  /** Longest turn of the event loop's work, and longest step of a snapshot, since the start. */
+  readonly longestTurnMs: number;
+  readonly longestStepMs: number;
+  /** Commands in the slow log. */
+  readonly slow: number;
   readonly warnings: readonly string[];
+}
+
+/** Figures of the store over the last ten minutes: columns with an entry for each sample, oldest first. */
+export interface StoreHistoryView {
+  readonly everyMs: number;
+  /** Wall clock of each sample, in milliseconds. */
+  readonly atMs: readonly number[];
+  readonly commandsPerSecond: readonly number[];
+  readonly keys: readonly number[];
+  readonly usedBytes: readonly number[];
+  readonly heldBytes: readonly number[];
+  readonly diskBytes: readonly number[];
+  readonly clients: readonly number[];
+  /** Share of the time that the event loop worked, all of the daemon in it. */
+  readonly busyPercent: readonly number[];
+  /** Latest that a timer of the daemon came in the 10 to 20 seconds before. */
+  readonly lagMs: readonly number[];
+}
+
+/** Commands that took longer than allowed, newest first. No values: of the arguments only keys are shown. */
+export interface StoreSlowView {
+  /** What is allowed; negative: nothing is logged. */
+  readonly slowerThanMs: number;
+  readonly entries: readonly {
+    readonly id: number;
+    /** ISO 8601. */
+    readonly time: string;
+    readonly ms: number;
+    readonly command: string;
+    /** As in a scan; null: whoever asks may not know them. */
+    readonly keys: readonly string[] | null;
+    readonly client: string;
+    readonly clientName: string;
+  }[];
 }
 
 /** Messages of a range, in the order of slots; bytes that are not printable are shown as `\xNN`. */
@@ -253,9 +308,22 @@ export interface StoreScanView {
   readonly cursor: number;
 }
 
+/** Messages of whole slots, those included whose time is over and that nobody has looked at since. */
+export interface StoreCountView {
+  readonly messages: number;
+  readonly firstSlot: number;
+  readonly lastSlot: number;
+}
+
 export interface StoreApi {
   info(): StoreInfoView;
   scan(start: number, end: number, cursor: number, count: number): StoreScanView;
+  /** Of all slots that have a position of the range. */
+  count(start: number, end: number): StoreCountView;
+  /** Samples after that time, by the wall clock in milliseconds. */
+  history(afterMs: number): StoreHistoryView;
+  /** `trusted`: who asks may know keys though the store has a password. */
+  slow(count: number, trusted: boolean): StoreSlowView;
 }
 
 /** One figure for `/metrics`. */

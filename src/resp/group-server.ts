@@ -1,9 +1,12 @@
 import { parseLevel } from './ack-level.ts';
+import { linkSecret } from './link-auth.ts';
 import { GroupProxy } from './proxy.ts';
 import { GroupRouter, type RouterParts } from './routing.ts';
 import { RespServer, type RespServerOptions } from './server.ts';
 
-export interface GroupServerParts extends RouterParts {
+export interface GroupServerParts extends Omit<RouterParts, 'secrets'> {
+  /** The group's keyring; null: nothing is sealed, and nodes know each other by the store's password. */
+  readonly keys: (() => readonly Uint8Array[]) | null;
   /** Default ack level, as text. */
   readonly level: string;
   readonly settings: RespServerOptions['settings'];
@@ -18,14 +21,19 @@ export interface GroupServer {
 }
 
 export function createGroupServer(parts: GroupServerParts): GroupServer {
-  const { store, settings, hooks } = parts;
+  const { store, settings, hooks, keys } = parts;
   const level = parseLevel(parts.level);
   const server = new RespServer(store, {
     ...(settings === undefined ? {} : { settings }),
     ...(hooks === undefined ? {} : { hooks }),
     ...(level === null ? {} : { level }),
   });
-  const router = new GroupRouter(parts);
+  const secrets = (): Uint8Array[] => {
+    if (keys !== null) return keys().map(linkSecret);
+    const { password } = server.state.settings;
+    return password === '' ? [] : [linkSecret(password)];
+  };
+  const router = new GroupRouter({ ...parts, secrets });
   router.spread = new GroupProxy(router, store, server.state);
   server.state.router = router;
   return {

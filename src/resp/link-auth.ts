@@ -2,13 +2,16 @@
  * How nodes prove to each other that they are of one group before one forwards a client's commands to the other.
  *
  * A challenge and response in both directions (as in ISO 9798-4): each side contributes a nonce, and shows that it knows a
- * secret by an HMAC over both nonces, both node ids and its side. Secrets come from the group's keyring when traffic is
- * sealed, else from the store's password; either passes one HMAC with a label of its own first (HKDF's expand step, RFC 5869), so
- * that what is seen here tells nothing of the key that seals the gossip. While a key rotates any common secret will do.
+ * secret by an HMAC over both nonces, both node ids and its side. The dialer proves first, by each secret it has, and only
+ * then hears a proof: a port that answered strangers with one would let them try passwords at home. Secrets come from
+ * the group's keyring when traffic is sealed, else from the store's password as it is now (CONFIG SET may change it, on
+ * every node); either passes one HMAC with a label of its own first (HKDF's expand step, RFC 5869), so that what is seen
+ * here tells nothing of the key that seals the gossip. While a key rotates any common secret will do.
  *
  * Threat model. Kept out: whoever can connect to the port but knows no secret of the group; a stranger who answers on a
  * dead node's address, since the dialer asks for proof as well; replays, by the nonces. Not kept out: whoever reads
- * or changes packets between the nodes. Commands and replies pass in the clear, as they do between Redis clients and servers,
+ * or changes packets between the nodes; he, and the stranger on a dead node's address, see the dialer's proof and may try
+ * passwords on it, so a password must be too long to guess (keys are). Commands and replies pass in the clear, as they do between Redis clients and servers,
  * and nothing binds them to the proof: where the network is not trusted, put it in a tunnel (WireGuard, IPsec).
  * Without any secret, links are taken from loopback, or from anywhere when the node runs insecure; elsewhere refused.
  *

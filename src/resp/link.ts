@@ -235,11 +235,14 @@ export class Link {
   }
 }
 
-/** The dialer's side of link-auth.ts: LINK, then PROVE, then the RESP version. */
+/** The dialer's side of link-auth.ts: LINK, then PROVE, which is answered with a proof, then the RESP version. */
 class Handshake {
   readonly #options: LinkOptions;
   readonly #write: (bytes: Buffer) => void;
   readonly #nonce = randomBytes(16).toString('hex');
+  #greeting: Greeting | null = null;
+  /** What proofs were made by. */
+  #secrets: readonly Uint8Array[] = [];
   #step = 0;
 
   constructor(options: LinkOptions, write: (bytes: Buffer) => void) {
@@ -257,7 +260,9 @@ class Handshake {
     const text = Buffer.from(bytes).toString('latin1');
     if (text.startsWith('-')) return `it refuses the link: ${text.slice(1).trim()}`;
     this.#step++;
-    if (this.#step === 1) return this.#prove(text);
+    if (this.#step === 1) return this.#prove(textOf(text));
+    if (this.#step === 2 && !this.#isProven(textOf(text)))
+      return 'it does not prove that it is of this group';
     if (this.#step === 2 && this.#options.kind.endsWith('3')) {
       this.#write(command('HELLO', '3'));
       return 'more';
@@ -265,8 +270,7 @@ class Handshake {
     return 'done';
   }
 
-  #prove(text: string): string {
-    const [acceptorNonce = '', ...proofs] = text.split('\r\n').filter((line) => /^[0-9a-f]+$/.test(line));
+  #prove(acceptorNonce: string): string {
     if (!isNonce(acceptorNonce)) return 'it does not speak as a node of shoal';
     const { kind, self, peer, secrets } = this.#options;
     const greeting: Greeting = {
@@ -276,12 +280,22 @@ class Handshake {
       dialerNonce: this.#nonce,
       acceptorNonce,
     };
-    const known = secrets();
-    const secret = secretOf(known, 'acceptor', greeting, proofs);
-    if (secret === null && known.length > 0) return 'it does not prove that it is of this group';
-    this.#write(command('SHOAL', 'PROVE', secret === null ? '-' : proofOf(secret, 'dialer', greeting)));
+    this.#greeting = greeting;
+    this.#secrets = secrets();
+    const proofs = this.#secrets.map((secret) => proofOf(secret, 'dialer', greeting));
+    this.#write(command('SHOAL', 'PROVE', proofs.join() || '-'));
     return 'more';
   }
+
+  #isProven(proof: string): boolean {
+    if (this.#secrets.length === 0) return true;
+    return this.#greeting !== null && secretOf(this.#secrets, 'acceptor', this.#greeting, [proof]) !== null;
+  }
+}
+
+/** What a bulk string says. */
+function textOf(reply: string): string {
+  return reply.split('\r\n')[1] ?? '';
 }
 
 /** A command of ASCII words. */

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
 import { positionOf, slotAt, slotRange } from '../ranges/index.ts';
+import { HELD_POSITIONS } from './holdings.ts';
+import { linkSecret, proofOf } from './link-auth.ts';
 import { ROLE } from './role.ts';
 import { type FakeNode, FakeNodes, type TestClient } from './testing/fake-nodes.ts';
 
@@ -96,10 +98,60 @@ test('a command that the owner’s view sends back is refused after two hops, no
   // B is sent, as the last hop, a key that it neither owns nor holds.
   const link = await b.client(ROLE.cluster);
   const nonce = '0'.repeat(32);
-  expect(await link.ask('SHOAL', 'LINK', 'final', a.id, b.id, nonce)).toMatch(/^\*1\r\n/);
+  expect(await link.ask('SHOAL', 'LINK', 'final', a.id, b.id, nonce)).toMatch(/^\$32\r\n/);
   expect(await link.ask('SHOAL', 'PROVE', '-')).toBe('+OK\r\n');
   expect(await link.ask('GET', keyIn(0, HALF - 1))).toMatch(/^-TRYAGAIN/);
   expect(await link.ask('GET', key)).toBe('$1\r\n1\r\n');
+});
+
+test('the level that a command was sent over a link with is not that of the next one, whatever became of it', async () => {
+  await using nodes = new FakeNodes();
+  const [a, b] = await halves(nodes);
+  const link = await b.client(ROLE.cluster);
+  await link.ask('SHOAL', 'LINK', 'final', a.id, b.id, '0'.repeat(32));
+  expect(await link.ask('SHOAL', 'PROVE', '-')).toBe('+OK\r\n');
+  const key = keyIn(HALF, END);
+  expect(await settled(link, 'SET', key, '1')).toBe('+OK\r\n');
+  for (const [words, answer] of [
+    [['SET', key, '1'], /^-NOREPLICAS/],
+    [['SET', keyIn(0, HALF - 1), '1'], /^-TRYAGAIN/],
+    [['SETNX', key, '1', 'ACKS', '1', '0'], /^:0/],
+  ] as const) {
+    expect(await link.ask('CLIENT', 'ACKS', 'NEXT', '2', '0')).toBe('+OK\r\n');
+    expect(await link.ask(...words)).toMatch(answer);
+    expect(await link.ask('SET', key, '2')).toBe('+OK\r\n');
+  }
+});
+
+test('a majority of owners is of those of the keys, wherever in the command they are', async () => {
+  await using nodes = new FakeNodes();
+  const a = await nodes.add();
+  const b = await nodes.add();
+  nodes.map.register(a.id, 0, END, 2);
+  nodes.map.register(b.id, 0, END, 1);
+  const client = await a.client(ROLE.cluster);
+  expect(await settled(client, 'SET', 'k', '1')).toBe('+OK\r\n');
+  expect(await client.ask('CLIENT', 'ACKS', 'q', '0')).toBe('+OK\r\n');
+  for (const words of [
+    ['SET', 'k', '2'],
+    ['BITOP', 'NOT', '{k}d', 'k'],
+  ])
+    expect(await client.ask(...words)).toMatch(/^-NOREPLICAS need qm0d/);
+  expect(await client.ask('MULTI')).toBe('+OK\r\n');
+  expect(await client.ask('SET', 'k', '2')).toBe('+QUEUED\r\n');
+  expect(await client.ask('EXEC')).toMatch(/^-NOREPLICAS need qm0d/);
+  expect(await client.ask('GET', 'k')).toBe('$1\r\n1\r\n');
+});
+
+test('a question about more positions than one may have is refused, not answered in part', async () => {
+  await using nodes = new FakeNodes();
+  const [a, b] = await halves(nodes);
+  const link = await b.client(ROLE.cluster);
+  await link.ask('SHOAL', 'LINK', 'final', a.id, b.id, '0'.repeat(32));
+  expect(await link.ask('SHOAL', 'PROVE', '-')).toBe('+OK\r\n');
+  const positions = Array.from({ length: HELD_POSITIONS }, (_, i) => `${i * 4}`);
+  expect(await link.ask('SHOAL', 'HELD', ...positions)).toBe('*0\r\n');
+  expect(await link.ask('SHOAL', 'HELD', ...positions, '1', '2')).toMatch(/^-ERR HELD takes 10000 positions/);
 });
 
 test('a slot split between owners is served by the owner of its first position, for all of them', async () => {
@@ -142,13 +194,9 @@ test('what was written before a range changed hands is found after it, at the on
   expect([a.store.table.size, b.store.table.size]).toEqual([1, 1]);
   // When the last of it is gone, b has the slot.
   expect(await ofB.ask('DEL', key)).toBe(':1\r\n');
-  await until('b has the slot', async () => {
-    await ofB.ask('SET', key, 'x');
-    const done = b.store.table.countInSlot(slotOf(key)) === 1;
-    if (!done) await ofB.ask('DEL', key);
-    return done;
-  });
-  expect(a.store.table.size).toBe(0);
+  await until('b has the slot', async () => b.group.router.slotCounts().held === 0);
+  expect(await ofB.ask('SET', key, 'x')).toBe('+OK\r\n');
+  expect([a.store.table.size, b.store.table.countInSlot(slotOf(key))]).toEqual([0, 1]);
 });
 
 test('while the holder is away its data is not missing, and is given up only when an operator says so', async () => {
@@ -180,12 +228,53 @@ test('nodes without a common secret do not forward, and say why', async () => {
   nodes.map.register(a.id, 0, HALF - 1);
   nodes.map.register(b.id, HALF, END);
   const client = await a.client();
-  expect(await client.ask('GET', keyIn(HALF, END))).toMatch(/^-TRYAGAIN.*(not prove|cannot be reached)/);
-  expect(b.group.router.counters.linksRefused).toBe(0);
+  expect(await client.ask('GET', keyIn(HALF, END))).toMatch(/^-TRYAGAIN.*(proves nothing|cannot be reached)/);
+  expect(b.group.router.counters.linksRefused).toBeGreaterThan(0);
   const stranger = await b.client(ROLE.cluster);
   expect(await stranger.ask('SHOAL', 'HELD', '0', '1')).toMatch(/^-ERR HELD is for nodes/);
   await stranger.ask('SHOAL', 'LINK', 'final', a.id, b.id, 'a'.repeat(32));
   expect(await stranger.ask('SHOAL', 'PROVE', 'b'.repeat(64))).toMatch(/^-ERR that proves nothing/);
+});
+
+test('who asks for a link hears nothing that a secret was used for before he has proved that he knows it', async () => {
+  await using nodes = new FakeNodes();
+  const a = await nodes.add(null, { requirepass: 'correct horse' });
+  const dialer = '00000000000000aa';
+  const ask = async (password: string): Promise<string> => {
+    const client = await a.client(ROLE.cluster);
+    const dialerNonce = 'd'.repeat(32);
+    const told = await client.ask('SHOAL', 'LINK', 'final', dialer, a.id, dialerNonce);
+    expect(told).toMatch(/^\$32\r\n[0-9a-f]{32}\r\n$/);
+    const acceptorNonce = told.slice(5, -2);
+    const greeting = { kind: 'final', dialer, acceptor: a.id, dialerNonce, acceptorNonce };
+    const secret = linkSecret(password);
+    const proofs = [linkSecret('another'), secret].map((one) => proofOf(one, 'dialer', greeting));
+    const reply = await client.ask('SHOAL', 'PROVE', proofs.join());
+    return reply === `$64\r\n${proofOf(secret, 'acceptor', greeting)}\r\n` ? 'both proved it' : reply;
+  };
+  expect(await ask('correct horse')).toBe('both proved it');
+  expect(await ask('battery staple')).toMatch(/^-ERR that proves nothing/);
+  // A password that is changed while it runs is the secret from then on.
+  const client = await a.client();
+  await client.ask('AUTH', 'correct horse');
+  expect(await client.ask('CONFIG', 'SET', 'requirepass', 'battery staple')).toBe('+OK\r\n');
+  expect(await ask('correct horse')).toMatch(/^-ERR that proves nothing/);
+  expect(await ask('battery staple')).toBe('both proved it');
+});
+
+test('a password that is set while it runs shuts the door to links without one, and nodes that have it forward', async () => {
+  await using nodes = new FakeNodes();
+  const [a, b] = await halves(nodes);
+  const clients = [await a.client(), await b.client()] as const;
+  const early = await b.client(ROLE.cluster);
+  expect(await early.ask('SHOAL', 'LINK', 'final', a.id, b.id, '0'.repeat(32))).toMatch(/^\$32/);
+  for (const client of clients)
+    expect(await client.ask('CONFIG', 'SET', 'requirepass', 'new secret')).toBe('+OK\r\n');
+  expect(await early.ask('SHOAL', 'PROVE', '-')).toMatch(/^-ERR that proves nothing/);
+  const late = await b.client(ROLE.cluster);
+  expect(await late.ask('SHOAL', 'LINK', 'final', a.id, b.id, '0'.repeat(32))).toMatch(/^\$32/);
+  expect(await late.ask('SHOAL', 'PROVE', '-')).toMatch(/^-ERR that proves nothing/);
+  expect(await settled(clients[0], 'SET', keyIn(HALF, END), 'v')).toBe('+OK\r\n');
 });
 
 test('what is pipelined while slots are not settled is run when they are, all of it, once', async () => {

@@ -1,36 +1,32 @@
 import { Arena, MAX_BLOCK_UNITS, roundUnits } from './arena.ts';
 import { type External, Externals } from './externals.ts';
 import { KeyHash } from './key-hash.ts';
+import { MARK } from './marks.ts';
+import { EXPIRES, EXPIRY_BYTES, EXTERNAL, EXTERNAL_KEY, HEADER_BYTES, LENGTH_MASK } from './record.ts';
 import { Schedule } from './schedule.ts';
 import type { ChangeSink } from './sink.ts';
 import { SlotIndex } from './slot-index.ts';
 import { copySpan, equalSpan, Span } from './span.ts';
 import type { Stamps } from './stamps.ts';
 
-/** Bytes of a record before its expiry (8 more when it has one) and its key. */
-const HEADER_BYTES = 24;
-const EXPIRY_BYTES = 8;
-/** Word 1: the length of the value in 20 bits, and flags. */
-const LENGTH_MASK = 0xfffff;
-const EXPIRES = 1 << 20;
-/** Key and value are in `#externals`, whose number is where the key would be. */
-const EXTERNAL = 1 << 21;
-const EXTERNAL_KEY = 0xffff;
 /** Larger records are not in the arena. */
 const MAX_ARENA_BYTES = MAX_BLOCK_UNITS * 16 - 256;
 const UNIT = 16;
 /** Of the index, for an entry, on average: 8 bytes by a load of 9/16. */
 const INDEX_BYTES = 14;
+/** What a table is made of. */
+export interface Insides {
+  readonly arena: Arena;
+  readonly index: SlotIndex;
+  readonly externals: Externals;
+}
+
 /** Keys that can be announced at once. */
 export const AHEAD = 16;
 
 /**
  * The message table. `lookup` names a key; the calls after it concern that key. `nowMs` is the caller's clock, set before
- * a batch of calls.
- *
- * A record, in words: 0 units of its block << 16 | key length; 1 flags and value length; 2, 3 hybrid logical clock;
- * 4, 5 dot (counter's lower 32 bits; actor << 16 | counter's upper bits); then the expiry if it has one (ms, lower and upper
- * 32 bits), the key, the value.
+ * a batch of calls. A record: see record.ts.
  */
 export class MessageTable {
   #arena = new Arena();
@@ -51,7 +47,7 @@ export class MessageTable {
   #drainUnit = -1;
   readonly #aheadSlots = new Int32Array(AHEAD);
   readonly #aheadHashes = new Int32Array(AHEAD);
-  readonly #aheadRefs = new Uint32Array(AHEAD);
+  readonly #aheadRefs = new Int32Array(AHEAD);
   /** Read by nobody: what is computed must go somewhere, or the engine leaves it out. */
   touched = 0;
   nowMs = 0;
@@ -109,6 +105,11 @@ export class MessageTable {
     this.#aheadHashes[i] = this.#hash.hash;
   }
 
+  /** The hash of number `i`, which was a key. */
+  hashAhead(i: number): number {
+    return this.#aheadHashes[i] as number;
+  }
+
   /** Number `i` is no key. */
   announceNone(i: number): void {
     this.#aheadSlots[i] = -1;
@@ -129,7 +130,8 @@ export class MessageTable {
     let touched = 0;
     for (let i = 0; i < count; i++) {
       const ref = refs[i] as number;
-      if (ref === 0) continue;
+      // Nothing, or a mark.
+      if (ref <= 0) continue;
       const words = this.#arena.words[ref >>> 16] as Int32Array;
       const at = (ref & 0xffff) << 2;
       touched ^= words[at] as number;
@@ -349,8 +351,14 @@ export class MessageTable {
     return this.#drainUnit >= 0 || this.#arena.victim() >= 0;
   }
 
+  /** For level/, which puts marks in place of records; others until `clear`. */
+  get insides(): Insides {
+    return { arena: this.#arena, index: this.#index, externals: this.#externals };
+  }
+
   /** See {@link SlotIndex.find}. */
   matches(ref: number): boolean {
+    if (ref >= MARK) return false;
     const words = this.#arena.words[ref >>> 16] as Int32Array;
     const at = (ref & 0xffff) << 2;
     const length = this.#keyLength;
@@ -434,6 +442,7 @@ export class MessageTable {
 
   #expire(): void {
     this.counters.expired++;
+    this.sink?.expired?.(this.#key, this.#keyAt, this.#keyLength, this.#words, this.#at);
     this.#drop();
   }
 

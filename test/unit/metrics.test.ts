@@ -110,7 +110,7 @@ function theStore(): { ofStore: Map<string, number>; storeFamilies: MetricFamily
   group.join(id, null);
   const store = new Store();
   const settings = {};
-  const parts = { node: group.node(id), store, secrets: () => [], open: true, nowMs: () => 0, level: '1m0d' };
+  const parts = { node: group.node(id), store, keys: null, open: true, nowMs: () => 0, level: '1m0d' };
   const server = createGroupServer({ ...parts, settings });
   const ofStore = new Map(
     [server.server.state, server.server.dispatcher, server.router, server.router.forwarder]

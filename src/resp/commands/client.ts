@@ -65,7 +65,7 @@ function replyMode(call: Call): void {
     client.replies = 'off';
     client.gate(GATE.silent, true);
   } else if (call.is(2, 'SKIP')) {
-    if (client.replies === 'on') client.replies = 'skip';
+    if (client.replies !== 'off') client.replies = 'skip-next';
     client.gate(GATE.silent, true);
   } else call.reply.error(SYNTAX);
 }
@@ -210,7 +210,15 @@ export const CLIENT = container(
       unblock,
     ),
     entry('reply', 3, NORMAL, null, '3.2.0', 'Whether replies are sent: ON, OFF, SKIP.', replyMode),
-    entry('no-evict', 3, ADMIN, null, '7.0.0', 'Kept for clients that set it: ON or OFF.', noEvict),
+    entry(
+      'no-evict',
+      3,
+      ADMIN,
+      null,
+      '7.0.0',
+      'Not among those cut when all hold too much: ON or OFF.',
+      noEvict,
+    ),
     entry('no-touch', 3, NORMAL, null, '7.2.0', 'Kept for clients that set it: ON or OFF.', noTouch),
     entry('tracking', -3, NORMAL, null, '6.0.0', 'Not supported; OFF is taken.', refuseTracking),
     entry('caching', 3, NORMAL, null, '6.0.0', 'Not supported.', caching),

@@ -4,6 +4,7 @@ import { PLAIN_LEVEL } from '../ack-level.ts';
 import type { Call } from '../call.ts';
 import type { Client } from '../client.ts';
 import type { Command } from '../command.ts';
+import { HELD_POSITIONS } from '../holdings.ts';
 import { type Greeting, isNonce, proofOf, secretOf } from '../link-auth.ts';
 import { isLoopback } from '../peers.ts';
 import { ROLE } from '../role.ts';
@@ -12,9 +13,10 @@ import { entries } from './entry.ts';
 
 /** Greetings under way, by client: what LINK said, for PROVE. */
 const greetings = new WeakMap<Client, Greeting>();
-const MAX_POSITIONS = 200_000;
+/** Of 64 keys; a keyring has fewer. */
+const MAX_PROOFS_BYTES = 64 * 65;
 
-/** SHOAL LINK kind dialer acceptor nonce: see link-auth.ts. Answers a nonce, and a proof by each secret of this node. */
+/** SHOAL LINK kind dialer acceptor nonce: see link-auth.ts. Answers with a nonce, and nothing that a secret was used for. */
 function link(call: Call): void {
   const { client, reply } = call;
   const router = routerOf(call);
@@ -33,19 +35,21 @@ function link(call: Call): void {
     reply.error(`ERR this is not node ${acceptor}`);
     return;
   }
-  const secrets = router.secrets();
-  if (secrets.length === 0 && !router.open && !isLoopback(hostOf(client.address))) {
+  if (router.secrets().length === 0 && !mayLinkUnproven(call, router)) {
     reply.error('ERR links from other machines need a key, a password, or --insecure');
     return;
   }
   const greeting = { kind, dialer, acceptor, dialerNonce, acceptorNonce: randomBytes(16).toString('hex') };
   greetings.set(client, greeting);
-  reply.array(1 + secrets.length);
   reply.bulkText(greeting.acceptorNonce);
-  for (const secret of secrets) reply.bulkText(proofOf(secret, 'acceptor', greeting));
 }
 
-/** SHOAL PROVE proof: the client is another node from now on. */
+/** Without any secret: by who is on this machine, or where nothing is protected; never where there is a password. */
+function mayLinkUnproven({ client, server }: Call, { open }: GroupRouter): boolean {
+  return !server.hasPassword && (open || isLoopback(hostOf(client.address)));
+}
+
+/** SHOAL PROVE proof[,proof...]: the client is another node from now on, and gets this node's proof by the secret they share. */
 function prove(call: Call): void {
   const { client, reply } = call;
   const router = routerOf(call);
@@ -53,10 +57,9 @@ function prove(call: Call): void {
   const greeting = greetings.get(client);
   greetings.delete(client);
   const secrets = router.secrets();
-  const proven =
-    greeting !== undefined &&
-    (secrets.length === 0 || secretOf(secrets, 'dialer', greeting, [call.text(2)]) !== null);
-  if (!proven) {
+  const proofs = call.lengthOf(2) <= MAX_PROOFS_BYTES ? call.text(2).split(',') : [];
+  const secret = greeting === undefined ? null : secretOf(secrets, 'dialer', greeting, proofs);
+  if (greeting === undefined || (secret === null && (secrets.length > 0 || !mayLinkUnproven(call, router)))) {
     router.counters.linksRefused++;
     reply.error('ERR that proves nothing');
     client.closing = true;
@@ -67,7 +70,8 @@ function prove(call: Call): void {
   // The other node says what a write waits for, if anything.
   client.useLevel(PLAIN_LEVEL);
   client.name = `shoal;${greeting.dialer};${greeting.kind}`;
-  reply.ok();
+  if (secret === null) reply.ok();
+  else reply.bulkText(proofOf(secret, 'acceptor', greeting));
 }
 
 /** SHOAL HELD start end [start end ...]: slots of these positions that this node holds keys of. */
@@ -79,8 +83,12 @@ function held(call: Call): void {
     reply.error('ERR HELD is for nodes');
     return;
   }
+  if (call.count - 2 > HELD_POSITIONS) {
+    reply.error(`ERR HELD takes ${HELD_POSITIONS} positions`);
+    return;
+  }
   const positions: number[] = [];
-  for (let i = 2; i < call.count && i < MAX_POSITIONS; i++) {
+  for (let i = 2; i < call.count; i++) {
     const position = call.integer(i);
     if (position === null || position < 0 || position > 0xffffffff) {
       reply.error('ERR HELD takes positions');

@@ -2,7 +2,7 @@ import type { Call } from '../call.ts';
 import { GATE } from '../client.ts';
 import { SERVER_GATE } from '../state.ts';
 import { Transaction } from '../transaction.ts';
-import { isTouched, watch } from '../watches.ts';
+import { isTouched, TOO_MANY_WATCHED } from '../watches.ts';
 import { entries, keys } from './entry.ts';
 
 function multi(call: Call): void {
@@ -24,7 +24,7 @@ function exec(call: Call): void {
     return;
   }
   const touched = isTouched(call, client);
-  finish(call);
+  server.endTransaction(client);
   if (transaction.failed) {
     reply.error('EXECABORT Transaction discarded because of previous errors.');
     return;
@@ -43,14 +43,8 @@ function discard(call: Call): void {
     call.reply.error('ERR DISCARD without MULTI');
     return;
   }
-  finish(call);
+  call.server.endTransaction(call.client);
   call.reply.ok();
-}
-
-function finish(call: Call): void {
-  call.client.transaction = null;
-  call.client.gate(GATE.transaction, false);
-  call.server.unwatch(call.client);
 }
 
 function watchKeys(call: Call): void {
@@ -59,8 +53,10 @@ function watchKeys(call: Call): void {
     call.reply.error('ERR WATCH inside MULTI is not allowed');
     return;
   }
-  for (let i = 1; i < call.count; i++) watch(call, call.bytes(i));
-  server.watchers.add(client);
+  if (!server.watches.watchAll(call)) {
+    call.reply.error(TOO_MANY_WATCHED);
+    return;
+  }
   server.gate(SERVER_GATE.watches, true);
   call.reply.ok();
 }
@@ -83,6 +79,7 @@ export const TRANSACTION_COMMANDS = [
     '1.2.0',
     'Runs what is queued, unless a watched key was written.',
     exec,
+    { acks: true },
   ),
   entry('discard', 1, FLAGS, null, '2.0.0', 'Forgets what is queued.', discard),
   entry(

@@ -21,7 +21,10 @@ export class FakeNodes {
   readonly nodes: FakeNode[] = [];
   readonly #clients: TestClient[] = [];
 
-  async add(secrets: readonly Uint8Array[] = []): Promise<FakeNode> {
+  async add(
+    keys: readonly Uint8Array[] | null = null,
+    settings: Readonly<Record<string, string>> = {},
+  ): Promise<FakeNode> {
     const id = nodeId(this.nodes.length + 1);
     // Members know an address before the server is there: a free port is taken first.
     this.map.join(id, null);
@@ -29,11 +32,11 @@ export class FakeNodes {
     const group = createGroupServer({
       node: this.map.node(id),
       store,
-      secrets: () => secrets,
+      keys: keys === null ? null : () => keys,
       open: false,
       nowMs: () => performance.now(),
       level: '1m0d',
-      settings: {},
+      settings,
     });
     const ports = new Map<Role, number>();
     for (const role of [ROLE.cluster, ROLE.proxy])

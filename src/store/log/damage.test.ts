@@ -187,7 +187,7 @@ describe('a damaged log', () => {
     expect(await waited).toBeNull();
     const forged = Buffer.from(forge(life.disk.bytes('/d/log.1'))).toString('latin1');
     // At every place a record may have among the units where batches begin.
-    life.putText('forged', `    ${forged}`.repeat(4));
+    life.putText('a forged', `    ${forged}`.repeat(4));
     life.endTurn();
     await until('written', () => life.backend.onDiskSequence === life.backend.sequence);
     life.disk.kill();
