@@ -45,6 +45,7 @@ export type StoreConfig = Pick<
   | 'storeDir'
   | 'storeMemoryMb'
   | 'storeDiskMb'
+  | 'storeSalvage'
   | 'acks'
   | 'insecure'
   | 'origins'
@@ -324,7 +325,7 @@ export class StoreService {
     allowOptimizing(this.#log);
     this.#parts = await loadParts();
     const { createGroupServer, Store } = this.#parts;
-    const { store: backend, storeDir, storeDiskMb, insecure, acks } = this.#config;
+    const { store: backend, storeDir, storeDiskMb, storeSalvage, insecure, acks } = this.#config;
     if (backend !== 'memory') mkdirSync(storeDir, { recursive: true, mode: 0o700 });
     const store = await Store.open({
       backend,
@@ -332,6 +333,7 @@ export class StoreService {
       maxMemoryBytes: this.memoryMb * MB,
       maxDiskBytes: (storeDiskMb ?? 0) * MB,
       compress: true,
+      salvage: storeSalvage,
       notices: { info: (text) => this.#log.info({}, text), warn: (text) => this.#log.warn({}, text) },
       nowMs: Date.now(),
     });
