@@ -3,6 +3,7 @@ import { type External, Externals } from './externals.ts';
 import { KeyHash } from './key-hash.ts';
 import { MARK } from './marks.ts';
 import { EXPIRES, EXPIRY_BYTES, EXTERNAL, EXTERNAL_KEY, HEADER_BYTES, LENGTH_MASK } from './record.ts';
+import { Regions } from './regions.ts';
 import { Schedule } from './schedule.ts';
 import type { ChangeSink } from './sink.ts';
 import { SlotIndex } from './slot-index.ts';
@@ -29,10 +30,11 @@ export const AHEAD = 16;
  * a batch of calls. A record: see record.ts.
  */
 export class MessageTable {
-  #arena = new Arena();
+  #arena: Arena;
   #index: SlotIndex;
   readonly #hash = new KeyHash();
   readonly #stamps: Stamps;
+  readonly #regions: Regions;
   readonly #externals = new Externals();
   readonly schedule = new Schedule();
   #key = EMPTY;
@@ -54,9 +56,11 @@ export class MessageTable {
   sink: ChangeSink | null = null;
   readonly counters = { expired: 0, moved: 0 };
 
-  constructor(stamps: Stamps) {
+  constructor(stamps: Stamps, regions = new Regions(0)) {
     this.#stamps = stamps;
-    this.#index = new SlotIndex(this);
+    this.#regions = regions;
+    this.#arena = new Arena(regions);
+    this.#index = new SlotIndex(this, regions);
   }
 
   get size(): number {
@@ -254,8 +258,9 @@ export class MessageTable {
 
   /** Removes everything, at once. */
   clear(): void {
-    this.#arena = new Arena();
-    this.#index = new SlotIndex(this);
+    this.#regions.clear();
+    this.#arena = new Arena(this.#regions);
+    this.#index = new SlotIndex(this, this.#regions);
     this.#externals.clear();
     this.schedule.clear();
     this.#drainUnit = -1;
