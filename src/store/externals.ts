@@ -1,10 +1,11 @@
 import { assert } from '../base/index.ts';
+import type { Rope } from './rope.ts';
 import { Span } from './span.ts';
 
 /** Key and value of a record that is too large for the arena. */
 export interface External {
   readonly key: Span;
-  readonly value: Span;
+  readonly value: Rope;
 }
 
 /** Large records by number; the arena has the number and the record's header. */
@@ -20,9 +21,10 @@ export class Externals {
     return external;
   }
 
-  /** Copies both; gives the number. */
-  add(key: Uint8Array, value: Uint8Array): number {
-    this.#all.set(this.#next, { key: new Span(key.slice()), value: new Span(value.slice()) });
+  /** Copies the key; gives the number. What ropes share counts for each of them. */
+  add(key: Uint8Array, value: Rope): number {
+    this.#all.set(this.#next, { key: new Span(key.slice()), value });
+    value.stored++;
     this.bytes += key.length + value.length;
     return this.#next++;
   }
@@ -30,10 +32,12 @@ export class Externals {
   drop(number: number): void {
     const { key, value } = this.get(number);
     this.#all.delete(number);
-    this.bytes -= key.bytes.length + value.bytes.length;
+    value.stored--;
+    this.bytes -= key.bytes.length + value.length;
   }
 
   clear(): void {
+    for (const { value } of this.#all.values()) value.stored--;
     this.#all.clear();
     this.bytes = 0;
   }

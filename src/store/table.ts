@@ -1,6 +1,7 @@
 import { Arena, MAX_BLOCK_UNITS, roundUnits } from './arena.ts';
 import { type External, Externals } from './externals.ts';
 import { KeyHash } from './key-hash.ts';
+import { PIECE_BYTES, Rope } from './rope.ts';
 import { Schedule } from './schedule.ts';
 import type { ChangeSink } from './sink.ts';
 import { SlotIndex } from './slot-index.ts';
@@ -169,9 +170,19 @@ export class MessageTable {
     return this.find();
   }
 
-  /** Of the record found: its value is `valueLength` bytes of `value` from `valueAt` on, until the next write. */
+  /**
+   * Of the record found: its value is `valueLength` bytes of `value` from `valueAt` on, until the next write; of one longer than
+   * PIECE_BYTES that is the beginning, half of PIECE_BYTES at least, and `rope` has all of it.
+   */
   get value(): Span {
-    return (this.#flags & EXTERNAL) === 0 ? this.#span : this.#externalOf().value;
+    return (this.#flags & EXTERNAL) === 0 ? this.#span : this.#externalOf().value.first;
+  }
+
+  /** The value of the record found, copied if it is a small one. */
+  get rope(): Rope {
+    if ((this.#flags & EXTERNAL) !== 0) return this.#externalOf().value;
+    const at = this.valueAt;
+    return Rope.copy(this.#span.bytes.subarray(at, at + this.valueLength));
   }
 
   get valueAt(): number {
@@ -180,7 +191,7 @@ export class MessageTable {
   }
 
   get valueLength(): number {
-    if ((this.#flags & EXTERNAL) !== 0) return this.#externalOf().value.bytes.length;
+    if ((this.#flags & EXTERNAL) !== 0) return this.#externalOf().value.length;
     return this.#flags & LENGTH_MASK;
   }
 
@@ -195,7 +206,7 @@ export class MessageTable {
     const header = expiryMs === 0 ? HEADER_BYTES : HEADER_BYTES + EXPIRY_BYTES;
     const bytes = header + this.#keyLength + valueLength;
     if (bytes > MAX_ARENA_BYTES) {
-      this.#putExternal(value, valueAt, valueLength, expiryMs);
+      this.#putExternal(Rope.copy(value.bytes.subarray(valueAt, valueAt + valueLength)), expiryMs);
       return;
     }
     const units = roundUnits((bytes + UNIT - 1) >>> 4);
@@ -222,6 +233,12 @@ export class MessageTable {
     copySpan(this.#key, this.#keyAt, this.#span, keyAt, this.#keyLength);
     copySpan(value, valueAt, this.#span, keyAt + this.#keyLength, valueLength);
     if (this.sink !== null) this.sink.wrote(words, at, bytes);
+  }
+
+  /** As `put`; a large value is shared, not copied. */
+  putRope(rope: Rope, expiryMs: number): void {
+    if (rope.length > PIECE_BYTES) this.#putExternal(rope, expiryMs);
+    else this.put(rope.first, 0, rope.length, expiryMs);
   }
 
   /** Gives the record found another expiry (0: none): a new version with the same value. */
@@ -330,7 +347,7 @@ export class MessageTable {
     const block = ((this.#words[this.#at] as number) >>> 16) * UNIT + INDEX_BYTES;
     if ((this.#flags & EXTERNAL) === 0) return block;
     const { key, value } = this.#externalOf();
-    return block + key.bytes.length + value.bytes.length;
+    return block + key.bytes.length + value.length;
   }
 
   /**
@@ -457,10 +474,10 @@ export class MessageTable {
     return equalSpan(key, 0, this.#key, this.#keyAt, this.#keyLength);
   }
 
-  #putExternal(value: Span, valueAt: number, valueLength: number, expiryMs: number): void {
+  #putExternal(value: Rope, expiryMs: number): void {
     const number = this.#externals.add(
       this.#key.bytes.subarray(this.#keyAt, this.#keyAt + this.#keyLength),
-      value.bytes.subarray(valueAt, valueAt + valueLength),
+      value,
     );
     if (this.#ref !== 0) this.#drop();
     const ref = this.#arena.allocate(3);

@@ -78,7 +78,7 @@ export class Life {
         for (const ref of refs) {
           table.show(ref);
           const key = text(table.key, table.keyAt, table.keyLength);
-          found.set(key, text(table.value, table.valueAt, table.valueLength));
+          found.set(key, Buffer.concat(table.rope.pieces).toString());
         }
       }
     }
