@@ -63,6 +63,7 @@ export class Connection implements Outlet {
     this.#dispatcher = dispatcher;
     client.outlet = this;
     client.request.scratch = turns.scratch;
+    client.request.spare = turns.spare;
     const { shared } = turns;
     const own = sharingReads(socket, shared.bytes, (length) => {
       if (client.closing) return;

@@ -7,6 +7,7 @@ import type { Command } from './command.ts';
 import { COMMANDS } from './commands/index.ts';
 import { Connection } from './connection.ts';
 import { Dispatcher } from './dispatcher.ts';
+import { isLoopback } from './peers.ts';
 import { ROLE, type Role } from './role.ts';
 import { type ServerHooks, ServerState } from './state.ts';
 import { Sweep } from './sweep.ts';
@@ -154,11 +155,6 @@ export class RespServer {
     this.#runBefore = run;
     this.sweep.look(Date.now());
   }
-}
-
-export function isLoopback(host: string): boolean {
-  const plain = host.startsWith('::ffff:') ? host.slice(7) : host;
-  return plain === '::1' || plain.startsWith('127.');
 }
 
 function shownHost(host: string | undefined): string {

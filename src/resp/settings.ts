@@ -1,6 +1,6 @@
 /**
- * The parameters of CONFIG GET and SET. Those of the first table do something here; those of the second are kept because
- * clients and test suites set them and read them back. The rest of Redis' parameters does not exist.
+ * The parameters of CONFIG GET and SET, in three parts: those that do something here, those that only tell what is so, and those
+ * that are kept because clients and test suites set them and read them back. The rest of Redis' parameters does not exist.
  */
 
 type Kind = 'number' | 'memory' | 'flag' | 'text' | 'limits';
@@ -57,7 +57,7 @@ const PARAMETERS: Readonly<Record<string, Parameter>> = {
   'slowlog-max-len': number(128, 0, 100_000),
   'latency-monitor-threshold': number(0, 0, Number.MAX_SAFE_INTEGER),
   'latency-tracking': flag('yes'),
-  // Told, not set here: whoever makes the server gives the values.
+  // Those that tell what is so: whoever makes the server gives the values.
   port: fixed('0'),
   bind: fixed('127.0.0.1'),
   dir: fixed(''),
@@ -159,16 +159,6 @@ export class Settings {
 
   number(name: string): number {
     return Number(this.get(name));
-  }
-
-  has(name: string): boolean {
-    return this.#values.has(name);
-  }
-
-  /** Of whoever made the server: no checks. */
-  tell(name: string, value: string): void {
-    this.#values.set(name, value);
-    this.#refresh();
   }
 
   /** Sets all of these or none. The fault's text, or null. */

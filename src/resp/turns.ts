@@ -6,6 +6,7 @@ import type { Connection } from './connection.ts';
 import { setReading } from './flow.ts';
 import { SCRATCH_BYTES } from './request.ts';
 import type { OutputLimit } from './settings.ts';
+import { Spare } from './spare.ts';
 import { SERVER_GATE, type ServerState } from './state.ts';
 import type { Sweep } from './sweep.ts';
 
@@ -25,6 +26,7 @@ export class Turns {
   nowMs = Date.now();
   /** Where the connections' readers put together what comes in pieces, one at a time. */
   readonly scratch = new Span(new Uint8Array(SCRATCH_BYTES));
+  readonly spare = new Spare();
   /** What sockets read into. */
   readonly shared = new Span(new Uint8Array(65_536));
   readonly #state: ServerState;
@@ -146,7 +148,6 @@ export class Turns {
     const { counters, settings } = this.#state;
     counters.turns++;
     const began = performance.now();
-    let tookMs = began - this.#startedMs;
     this.#startedMs = began;
     if (!this.#store.backend.congested) this.#serveQueue();
     this.#store.endTurn();
@@ -156,7 +157,7 @@ export class Turns {
       for (const connection of pushing) connection.sendPushes();
     }
     // The first part of the turn has the round's other work in it, and is no measure.
-    tookMs = performance.now() - began;
+    const tookMs = performance.now() - began;
     if (tookMs * 1000 > counters.longestTurnUsec) counters.longestTurnUsec = Math.round(tookMs * 1000);
     const threshold = settings.latencyThresholdMs;
     if (threshold > 0 && tookMs >= threshold) this.#state.latency.event('turn', tookMs, this.nowMs);

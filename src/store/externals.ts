@@ -1,6 +1,7 @@
 import { assert } from '../base/index.ts';
+import { EXPIRES, EXPIRY_BYTES, HEADER_BYTES } from './record.ts';
 import type { Rope } from './rope.ts';
-import { Span } from './span.ts';
+import { equalSpan, Span } from './span.ts';
 
 /** Key and value of a record that is too large for the arena. */
 export interface External {
@@ -19,6 +20,17 @@ export class Externals {
     const external = this.#all.get(number);
     assert(external !== undefined, 'what is outside the arena is there');
     return external;
+  }
+
+  /** Of the record at a word. */
+  in(words: Int32Array, at: number): External {
+    return this.get(words[numberAt(words, at)] as number);
+  }
+
+  /** Whether the record at a word has this key. */
+  matches(words: Int32Array, at: number, key: Span, keyAt: number, length: number): boolean {
+    const own = this.in(words, at).key;
+    return own.bytes.length === length && equalSpan(own, 0, key, keyAt, length);
   }
 
   /** Copies the key; gives the number. What ropes share counts for each of them. */
@@ -41,4 +53,10 @@ export class Externals {
     this.#all.clear();
     this.bytes = 0;
   }
+}
+
+/** The word with the number of an external record. */
+export function numberAt(words: Int32Array, at: number): number {
+  const header = ((words[at + 1] as number) & EXPIRES) === 0 ? HEADER_BYTES : HEADER_BYTES + EXPIRY_BYTES;
+  return at + (header >> 2);
 }

@@ -7,6 +7,8 @@ export interface ChangeSink {
   wrote(words: Int32Array, at: number, bytes: number): void;
   wroteExternal(words: Int32Array, at: number, key: Span, value: Rope): void;
   removed(key: Span, keyAt: number, keyLength: number, words: Int32Array, at: number): void;
+  /** Likewise, but of a record whose time is over; left out by those who find that out by themselves. */
+  expired?(key: Span, keyAt: number, keyLength: number, words: Int32Array, at: number): void;
   /** Everything is gone. */
   cleared?(): void;
 }

@@ -121,7 +121,7 @@ function clientFields(call: Call): Fields {
     ['blocked_clients', blocked],
     ['tracking_clients', 0],
     ['pubsub_clients', subscribers],
-    ['watching_clients', call.server.watchers.size],
+    ['watching_clients', call.server.watches.clients],
     ['clients_in_timeout_table', 0],
     ['pubsub_channels', channels.channelCount],
   ];

@@ -68,6 +68,8 @@ export class FakeGroup {
       ranges: (node) => this.registered.filter((range) => node === undefined || range.node === node),
       ready: () => ({ ready: true, reason: 'ready' }),
       ownership: () => this.view.snapshot(),
+      publish: () => true,
+      onPublished: () => () => {},
       ownersAt: (position) =>
         ({
           position,
