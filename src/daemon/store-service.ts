@@ -6,12 +6,14 @@ import { type AgentConfig, isLoopback } from '../config/index.ts';
 import { type Log, monotonicMs } from '../io/index.ts';
 import type {
   MetricFamily,
+  StoreCountView,
   StoreHistoryView,
   StoreInfoView,
   StoreNode,
   StoreScanView,
   StoreSlowView,
 } from '../node/contract.ts';
+import { slotAt } from '../ranges/index.ts';
 import type { GroupServer } from '../resp/index.ts';
 import type { Store } from '../store/index.ts';
 import { readSecretFile } from './secret-file.ts';
@@ -46,6 +48,7 @@ export type StoreConfig = Pick<
   | 'storeDir'
   | 'storeMemoryMb'
   | 'storeDiskMb'
+  | 'storeSalvage'
   | 'acks'
   | 'insecure'
   | 'origins'
@@ -182,6 +185,14 @@ export class StoreService {
   scan(start: number, end: number, cursor: number, count: number): StoreScanView {
     if (this.#store === null || this.#parts === null) return { entries: [], cursor: 0 };
     return this.#parts.scanStore(this.#store.table, { start, end }, cursor, count);
+  }
+
+  count(start: number, end: number): StoreCountView {
+    const [firstSlot, lastSlot] = [slotAt(start), slotAt(end)];
+    let messages = 0;
+    if (this.#store !== null)
+      for (let slot = firstSlot; slot <= lastSlot; slot++) messages += this.#store.table.countInSlot(slot);
+    return { messages, firstSlot, lastSlot };
   }
 
   history(afterMs: number): StoreHistoryView {
@@ -325,7 +336,7 @@ export class StoreService {
     allowOptimizing(this.#log);
     this.#parts = await loadParts();
     const { createGroupServer, Store } = this.#parts;
-    const { store: backend, storeDir, storeDiskMb, insecure, acks } = this.#config;
+    const { store: backend, storeDir, storeDiskMb, storeSalvage, insecure, acks } = this.#config;
     if (backend !== 'memory') mkdirSync(storeDir, { recursive: true, mode: 0o700 });
     const store = await Store.open({
       backend,
@@ -333,6 +344,7 @@ export class StoreService {
       maxMemoryBytes: this.memoryMb * MB,
       maxDiskBytes: (storeDiskMb ?? 0) * MB,
       compress: true,
+      salvage: storeSalvage,
       notices: { info: (text) => this.#log.info({}, text), warn: (text) => this.#log.warn({}, text) },
       nowMs: Date.now(),
     });

@@ -308,9 +308,18 @@ export interface StoreScanView {
   readonly cursor: number;
 }
 
+/** Messages of whole slots, those included whose time is over and that nobody has looked at since. */
+export interface StoreCountView {
+  readonly messages: number;
+  readonly firstSlot: number;
+  readonly lastSlot: number;
+}
+
 export interface StoreApi {
   info(): StoreInfoView;
   scan(start: number, end: number, cursor: number, count: number): StoreScanView;
+  /** Of all slots that have a position of the range. */
+  count(start: number, end: number): StoreCountView;
   /** Samples after that time, by the wall clock in milliseconds. */
   history(afterMs: number): StoreHistoryView;
   /** `trusted`: who asks may know keys though the store has a password. */

@@ -60,6 +60,7 @@ export interface Blocked {
   cancel(): void;
 }
 
+/** CLIENT REPLY: `skip-next` while SKIP itself runs, `skip` for the command after it. */
 export type ReplyMode = 'on' | 'off' | 'skip-next' | 'skip';
 
 /** One connected client: what its connection remembers between commands. */
@@ -113,6 +114,11 @@ export class Client {
     this.address = address;
     this.connectedMs = nowMs;
     this.lastMs = nowMs;
+  }
+
+  /** The reply of the command that runs now is not wanted. */
+  get isSilent(): boolean {
+    return this.replies === 'off' || this.replies === 'skip';
   }
 
   get subscriptions(): number {

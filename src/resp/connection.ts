@@ -195,6 +195,7 @@ export class Connection implements Outlet {
     // To itself it goes where its reply goes, but never into the reply of a transaction.
     if (call.client === this.client && this.#turns.isRunning(this) && !call.inTransaction) {
       call.reply.raw(new Span(bytes));
+      call.kept = call.reply.length;
       return;
     }
     if (this.socket.destroyed) return;

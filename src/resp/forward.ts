@@ -42,7 +42,7 @@ export class Forwarder {
   forward(call: Call, peer: Peer, hop: Hop): void {
     const { client } = call;
     const place = client.outlet.place();
-    const silent = client.replies !== 'on';
+    const silent = client.isSilent;
     const isWrite = mayChange(call.known);
     const link = this.#send(call, encode(call), peer, hop, (reply, failure) => {
       const bytes = reply ?? Buffer.from(failureText(peer, failure, isWrite), 'latin1');
@@ -182,9 +182,11 @@ export function encode(call: Call, places?: readonly number[]): Uint8Array {
   return out;
 }
 
-/** The client's level of acknowledgement, to be said before a write; null when it is the plain one. */
-function levelOf({ client, known }: Call): Uint8Array | null {
-  if (known === null || !(known.isWrite || known.name === 'exec')) return null;
+/** The client's level of acknowledgement, to be said before a write; null when it is the plain one, or the write says its own. */
+function levelOf(call: Call): Uint8Array | null {
+  const { known } = call;
+  if (known === null || !(known.isWrite || known.name === 'exec') || call.levelWords(known) > 0) return null;
+  const { client } = call;
   const level = client.acksNext ?? client.acks;
   if (isPlain(level)) return null;
   if (client.acksNext !== null) client.useLevelOnce(null);

@@ -13,7 +13,7 @@
  */
 import type { Store } from '../store/index.ts';
 import { Call } from './call.ts';
-import { Client, GATE } from './client.ts';
+import { Client } from './client.ts';
 import type { Known } from './command.ts';
 import { encode } from './forward.ts';
 import { command } from './link.ts';
@@ -141,7 +141,7 @@ export class GroupProxy implements Spread {
   #answer(call: Call, reply: Promise<Uint8Array>): void {
     const { client } = call;
     const place = client.outlet.place();
-    const silent = client.replies !== 'on';
+    const silent = client.isSilent;
     void reply.then((bytes) => client.outlet.fill(place, silent ? new Uint8Array(0) : bytes));
   }
 
@@ -219,10 +219,9 @@ export class GroupProxy implements Spread {
       transaction.failed = true;
       return true;
     }
-    const bytes = Buffer.concat([command('MULTI'), transaction.bytes, command('EXEC')]);
+    const bytes = Buffer.concat([command('MULTI'), transaction.bytes, encode(call)]);
     this.#answer(call, this.#router.forwarder.send(call, bytes, owner, 'relay', transaction.count + 2));
-    client.transaction = null;
-    client.gate(GATE.transaction, false);
+    this.#server.endTransaction(client);
     return false;
   }
 }

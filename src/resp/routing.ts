@@ -140,7 +140,7 @@ export class GroupRouter implements Router {
       if (client.role !== ROLE.proxy || this.spread === null || call.inTransaction) return true;
       return client.transaction !== null && known.name !== 'exec' ? true : this.spread.keyless(call, known);
     }
-    const count = call.count - levelWords(call, known);
+    const count = call.count - call.levelWords(known);
     const places = keyPlaces(keys, count);
     for (const more of moreKeys ?? []) places.push(...keyPlaces(more, count));
     const [first] = places;
@@ -320,9 +320,7 @@ export class GroupRouter implements Router {
     }
     if (!this.#waiting.has(client)) this.counters.waited++;
     this.#waiting.set(client, until);
-    known.calls--;
-    call.request.putBack(call.index);
-    call.halt = true;
+    call.putBack(known);
     client.blocked = { unblock: () => false, cancel: () => this.#waiting.delete(client) };
     this.#timer ??= setInterval(() => this.#resume(true), WAIT_MS / 4).unref();
     return false;
@@ -353,13 +351,6 @@ export class GroupRouter implements Router {
     call.reply.error(error);
     return false;
   }
-}
-
-/** Of a command that ends with `ACKS m d [ms]`: how many words that is. */
-function levelWords(call: Call, known: Known): number {
-  const { count } = call;
-  if (count < known.acksFrom) return 0;
-  return call.is(count - 3, 'ACKS') ? 3 : count > 4 && call.is(count - 4, 'ACKS') ? 4 : 0;
 }
 
 function positionAt(call: Call, i: number): number {

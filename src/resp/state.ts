@@ -1,7 +1,7 @@
 import { PLAIN_LEVEL } from './ack-level.ts';
 import type { Call } from './call.ts';
 import { Channels } from './channels.ts';
-import type { Client } from './client.ts';
+import { type Client, GATE } from './client.ts';
 import { type Command, CommandTable, type Known } from './command.ts';
 import { Latency } from './latency.ts';
 import { Settings } from './settings.ts';
@@ -147,6 +147,12 @@ export class ServerState {
     client.isMonitor = false;
     this.monitors.delete(client);
     this.gate(SERVER_GATE.monitors, this.monitors.size > 0);
+  }
+
+  endTransaction(client: Client): void {
+    client.transaction = null;
+    client.gate(GATE.transaction, false);
+    this.unwatch(client);
   }
 
   unwatch(client: Client): void {

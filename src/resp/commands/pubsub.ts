@@ -28,6 +28,7 @@ function subscribing(word: string, kind: Kind) {
       reply.bulk(call.span, call.startOf(i), call.lengthOf(i));
       reply.integer(counted(client, kind));
     }
+    call.kept = reply.length;
   };
 }
 
@@ -44,11 +45,13 @@ function unsubscribing(word: string, kind: Kind) {
       reply.bulkText(name);
       reply.integer(counted(client, kind));
     }
-    if (names.length > 0) return;
-    reply.push(3);
-    reply.bulkText(word);
-    reply.none();
-    reply.integer(counted(client, kind));
+    if (names.length === 0) {
+      reply.push(3);
+      reply.bulkText(word);
+      reply.none();
+      reply.integer(counted(client, kind));
+    }
+    call.kept = reply.length;
   };
 }
 

@@ -61,14 +61,15 @@ export class Replay {
     return null;
   }
 
-  /** A change whose last parts are missing was never finished. */
-  endOfFile(): void {
+  /** What follows does not go on from here: a change whose last parts are missing was never finished, or is lost. */
+  interrupt(): void {
     this.#assembly.drop();
   }
 
-  /** The stamps go on where these versions ended. */
-  finish(): void {
+  /** The stamps go on where these versions ended, and so much further. */
+  finish(leap: number): void {
     this.#stamps.given = null;
+    for (let tile = 0; tile < TILES; tile++) this.leases[tile] = (this.leases[tile] as number) + leap;
     this.#stamps.resume(this.leases, this.#clockLow, this.#clockHigh);
   }
 
