@@ -157,16 +157,11 @@ function onesIn(bytes: Uint8Array, part: Part): number {
 
 function countInRope(call: Call, { pieces }: Rope, part: Part): void {
   let ones = 0;
-  eachPiece(
-    call,
-    pieces,
-    part,
-    (piece, within) => {
-      ones += onesIn(piece, within);
-      return true;
-    },
-    (reply) => reply.integer(ones),
-  );
+  const visit = (piece: Uint8Array, within: Part): boolean => {
+    ones += onesIn(piece, within);
+    return true;
+  };
+  eachPiece(call, pieces, part, visit, (reply) => reply.integer(ones));
 }
 
 /** Goes through the pieces that a part of the value is in, in steps, until one gives false. */
@@ -223,17 +218,12 @@ function findBit(call: Call): void {
   const none = bit === 0 && call.count < 5 ? part.end : -1;
   if (length > PIECE_BYTES) {
     let found = none;
-    eachPiece(
-      call,
-      table.rope.pieces,
-      part,
-      (piece, within, at) => {
-        const here = firstIn(piece, bit, within);
-        if (here >= 0) found = at * 8 + here;
-        return here < 0;
-      },
-      (reply) => reply.integer(found),
-    );
+    const visit = (piece: Uint8Array, within: Part, at: number): boolean => {
+      const here = firstIn(piece, bit, within);
+      if (here >= 0) found = at * 8 + here;
+      return here < 0;
+    };
+    eachPiece(call, table.rope.pieces, part, visit, (reply) => reply.integer(found));
     return;
   }
   const here = firstIn(table.value.bytes.subarray(table.valueAt, table.valueAt + length), bit, part);
