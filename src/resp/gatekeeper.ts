@@ -205,8 +205,7 @@ export class Gatekeeper {
     const { client, reply } = call;
     const { backend } = call.store;
     const { timeoutMs } = level;
-    const told = reply.written.slice();
-    reply.cut(0);
+    const told = reply.takeWhole();
     const place = client.outlet.place();
     const late = new TextEncoder().encode(
       `-ACKTIMEOUT 1m0d of ${showLevel(level)} after ${timeoutMs} ms\r\n`,

@@ -135,9 +135,7 @@ export class GroupProxy implements Spread {
       this.#store.table.announce(0, inner.span, inner.startOf(1), inner.lengthOf(1));
     inner.known = known;
     known.run(inner);
-    const reply = inner.reply.written.slice();
-    inner.reply.length = 0;
-    return reply;
+    return inner.reply.takeWhole();
   }
 
   #answer(call: Call, reply: Promise<Uint8Array>): void {

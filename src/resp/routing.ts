@@ -22,7 +22,7 @@
  * only when this node may answer for every key of it. Test: routing.test.ts, test/e2e/store.test.ts.
  */
 import type { StoreInfoView, StoreNode } from '../node/contract.ts';
-import { positionOf } from '../ranges/index.ts';
+import { positionOf, slotAt } from '../ranges/index.ts';
 import type { Store } from '../store/index.ts';
 import type { Call } from './call.ts';
 import type { Client } from './client.ts';
@@ -74,6 +74,8 @@ export class GroupRouter implements Router {
   /** Of the last answer of `decide`: whom to forward to, or what to refuse with. */
   peer: Peer | null = null;
   error = '';
+  /** Called when slots may have another server. */
+  slotsChanged: () => void = () => {};
   readonly #parts: RouterParts;
   /** Clients whose next command waits for its slot, and until when. */
   readonly #waiting = new Map<Client, number>();
@@ -115,8 +117,14 @@ export class GroupRouter implements Router {
 
   refresh(): void {
     this.#scheduled = false;
-    this.slots.refresh();
+    const changed = this.slots.refresh();
     this.holdings.follow();
+    if (changed) this.slotsChanged();
+  }
+
+  /** Shard channels have no data: who serves their slot has their subscribers, wherever its messages are. */
+  servesShard(channel: Uint8Array): boolean {
+    return this.slots.serverOf(slotAt(positionOf(channel))) === this.peers.self?.id;
   }
 
   begin(): void {
@@ -149,6 +157,7 @@ export class GroupRouter implements Router {
       const slot = this.slotOf(call, first);
       for (const place of places) if (this.slotOf(call, place) !== slot) return this.#refuse(call, CROSSSLOT);
     }
+    if (keys.flags?.includes('not_key')) return this.#shard(call, known, places);
     let to = this.decide(call, first);
     const { peer } = this;
     let slot = this.slotOf(call, first);
@@ -262,6 +271,26 @@ export class GroupRouter implements Router {
   #isParted(slot: number): boolean {
     const kind = (this.state[slot] as number) & KIND_MASK;
     return (kind !== MINE && kind !== ELSEWHERE) || ((this.state[slot] as number) & HELD) !== 0;
+  }
+
+  /** A command on shard channels. */
+  #shard(call: Call, known: Known, places: readonly number[]): boolean {
+    const { role } = call.client;
+    for (const place of places) {
+      const slot = this.slotOf(call, place);
+      const server = this.slots.serverOf(slot);
+      if (server === null) return this.#refuse(call, 'CLUSTERDOWN Hash slot not served');
+      if (server === this.peers.self?.id || role === ROLE.final) continue;
+      if (role === ROLE.cluster) this.#moved(slot);
+      else if (known.name !== 'spublish')
+        this.#refusal('ERR shard channels are at the node that serves their slot: use its cluster port');
+      else {
+        const hop = role === ROLE.relay ? 'final' : 'relay';
+        return this.#follow(call, known, this.#toPeer(this.peers.get(server), hop, slot));
+      }
+      return this.#refuse(call, this.error);
+    }
+    return true;
   }
 
   #apart(call: Call, known: Known, places: readonly number[]): boolean {

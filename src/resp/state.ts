@@ -44,8 +44,8 @@ export interface Router {
 
 /** What the rest of the daemon does for the server; all of it may be missing. */
 export interface ServerHooks {
-  /** Tells the other nodes of a published message. */
-  publishToGroup?: (channel: string, payload: Uint8Array, sharded: boolean) => void;
+  /** Tells the other nodes of a published message, of at most LIMITS.publicationBytes with its channel. */
+  publishToGroup?: (channel: Uint8Array, message: Uint8Array) => void;
   /** Begins a snapshot of the store; false when one is under way. */
   snapshot?: () => boolean;
   /** Lines for sections of INFO. */

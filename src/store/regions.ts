@@ -19,7 +19,7 @@ export interface Piece {
 /**
  * Cuts memory from the system into pieces of 1 MiB. It is asked for in large regions, of which the system gives only what is
  * touched, and so that huge pages fit where the allocator asks for them (`GLIBC_TUNABLES=glibc.malloc.hugetlb=1`, see
- * deploy/shoal.service): a store reads at random, and each page it has not read lately costs a walk through the page tables.
+ * deploy/debian/store.conf): a store reads at random, and each page it has not read lately costs a walk through the page tables.
  *
  * The engine counts what its buffers hold, touched or not, and collects garbage whenever that has grown by some megabytes: 5 to
  * 15 ms for each region, measured. So `reserve` takes all that is expected at the start, while nobody waits.
