@@ -23,3 +23,4 @@ export { hostOf, SourceLimits, type SourceRates, TokenBucket } from './rates.ts'
 export { jitter, type Rng, SeededRng } from './rng.ts';
 export { systemReason } from './system-error.ts';
 export { utf8 } from './text.ts';
+export { ReplayWindow } from './window.ts';

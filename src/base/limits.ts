@@ -119,9 +119,17 @@ export const LIMITS = {
   /** Commands, and bytes of them, that MULTI collects; EXEC runs them in one go. */
   transactionCommands: 65_536,
   transactionBytes: 64 << 20,
+  /** Keys that one client watches, and bytes of them. */
+  watchedKeys: 1024,
+  watchedBytes: 1 << 20,
   /** Replies of one client, and bytes of them, that wait for an earlier answer or the disk before its next commands do. */
   respWaitingReplies: 4096,
   respWaitingBytes: 8 << 20,
   /** Input of all clients that was read and waits for its turn before nobody is read any further. */
   respQueuedBytes: 8 << 20,
+  /** A client that has to log in and does not, for so long, is cut. */
+  respLoginMs: 30_000,
+  /** As is one that has sent half a command and takes so long for each so many bytes of the rest. */
+  respDawdlingMs: 60_000,
+  respDawdlingBytes: 64 * 1024,
 } as const;

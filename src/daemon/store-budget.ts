@@ -12,6 +12,14 @@ export function memoryBudgetMb(totalMb = totalmem() / MB, groupMb = controlGroup
   return Math.max(LEAST_MB, Math.floor((have - PROCESS_MB) / 2));
 }
 
+/**
+ * Megabytes that clients may hold together, in commands that are not whole and replies that they do not take: half of what messages
+ * get. The other half of what is left is for the disk's queue and the collector.
+ */
+export function clientBudgetMb(memoryMb: number): number {
+  return Math.max(LEAST_MB, Math.floor(memoryMb / 2));
+}
+
 /** The tightest limit of this process's control group and those above it (version 2 only); Infinity: none. */
 function controlGroupMb(): number {
   let limit = Infinity;

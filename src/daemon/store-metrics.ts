@@ -37,6 +37,11 @@ export function storeMetrics({ server, router }: GroupServer, { table, backend }
       moved,
     }),
     single('shoal_store_clients', 'Clients connected, other nodes among them.', server.connections),
+    single(
+      'shoal_store_client_bytes',
+      'Bytes held for clients: half commands, replies not taken.',
+      server.sweep.heldBytes,
+    ),
     family(
       'shoal_store_connections_total',
       'event',

@@ -15,7 +15,7 @@ import type {
 import type { GroupServer } from '../resp/index.ts';
 import type { Store } from '../store/index.ts';
 import { readSecretFile } from './secret-file.ts';
-import { memoryBudgetMb } from './store-budget.ts';
+import { clientBudgetMb, memoryBudgetMb } from './store-budget.ts';
 import { type Figures, NO_HISTORY, StoreHistory } from './store-history.ts';
 
 const MB = 2 ** 20;
@@ -351,6 +351,7 @@ export class StoreService {
         bind: host,
         dir: storeDir,
         maxmemory: String(this.memoryMb * MB),
+        'maxmemory-clients': String(clientBudgetMb(this.memoryMb) * MB),
         appendonly: backend === 'memory' ? 'no' : 'yes',
         'cluster-enabled': 'yes',
         requirepass: this.#password,

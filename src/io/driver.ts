@@ -20,13 +20,13 @@ import { monotonicMs, wallMs, wallTime } from './clock.ts';
 import { Commands } from './commands.ts';
 import { driverMetrics } from './driver-metrics.ts';
 import { type Attached, bootOf, type DriverOptions, idInUse, nodeOptionsOf } from './driver-options.ts';
+import { outputsTo } from './driver-outputs.ts';
 import { driverWarnings } from './driver-warnings.ts';
 import { randomU32 } from './entropy.ts';
 import { EventLog } from './events.ts';
 import { isWildcard } from './interfaces.ts';
 import { KnownHosts } from './known-hosts.ts';
 import type { Log } from './log.ts';
-import { logMember } from './member-log.ts';
 import { type Network, type NetworkSink, openNetwork } from './network.ts';
 import { keysInStatus, laterTransport, type Seal, SealedElsewhere } from './sealing.ts';
 import { type StateBoot, StateDirectory } from './state/directory.ts';
@@ -438,28 +438,19 @@ export class Driver implements NodeApi {
   }
 
   #outputs(network: Network): Outputs {
-    const state = this.#state;
     const life = ++this.#lives;
-    /** The disk's answer to what a node asked is for no later one: with a new id its counters are others. */
-    const answer = (act: (node: Machine, nowMs: number) => void): void => {
-      if (life === this.#lives) this.#input(act);
-    };
-    const { send, multicast, connect, write, close } = this.#seal?.outgoing ?? network;
-    return {
-      send,
-      multicast,
-      connect,
-      write,
-      close,
-      persist: (record, token) =>
-        state.persist(record, (error) => answer((node, now) => node.persisted(token, error, now))),
-      note: (record) => state.note(record),
-      lease: (upTo) => state.lease(upTo, (to, error) => answer((node, now) => node.leased(to, error, now))),
-      snapshot: (bytes) => state.snapshot(bytes),
-      answer: (token, result) => this.#commands.settle(token, result),
-      event: (event) => this.#events.add(logMember(this.#log, event, this.#node?.id)),
-      log: (level, message, fields) => this.#log[level](fields ?? {}, message),
-    };
+    return outputsTo({
+      transport: this.#seal?.outgoing ?? network,
+      state: this.#state,
+      commands: this.#commands,
+      events: this.#events,
+      log: this.#log,
+      machine: () => this.#node,
+      // What a node asked of the disk is for no later one: with a new id its counters are others.
+      answer: (act) => {
+        if (life === this.#lives) this.#input(act);
+      },
+    });
   }
 
   #ownWarnings(): string[] {

@@ -21,6 +21,7 @@ import { Outbox } from './group.ts';
 import { Identity } from './identity.ts';
 import { Intake } from './intake.ts';
 import { snapshotOf } from './journal.ts';
+import { Leaving } from './leaving.ts';
 import { Link } from './link.ts';
 import type { Boot, Command, Described, Inputs, NodeOptions, Outputs } from './machine.ts';
 import { Mutations } from './mutations.ts';
@@ -42,8 +43,6 @@ import { introduction, Strangers } from './strangers.ts';
 import { Tasks } from './tasks.ts';
 import { Voids } from './voids.ts';
 
-/** A leaving node waits at most this long for its farewell to be acknowledged. */
-const FAREWELL_MS = 800;
 /** What one send costs on a small board, milliseconds: weighed against the round trip to choose the tree's width. */
 const SETTINGS: BroadcastSettings = { width: null, sendMs: 0.05 };
 
@@ -84,9 +83,7 @@ export class NodeCore implements Inputs {
   /** Time of the last input, for views that take none. */
   #nowMs = 0;
   readonly #voids: Voids;
-  /** `release`: its ranges are still to be given up before it says that it left. */
-  #leaving: { token: number; release: boolean; deadlineMs: number } | null = null;
-  #left = false;
+  readonly #leaving: Leaving;
 
   constructor(boot: Boot, options: NodeOptions, outputs: Outputs, rng: Rng, settings: NodeSettings = {}) {
     this.boot = boot;
@@ -111,6 +108,7 @@ export class NodeCore implements Inputs {
     });
     this.identity = new Identity(boot, options, this.state, rng, identityOutputs(this, outputs));
     this.intake = this.#makeIntake();
+    this.#leaving = this.#makeLeaving();
     this.presence = presenceOf(this);
     const broadcast = { ...SETTINGS, ...settings.broadcast };
     this.broadcaster = new Broadcaster(
@@ -169,7 +167,7 @@ export class NodeCore implements Inputs {
   }
 
   datagram(bytes: Uint8Array, from: Address, viaMulticast: boolean, nowMs: number): void {
-    if (this.#left) return;
+    if (this.#leaving.gone) return;
     if (bytes.length > LIMITS.datagramBytes) {
       this.drops['too-long']++;
       return;
@@ -213,7 +211,7 @@ export class NodeCore implements Inputs {
   opened(_stream: number, _nowMs: number): void {}
 
   frame(stream: number, bytes: Uint8Array, nowMs: number): void {
-    if (this.#left) return;
+    if (this.#leaving.gone) return;
     const decoded = this.#decode(this.link.codec.decode(bytes, isGreeting(bytes)));
     if (decoded === null) return;
     const { sender, message } = decoded;
@@ -259,8 +257,8 @@ export class NodeCore implements Inputs {
   }
 
   nextWakeMs(): number {
-    if (this.#left) return Infinity;
-    const resting = this.#leaving !== null;
+    if (this.#leaving.gone) return Infinity;
+    const resting = this.#leaving.underWay;
     return Math.min(
       this.outbox.nextMs(),
       this.broadcaster.nextMs(),
@@ -272,19 +270,19 @@ export class NodeCore implements Inputs {
       resting ? Infinity : this.tasks.nextMs(),
       this.#voids.nextMs(),
       this.identity.nextMs(),
-      this.#leaving?.deadlineMs ?? Infinity,
+      this.#leaving.nextMs(),
     );
   }
 
   // --- What views are made of. ---
 
   get hasLeft(): boolean {
-    return this.#left;
+    return this.#leaving.gone;
   }
 
   /** Null when ready, else why not. */
   waitingFor(): string | null {
-    if (this.#leaving !== null || this.#left) return 'leaving';
+    if (this.#leaving.underWay || this.#leaving.gone) return 'leaving';
     const { synced } = this.comparison;
     const contacts = this.tasks.contacting;
     if (!synced && contacts.length > 0) return `no contact has answered yet: ${contacts.join(', ')}`;
@@ -308,7 +306,7 @@ export class NodeCore implements Inputs {
     this.broadcaster.wake(nowMs);
     this.#spreadVoids(this.#voids.wake(nowMs), nowMs);
     this.identity.wake(this.#silent(), nowMs);
-    if (this.#leaving === null) {
+    if (!this.#leaving.underWay) {
       this.presence.wake(nowMs);
       this.comparison.antiEntropy.wake(nowMs);
       this.detection.prober.wake(nowMs);
@@ -317,7 +315,7 @@ export class NodeCore implements Inputs {
     }
     this.sessions.wake(nowMs);
     for (const payload of this.outbox.flush(nowMs)) this.broadcaster.originate(payload, nowMs);
-    if (this.#leaving !== null) this.#farewell(nowMs);
+    this.#leaving.wake(nowMs);
     this.state.announceOwners();
     this.disk.snapshotIfDue(this.state, this.mutations.idle);
   }
@@ -403,7 +401,7 @@ export class NodeCore implements Inputs {
   // --- Commands. ---
 
   #command(token: number, command: Command, nowMs: number): void {
-    if (this.#leaving !== null || this.#left)
+    if (this.#leaving.underWay || this.#leaving.gone)
       throw new ShoalError('leaving', 'this node is leaving: use another');
     if (this.identity.yielding)
       throw new ShoalError('leaving', 'this node gives up its id, which another process has: try again');
@@ -424,41 +422,16 @@ export class NodeCore implements Inputs {
         this.outputs.answer(token, { ok: null });
         break;
       case 'leave':
-        this.#leaving = { token, release: command.release, deadlineMs: nowMs + FAREWELL_MS };
-        if (!command.release) this.#sayLeft(nowMs);
+        this.#leaving.begin(token, command.release, nowMs);
         this.tasks.abandon();
         this.detection.prober.stop();
         break;
     }
   }
 
-  /** Leaves for good once all that was to be said is acknowledged, or time is up. */
-  #farewell(nowMs: number): void {
-    const leaving = this.#leaving;
-    if (leaving === null) return;
-    if (leaving.release) {
-      // In portions, so that neither the disk nor the outbox has to drop any.
-      if (this.outbox.waiting > LIMITS.pendingDeltas / 4 && nowMs < leaving.deadlineMs) return;
-      leaving.deadlineMs = nowMs + FAREWELL_MS;
-      if (!this.mutations.releaseOwn(nowMs)) return;
-      leaving.release = false;
-      this.#sayLeft(nowMs);
-    }
-    // Whoever is being called hears of this node just now, and is told when it is known who that is.
-    if (!(this.#silent() && this.sessions.calling === 0) && nowMs < leaving.deadlineMs) return;
-    this.#leaving = null;
-    this.#left = true;
-    this.outputs.answer(leaving.token, { ok: null });
-  }
-
   /** Nothing is left to be said or written. */
   #silent(): boolean {
     return this.outbox.waiting === 0 && this.broadcaster.pendingHops === 0 && this.mutations.idle;
-  }
-
-  #sayLeft(nowMs: number): void {
-    this.roster.raise({ ...this.roster.me(), state: STATE.left }, nowMs);
-    this.presence.farewell(nowMs);
   }
 
   #memberChanged(record: MemberRecord, joined: boolean, nowMs: number): void {
@@ -482,6 +455,20 @@ export class NodeCore implements Inputs {
   }
 
   // --- Parts and their wiring. ---
+
+  #makeLeaving(): Leaving {
+    return new Leaving({
+      waiting: () => this.outbox.waiting,
+      releaseOwn: (nowMs) => this.mutations.releaseOwn(nowMs),
+      sayLeft: (nowMs) => {
+        this.roster.raise({ ...this.roster.me(), state: STATE.left }, nowMs);
+        this.presence.farewell(nowMs);
+      },
+      // Whoever is being called hears of this node just now, and is told when it is known who that is.
+      silent: () => this.#silent() && this.sessions.calling === 0,
+      done: (token) => this.outputs.answer(token, { ok: null }),
+    });
+  }
 
   #makeIntake(): Intake {
     return new Intake(this.state, this.disk, this.dots, {

@@ -9,6 +9,8 @@ import type { ServerState } from './state.ts';
 
 /** Room of a deferred answer. */
 const DEFERRED_BYTES = 256;
+/** Strings are in the engine's heap, which ends the process when it is full, and have a greatest length. */
+const MAX_TEXT_BYTES = 1 << 20;
 
 /**
  * What a command's handler works with: the arguments, the store, the client, and the reply. One object serves all commands of
@@ -134,10 +136,11 @@ export class Call {
     return true;
   }
 
-  /** Argument `i` as Latin-1 text: every byte a character. */
+  /** Argument `i` as Latin-1 text, every byte a character; the beginning of one that is longer than any text should be. */
   text(i: number): string {
     const { bytes } = this.request.span;
-    return Buffer.from(bytes.buffer, bytes.byteOffset + this.startOf(i), this.lengthOf(i)).toString('latin1');
+    const length = Math.min(this.lengthOf(i), MAX_TEXT_BYTES);
+    return Buffer.from(bytes.buffer, bytes.byteOffset + this.startOf(i), length).toString('latin1');
   }
 
   /** A copy of argument `i`. */

@@ -1,3 +1,4 @@
+import { Span } from '../store/index.ts';
 import { type Client, NO_CHANNELS } from './client.ts';
 import { Glob } from './glob.ts';
 import { ReplyWriter } from './reply.ts';
@@ -135,6 +136,6 @@ function messageOf(
   reply.bulkText(word);
   if (pattern !== null) reply.bulkText(pattern);
   reply.bulkText(channel);
-  reply.bulkText(Buffer.from(payload.buffer, payload.byteOffset, payload.length).toString('latin1'));
+  reply.bulk(new Span(payload), 0, payload.length);
   return reply.written;
 }

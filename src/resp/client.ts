@@ -4,6 +4,7 @@ import type { ReplyWriter } from './reply.ts';
 import { RequestReader } from './request.ts';
 import { ROLE, type Role } from './role.ts';
 import type { Transaction } from './transaction.ts';
+import { NO_WATCHED, type Stamp } from './watches.ts';
 
 /** Reasons why a client's commands are looked at before they run; 0 when there is none. */
 export const GATE = {
@@ -84,8 +85,9 @@ export class Client {
   /** A command waits for its answer: no further one is run. */
   blocked: Blocked | null = null;
   transaction: Transaction | null = null;
-  /** Keys watched, with what was seen of them: see Watches. */
-  watched: readonly WatchedKey[] = [];
+  /** Keys watched (Latin-1 text), with what was seen of them: see Watches. */
+  watched: Map<string, Stamp> = NO_WATCHED;
+  watchedBytes = 0;
   /** One of them was written. */
   watchesStale = false;
   channels: Set<string> = NO_CHANNELS;
@@ -140,12 +142,6 @@ export class Client {
   gateSubscribed(): void {
     this.gate(GATE.subscribed, this.version === 2 && this.subscriptions > 0);
   }
-}
-
-/** A watched key, and the stamp its record had: null when there was none. */
-export interface WatchedKey {
-  readonly key: Uint8Array;
-  readonly stamp: Int32Array | null;
 }
 
 /** Shared by all who have none; never added to. */

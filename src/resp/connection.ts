@@ -37,6 +37,9 @@ export class Connection implements Outlet {
   /** Those of them that this slice's writes hold back. */
   #held: { pending: Pending; bytes: Uint8Array }[] = [];
   #overSoftSinceMs = 0;
+  /** Since when there was half a command at every look, and what had come in until then. */
+  #halfSinceMs: number;
+  #halfBytes = 0;
   /** The socket has more than it takes: nothing is run until it is drained. */
   #isFull = false;
   #isPaused = false;
@@ -46,6 +49,7 @@ export class Connection implements Outlet {
 
   constructor(client: Client, socket: Socket, turns: Turns, dispatcher: Dispatcher) {
     this.client = client;
+    this.#halfSinceMs = client.connectedMs;
     this.#turns = turns;
     this.#dispatcher = dispatcher;
     client.outlet = this;
@@ -74,6 +78,11 @@ export class Connection implements Outlet {
   /** Bytes that came and were not run. */
   get inputBytes(): number {
     return this.client.request.pendingBytes;
+  }
+
+  /** Memory that this client takes, of its own doing. */
+  get heldBytes(): number {
+    return this.waitingBytes + this.client.request.heldBytes + (this.client.transaction?.length ?? 0);
   }
 
   get isClosing(): boolean {
@@ -224,6 +233,17 @@ export class Connection implements Outlet {
     }
   }
 
+  /** Whether half a command has been here for long, and hardly any of the rest comes. To be asked now and then. */
+  dawdles(nowMs: number): boolean {
+    const { client } = this;
+    const waitsForRest = this.inputBytes > 0 && !this.queued && this.#mayRun();
+    if (!waitsForRest || client.bytesIn - this.#halfBytes > LIMITS.respDawdlingBytes) {
+      this.#halfSinceMs = nowMs;
+      this.#halfBytes = client.bytesIn;
+    }
+    return nowMs - this.#halfSinceMs > LIMITS.respDawdlingMs;
+  }
+
   /** No more commands; what waits is sent, then the connection ends. */
   finish(): void {
     this.client.closing = true;
@@ -243,13 +263,15 @@ export class Connection implements Outlet {
   }
 
   #came(length: number): void {
-    this.client.bytesIn += length;
+    const { client } = this;
+    client.bytesIn += length;
     if (this.inputBytes > this.#turns.inputLimit) {
       this.#turns.cutForInput();
       this.cut();
       return;
     }
-    this.#turns.came(this);
+    this.#turns.noted(length);
+    if (!client.closing) this.#turns.came(this);
   }
 
   #mayRun(): boolean {
@@ -335,6 +357,7 @@ export class Connection implements Outlet {
   #filled(): void {
     this.#isFull = true;
     this.#pause(true);
+    this.#turns.noted(this.socket.writableLength);
     this.checkOutput(this.#turns.nowMs);
   }
 

@@ -81,7 +81,7 @@ export class Dispatcher {
         request.lengths[first] as number,
       );
       commands[i] = command;
-      if (command !== undefined && command.keyFirst && (request.counts[i] as number) > 1) {
+      if (command?.keyFirst && (request.counts[i] as number) > 1) {
         table.announce(
           i,
           request.span,
@@ -103,6 +103,7 @@ export class Dispatcher {
       if (call.halt || reply.length > REPLY_BYTES) {
         // A command that is to be run again has put itself back.
         if (i + 1 < request.size) request.putBack(i + 1);
+        this.counters.commands -= size - request.size;
         return;
       }
     }

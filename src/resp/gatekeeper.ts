@@ -5,7 +5,6 @@ import { GATE } from './client.ts';
 import type { Known } from './command.ts';
 import { shortened } from './slow-log.ts';
 import { SERVER_GATE, type ServerState } from './state.ts';
-import { writtenSince } from './watches.ts';
 
 /** Commands that are run, not queued, within MULTI. */
 const UNQUEUED = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset']);
@@ -74,7 +73,7 @@ export class Gatekeeper {
       this.#took(call, known, (performance.now() - started) * 1000);
     } else known.run(call);
     if (call.reply.isErrorAt(from)) known.failed++;
-    if (gates & SERVER_GATE.watches && known.isWrite) writtenSince(call, this.#server.watchers);
+    if (gates & SERVER_GATE.watches && known.isWrite) this.#server.watches.written(call);
   }
 
   /** Of a command that ends with `ACKS m d [ms]`: how many words that is, else 0. */
@@ -221,7 +220,11 @@ export class Gatekeeper {
     if (settings.slowerThanUsec >= 0 && usec >= settings.slowerThanUsec && !known.has('skip_slowlog')) {
       const words = SECRET.has(known.name)
         ? [call.text(0), '(redacted)']
-        : shortened(call.count, (i) => call.text(i));
+        : shortened(
+            call.count,
+            (i) => call.lengthOf(i),
+            (i) => call.text(i),
+          );
       slowLog.add(
         {
           atMs: call.nowMs,

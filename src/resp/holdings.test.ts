@@ -1,8 +1,8 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { Address } from '../base/index.ts';
 import { positionOf, slotAt, slotRange } from '../ranges/index.ts';
 import { Span, Store } from '../store/index.ts';
-import { Holdings } from './holdings.ts';
+import { HELD_POSITIONS, Holdings } from './holdings.ts';
 import { Peers } from './peers.ts';
 import { HELD, SlotMap, UNSETTLED } from './slots.ts';
 import { FakeGroup, nodeId } from './testing/fake-group.ts';
@@ -130,5 +130,48 @@ test('who is asked about what it thinks its own, and has nothing of, stops servi
   await until(() => lab.asked.length > 1);
   lab.asked[1]?.answer([]);
   await until(() => lab.slots.state[3] === 0);
+  lab.holdings.close();
+});
+
+test('a peer that is asked while a question is under way is asked once more, however often that was', async () => {
+  vi.useFakeTimers();
+  try {
+    const lab = setUp();
+    lab.group.register(A, 0, LAST);
+    lab.refresh();
+    for (let i = 1; i <= 5; i++) {
+      lab.group.register(A, slotRange(100 + i).start, slotRange(100 + i).end);
+      lab.refresh();
+    }
+    await vi.advanceTimersByTimeAsync(100);
+    expect(lab.asked.length).toBe(1);
+    lab.asked[0]?.answer([]);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(lab.asked.length).toBe(2);
+    expect(lab.slots.state[5]).toBe(UNSETTLED);
+    lab.asked[1]?.answer([]);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(lab.asked.length).toBe(2);
+    expect(lab.slots.state[5]).toBe(0);
+    lab.holdings.close();
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test('more positions than one question takes are asked in several, of which each must be answered', async () => {
+  const lab = setUp();
+  const ranges = HELD_POSITIONS / 2 + 1;
+  for (let i = 0; i < ranges; i++) lab.group.register(A, i << 18, i << 18);
+  lab.refresh();
+  expect(lab.asked[0]?.ranges.length).toBe(HELD_POSITIONS);
+  lab.asked[0]?.answer([3]);
+  await until(() => lab.asked.length === 2);
+  expect(lab.slots.state[3] as number).toBeGreaterThanOrEqual(UNSETTLED);
+  expect(lab.asked[1]?.ranges).toEqual([(ranges - 1) << 18, (ranges - 1) << 18]);
+  lab.asked[1]?.answer([ranges - 1]);
+  await until(() => lab.settled() > 0);
+  const held = [3, 4, ranges - 1].map((slot) => ((lab.slots.state[slot] as number) & HELD) !== 0);
+  expect(held).toEqual([true, false, true]);
   lab.holdings.close();
 });

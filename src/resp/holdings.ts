@@ -34,6 +34,8 @@ const SETTLE_MS = 2_000;
 const DISPUTE_MS = 300;
 /** A node that is not in sync yet waits for it, but not for ever: its contacts may be gone. */
 const READY_WAIT_MS = 10_000;
+/** Positions of one question; more are asked in several. */
+export const HELD_POSITIONS = 10_000;
 /** Keys of a split slot that are looked at; of more it is said that some are there. */
 const MAX_LOOKED_AT = 20_000;
 
@@ -63,6 +65,8 @@ export class Holdings {
   readonly #keeps = new Uint8Array(SLOT_COUNT);
   readonly #live = new Set<NodeId>();
   readonly #asking = new Set<NodeId>();
+  /** Of those, who is to be asked once more: what is under way was asked before that was wanted. */
+  readonly #again = new Set<NodeId>();
   /** Live peers whose answers the present round waits for. */
   #waiting: Set<NodeId> | null = null;
   readonly #timers = new Set<NodeJS.Timeout>();
@@ -224,21 +228,18 @@ export class Holdings {
 
   async #ask(id: NodeId): Promise<void> {
     if (this.#asking.has(id)) {
-      // What is under way was asked before what is asked now.
-      this.#later(10, () => this.#live.has(id) && void this.#ask(id));
+      this.#again.add(id);
       return;
     }
     const peer = this.#parts.peers.get(id);
     if (peer === undefined || !askable(peer)) return;
     this.#asking.add(id);
-    this.counters.questions++;
-    const ranges = this.#parts.slots.mine().flatMap(({ start, end }) => [start, end]);
     const round = this.#waiting;
-    const held = ranges.length === 0 ? [] : await this.#parts.ask(peer, ranges);
+    const held = await this.#heldBy(peer);
     this.#asking.delete(id);
+    const again = this.#again.delete(id);
     if (!this.#live.has(id)) return;
     if (held === null) {
-      this.counters.unanswered++;
       this.#later(RETRY_MS, () => this.#live.has(id) && void this.#ask(id));
       return;
     }
@@ -246,6 +247,23 @@ export class Holdings {
     // Asked before the round began, it may not know yet of what the round is about.
     if (round === this.#waiting) this.#waiting?.delete(id);
     this.#settleIfDone();
+    if (again) void this.#ask(id);
+  }
+
+  /** Which of this node's slots a peer holds keys of; null when it did not answer. */
+  async #heldBy(peer: Peer): Promise<readonly number[] | null> {
+    const positions = this.#parts.slots.mine().flatMap(({ start, end }) => [start, end]);
+    const held: number[] = [];
+    for (let i = 0; i < positions.length; i += HELD_POSITIONS) {
+      this.counters.questions++;
+      const slots = await this.#parts.ask(peer, positions.slice(i, i + HELD_POSITIONS));
+      if (slots === null) {
+        this.counters.unanswered++;
+        return null;
+      }
+      for (const slot of slots) held.push(slot);
+    }
+    return held;
   }
 
   #learn(id: NodeId, held: readonly number[]): void {

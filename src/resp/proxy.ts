@@ -217,7 +217,7 @@ export class GroupProxy implements Spread {
     const { transaction } = client;
     const owner = transaction === null ? null : this.#router.ownerOf(transaction);
     if (transaction === null || owner === null || transaction.failed) return true;
-    if (client.watched.length > 0) {
+    if (client.watched.size > 0) {
       transaction.failed = true;
       return true;
     }

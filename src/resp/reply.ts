@@ -118,22 +118,6 @@ export class ReplyWriter {
     this.#count(this.version === 2 ? STAR : GREATER, count);
   }
 
-  boolean(value: boolean): void {
-    if (this.version === 2) this.integer(value ? 1 : 0);
-    else this.text(value ? '#t\r\n' : '#f\r\n');
-  }
-
-  double(value: number): void {
-    const text = doubleText(value);
-    if (this.version === 2) this.bulkText(text);
-    else this.text(`,${text}\r\n`);
-  }
-
-  bigNumber(value: bigint): void {
-    if (this.version === 2) this.bulkText(String(value));
-    else this.text(`(${value}\r\n`);
-  }
-
   /** Text for people: verbatim in RESP3. */
   verbatim(text: string): void {
     if (this.version === 2) this.bulkText(text);
@@ -222,26 +206,4 @@ const LINE_ENDS = /[\r\n]/g;
 
 function line(text: string): Span {
   return new Span(new TextEncoder().encode(`${text}\r\n`));
-}
-
-/** As C's `%.17g` writes it, which Redis 7.0 answers with. */
-function doubleText(value: number): string {
-  if (Number.isNaN(value)) return 'nan';
-  if (!Number.isFinite(value)) return value > 0 ? 'inf' : '-inf';
-  const text = value.toPrecision(17);
-  const e = text.indexOf('e');
-  const exponent = e < 0 ? 0 : Number(text.slice(e + 1));
-  const digits = e < 0 ? text : text.slice(0, e);
-  const short = digits.includes('.') ? digits.replace(/\.?0+$/, '') : digits;
-  if (e < 0) {
-    // Below 1e-4 C writes an exponent, JavaScript only below 1e-6.
-    if (value !== 0 && Math.abs(value) < 1e-4) return scientific(value);
-    return short;
-  }
-  return `${short}e${exponent < 0 ? '-' : '+'}${String(Math.abs(exponent)).padStart(2, '0')}`;
-}
-
-function scientific(value: number): string {
-  const [digits = '', exponent = '0'] = value.toExponential(16).split('e');
-  return `${digits.replace(/\.?0+$/, '')}e-${exponent.slice(1).padStart(2, '0')}`;
 }

@@ -33,6 +33,8 @@ const INVALID = -3;
 export const BATCH = AHEAD;
 /** Arguments a batch has room for before it must make more. */
 const ARGUMENTS = 64;
+/** More are not kept room for, once they were run. */
+const KEPT_ARGUMENTS = 4096;
 
 /**
  * The reading side of one connection: bytes in, commands out (RESP arrays of bulk strings, and inline commands), up to BATCH
@@ -66,6 +68,11 @@ export class RequestReader {
   /** Bytes held that make no whole command yet. */
   get pendingBytes(): number {
     return this.#end - this.#at;
+  }
+
+  /** Memory taken for them, and for places of arguments. */
+  get heldBytes(): number {
+    return this.#carry.bytes.length + this.starts.byteLength + this.lengths.byteLength;
   }
 
   /** Adds the first `length` bytes of a buffer that others read into as well: `settle` must be called before they do. */
@@ -128,6 +135,10 @@ export class RequestReader {
       this.#at = 0;
       this.#end = 0;
       if (this.#carry.bytes.length > FIRST_BYTES) this.#carry = NOTHING;
+      if (this.starts.length > KEPT_ARGUMENTS) {
+        this.starts = new Int32Array(ARGUMENTS);
+        this.lengths = new Int32Array(ARGUMENTS);
+      }
     } else if (
       this.span === this.scratch ||
       this.span === this.#shared ||

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { positionOf, slotAt, slotRange } from '../ranges/index.ts';
+import { HELD_POSITIONS } from './holdings.ts';
 import { linkSecret, proofOf } from './link-auth.ts';
 import { ROLE } from './role.ts';
 import { type FakeNode, FakeNodes, type TestClient } from './testing/fake-nodes.ts';
@@ -101,6 +102,17 @@ test('a command that the owner’s view sends back is refused after two hops, no
   expect(await link.ask('SHOAL', 'PROVE', '-')).toBe('+OK\r\n');
   expect(await link.ask('GET', keyIn(0, HALF - 1))).toMatch(/^-TRYAGAIN/);
   expect(await link.ask('GET', key)).toBe('$1\r\n1\r\n');
+});
+
+test('a question about more positions than one may have is refused, not answered in part', async () => {
+  await using nodes = new FakeNodes();
+  const [a, b] = await halves(nodes);
+  const link = await b.client(ROLE.cluster);
+  await link.ask('SHOAL', 'LINK', 'final', a.id, b.id, '0'.repeat(32));
+  expect(await link.ask('SHOAL', 'PROVE', '-')).toBe('+OK\r\n');
+  const positions = Array.from({ length: HELD_POSITIONS }, (_, i) => `${i * 4}`);
+  expect(await link.ask('SHOAL', 'HELD', ...positions)).toBe('*0\r\n');
+  expect(await link.ask('SHOAL', 'HELD', ...positions, '1', '2')).toMatch(/^-ERR HELD takes 10000 positions/);
 });
 
 test('a slot split between owners is served by the owner of its first position, for all of them', async () => {

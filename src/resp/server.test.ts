@@ -1,7 +1,6 @@
 import { type AddressInfo, createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { afterEach, describe, expect, it } from 'vitest';
-import { LIMITS } from '../base/index.ts';
 import { Store } from '../store/index.ts';
 import type { Command } from './command.ts';
 import { COMMANDS } from './commands/index.ts';
@@ -9,23 +8,12 @@ import { ROLE } from './role.ts';
 import { RespServer } from './server.ts';
 import { FakeDisk } from './testing/fake-disk.ts';
 import { encode, poll, RawClient } from './testing/raw-client.ts';
+import { Served } from './testing/served.ts';
 
-const closers: (() => Promise<void> | void)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
-});
-
-async function start(settings: Record<string, string> = {}, store = new Store(), host = '127.0.0.1') {
-  const server = new RespServer(store, { settings });
-  const port = await server.listen(0, host);
-  closers.push(() => server.close());
-  const join = async (to = '127.0.0.1'): Promise<RawClient> => {
-    const client = await RawClient.connect(port, to);
-    closers.push(() => client.close());
-    return client;
-  };
-  return { server, port, join };
-}
+const served = new Served();
+const { closers } = served;
+afterEach(() => served.close());
+const start: Served['start'] = (...how) => served.start(...how);
 
 /** All that the server holds for its clients. */
 function held(server: RespServer): number {
@@ -237,7 +225,7 @@ describe('who may connect', () => {
 
 describe('messages', () => {
   it('reach the subscribers of channels, patterns and shard channels, in both versions of the protocol', async () => {
-    const { join } = await start();
+    const { server, join } = await start();
     const [two, three, sender] = [await join(), await join(), await join()];
     await three.ask('HELLO', '3');
     expect(await two.ask('SUBSCRIBE', 'news')).toBe('*3 $9 subscribe $4 news :1');
@@ -254,8 +242,8 @@ describe('messages', () => {
     expect(await sender.ask('PUBSUB', 'NUMSUB', 'news')).toBe('*2 $4 news :1');
     two.close();
     three.close();
-    await poll(() => closers.length > 0);
-    for (;;) if ((await sender.ask('PUBSUB', 'NUMPAT')) === ':0') break;
+    await poll(() => server.connections === 1);
+    expect(await sender.ask('PUBSUB', 'NUMPAT')).toBe(':0');
     expect(await sender.ask('PUBSUB', 'CHANNELS')).toBe('*0');
   });
 
@@ -329,7 +317,7 @@ describe('messages', () => {
 
 describe('commands about other clients', () => {
   it('pause them, all or those who write, until they are let go', async () => {
-    const { join } = await start();
+    const { server, join } = await start();
     const [one, admin] = [await join(), await join()];
     expect(await admin.ask('CLIENT', 'PAUSE', '100000', 'WRITE')).toBe('+OK');
     expect(await one.ask('GET', 'k')).toBe('$-1');
@@ -347,10 +335,13 @@ describe('commands about other clients', () => {
       ['GET', 'k'],
       ['ECHO', 'end'],
     ];
+    const { commands } = server.dispatcher.counters;
     one.socket.write(Buffer.concat(words.map(encode)));
     expect(await one.reply()).toBe('$1 v');
     expect(await admin.ask('CLIENT', 'UNPAUSE')).toBe('+OK');
     expect(await one.replies(3)).toEqual(['+OK', '$1 w', '$3 end']);
+    // What waited counts once, when it runs.
+    expect(server.dispatcher.counters.commands - commands).toBe(words.length + 1);
   });
 
   it('unblock and end them', async () => {
@@ -389,72 +380,8 @@ describe('commands about other clients', () => {
     await poll(() => [...server.state.clients.values()].some((c) => c.channels.size > 0));
     client.close();
     await poll(() => server.state.clients.size === 0);
-    expect(server.state.watchers.size).toBe(0);
+    expect(server.state.watches.clients).toBe(0);
     expect(server.state.channels.channelCount).toBe(0);
-  });
-});
-
-describe('watched keys', () => {
-  it.each([
-    ['written', ['SET', 'k', 'w'], true],
-    ['deleted', ['DEL', 'k'], true],
-    ['given an expiry', ['EXPIRE', 'k', '100'], true],
-    ['emptied with all others', ['FLUSHALL'], true],
-    ['read', ['GET', 'k'], false],
-    ['not written after all', ['SET', 'k', 'w', 'NX'], false],
-    ['beside one that was written', ['SET', 'other', 'w'], false],
-  ])('%s by another', async (_, words, aborts) => {
-    const { join } = await start();
-    const [one, other] = [await join(), await join()];
-    await one.ask('SET', 'k', 'v');
-    await one.ask('WATCH', 'k');
-    await other.ask(...words);
-    await one.ask('MULTI');
-    await one.ask('GET', 'x');
-    expect(await one.ask('EXEC')).toBe(aborts ? '*-1' : '*1 $-1');
-    await one.ask('MULTI');
-    expect(await one.ask('EXEC')).toBe('*0');
-  });
-
-  it('that was absent, and is absent again', async () => {
-    const { server, join } = await start();
-    const [one, other] = [await join(), await join()];
-    await one.ask('WATCH', 'k');
-    await other.ask('SET', 'k', 'v');
-    await other.ask('DEL', 'k');
-    await one.ask('MULTI');
-    expect(await one.ask('EXEC')).toBe('*-1');
-    expect(server.state.gates).toBe(0);
-  });
-});
-
-describe('transactions', () => {
-  it('are bounded', async () => {
-    const { join } = await start();
-    const client = await join();
-    expect(await client.ask('MULTI')).toBe('+OK');
-    const part = Buffer.concat(Array.from({ length: 1024 }, () => encode(['PING'])));
-    for (let i = 0; i < LIMITS.transactionCommands / 1024; i++) client.socket.write(part);
-    const replies = await client.replies(LIMITS.transactionCommands);
-    expect(replies.every((reply) => reply === '+QUEUED')).toBe(true);
-    expect(await client.ask('PING')).toBe('-ERR too many commands in a transaction');
-    expect(await client.ask('EXEC')).toMatch(/^-EXECABORT/);
-  });
-
-  it('leave what was pipelined behind them in order', async () => {
-    const { join } = await start();
-    const client = await join();
-    client.send('MULTI').send('SET', 'a', '1').send('INCR', 'a').send('CLIENT', 'GETNAME').send('EXEC');
-    client.send('GET', 'a').send('GET', 'b');
-    expect(await client.replies(7)).toEqual([
-      '+OK',
-      '+QUEUED',
-      '+QUEUED',
-      '+QUEUED',
-      '*3 +OK :2 $-1',
-      '$1 2',
-      '$-1',
-    ]);
   });
 });
 

@@ -7,11 +7,12 @@ import type { Command } from './command.ts';
 import { COMMANDS } from './commands/index.ts';
 import { Connection } from './connection.ts';
 import { Dispatcher } from './dispatcher.ts';
+import { isLoopback } from './peers.ts';
 import { ROLE, type Role } from './role.ts';
 import { type ServerHooks, ServerState } from './state.ts';
+import { Sweep } from './sweep.ts';
 import { Turns } from './turns.ts';
 
-/** Between two looks for clients that idle, or whose output waits too long. */
 const SWEEP_MS = 1000;
 /** Of the two seconds that a daemon has to stop, what waits for the disk and for readers gets so much. */
 const STOP_MS = 1200;
@@ -41,7 +42,8 @@ export class RespServer {
   readonly #connections = new Set<Connection>();
   readonly #sockets = new Set<Socket>();
   #nextId = 1;
-  #sweep: NodeJS.Timeout | null = null;
+  readonly sweep: Sweep;
+  #sweeping: NodeJS.Timeout | null = null;
   #isStopping = false;
   #runBefore = 0;
 
@@ -56,7 +58,8 @@ export class RespServer {
     );
     if (options.level !== undefined) this.state.defaultLevel = options.level;
     this.dispatcher = new Dispatcher(store, this.state);
-    this.#turns = new Turns(this.state, store, this.#connections);
+    this.sweep = new Sweep(this.state, this.#connections);
+    this.#turns = new Turns(this.state, store, this.#connections, this.sweep);
     store.reaper.start(Date.now);
     this.#reaper = store.reaper;
   }
@@ -86,7 +89,7 @@ export class RespServer {
   async close(): Promise<void> {
     this.#isStopping = true;
     this.#reaper.stop();
-    if (this.#sweep !== null) clearInterval(this.#sweep);
+    if (this.#sweeping !== null) clearInterval(this.#sweeping);
     for (const server of this.#servers) server.close();
     const until = Date.now() + STOP_MS;
     for (const connection of this.#connections) connection.finish();
@@ -98,7 +101,7 @@ export class RespServer {
 
   /** Takes a connection, of a port of its own or of somebody else's, who leaves the socket alone from then on. */
   accept(socket: Socket, role: Role): void {
-    this.#sweep ??= setInterval(() => this.#swept(), SWEEP_MS).unref();
+    this.#sweeping ??= setInterval(() => this.#swept(), SWEEP_MS).unref();
     const { counters, settings } = this.state;
     socket.on('error', () => socket.destroy());
     const refusal = this.#refusal(socket);
@@ -147,26 +150,11 @@ export class RespServer {
   }
 
   #swept(): void {
-    const nowMs = Date.now();
-    const { timeoutMs } = this.state.settings;
     const run = this.state.commandsRun();
     this.state.commandsPerSecond = Math.max(0, run - this.#runBefore);
     this.#runBefore = run;
-    for (const connection of this.#connections) {
-      const { client } = connection;
-      connection.checkOutput(nowMs);
-      const exempt = client.blocked !== null || client.subscriptions > 0 || client.isMonitor;
-      if (timeoutMs > 0 && !exempt && nowMs - client.lastMs > timeoutMs) {
-        this.state.counters.cutForIdling++;
-        connection.cut();
-      }
-    }
+    this.sweep.look(Date.now());
   }
-}
-
-export function isLoopback(host: string): boolean {
-  const plain = host.startsWith('::ffff:') ? host.slice(7) : host;
-  return plain === '::1' || plain.startsWith('127.');
 }
 
 function shownHost(host: string | undefined): string {

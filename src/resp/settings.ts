@@ -1,6 +1,6 @@
 /**
- * The parameters of CONFIG GET and SET. Those of the first table do something here; those of the second are kept because
- * clients and test suites set them and read them back. The rest of Redis' parameters does not exist.
+ * The parameters of CONFIG GET and SET, in three parts: those that do something here, those that only tell what is so, and those
+ * that are kept because clients and test suites set them and read them back. The rest of Redis' parameters does not exist.
  */
 
 type Kind = 'number' | 'memory' | 'flag' | 'text' | 'limits';
@@ -50,13 +50,14 @@ const PARAMETERS: Readonly<Record<string, Parameter>> = {
   requirepass: text(''),
   'protected-mode': flag('yes'),
   'client-output-buffer-limit': { kind: 'limits', initial: OUTPUT_LIMITS },
+  'maxmemory-clients': memory(0),
   'client-query-buffer-limit': memory(2 ** 30, 2 ** 20),
   'proto-max-bulk-len': memory(512 * 2 ** 20, 2 ** 20),
   'slowlog-log-slower-than': number(10_000, -1, Number.MAX_SAFE_INTEGER),
   'slowlog-max-len': number(128, 0, 100_000),
   'latency-monitor-threshold': number(0, 0, Number.MAX_SAFE_INTEGER),
   'latency-tracking': flag('yes'),
-  // Told, not set here: whoever makes the server gives the values.
+  // Those that tell what is so: whoever makes the server gives the values.
   port: fixed('0'),
   bind: fixed('127.0.0.1'),
   dir: fixed(''),
@@ -80,7 +81,6 @@ const PARAMETERS: Readonly<Record<string, Parameter>> = {
   'lazyfree-lazy-user-del': flag('no'),
   'lazyfree-lazy-user-flush': flag('no'),
   activedefrag: flag('no'),
-  'maxmemory-clients': memory(0),
   'list-max-listpack-size': number(-2, -INT_MAX),
   'list-max-ziplist-size': number(-2, -INT_MAX),
   'list-compress-depth': number(0),
@@ -136,6 +136,8 @@ export class Settings {
   maxClients = 0;
   password = '';
   queryBufferBytes = 0;
+  /** All that clients may hold together; 0: no bound. */
+  clientsBytes = 0;
   slowerThanUsec = 0;
   latencyThresholdMs = 0;
   normalLimit = NO_LIMIT;
@@ -157,16 +159,6 @@ export class Settings {
 
   number(name: string): number {
     return Number(this.get(name));
-  }
-
-  has(name: string): boolean {
-    return this.#values.has(name);
-  }
-
-  /** Of whoever made the server: no checks. */
-  tell(name: string, value: string): void {
-    this.#values.set(name, value);
-    this.#refresh();
   }
 
   /** Sets all of these or none. The fault's text, or null. */
@@ -215,6 +207,7 @@ export class Settings {
     this.maxClients = this.number('maxclients');
     this.password = this.get('requirepass');
     this.queryBufferBytes = this.number('client-query-buffer-limit');
+    this.clientsBytes = this.number('maxmemory-clients');
     this.slowerThanUsec = this.number('slowlog-log-slower-than');
     this.latencyThresholdMs = this.number('latency-monitor-threshold');
     const limits = this.get('client-output-buffer-limit').split(' ');

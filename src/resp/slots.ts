@@ -57,8 +57,6 @@ export class SlotMap {
   #from = 0;
   #to = KEY_SPACE_END;
   #dirty = true;
-  /** Rises with every change of anything here. */
-  version = 0;
   /** Slots that became this node's since `takeAcquired`. */
   #acquired = false;
   readonly counters = { refreshes: 0, segments: 0 };
@@ -85,7 +83,6 @@ export class SlotMap {
     if (!this.#dirty) return false;
     this.#dirty = false;
     this.counters.refreshes++;
-    this.version++;
     this.#mine = null;
     this.#rebuild(this.#from >>> OFFSET_BITS, this.#to >>> OFFSET_BITS);
     return true;

@@ -35,16 +35,17 @@ export class SlowLog {
 }
 
 /** A command's words as an entry keeps them: not too many, not too long, and no secrets. */
-export function shortened(count: number, word: (i: number) => string): string[] {
+export function shortened(
+  count: number,
+  lengthOf: (i: number) => number,
+  word: (i: number) => string,
+): string[] {
   const words: string[] = [];
   const kept = count > MAX_ARGUMENTS ? MAX_ARGUMENTS - 1 : count;
   for (let i = 0; i < kept; i++) {
     const text = word(i);
-    words.push(
-      text.length > MAX_ARGUMENT_BYTES
-        ? `${text.slice(0, MAX_ARGUMENT_BYTES)}... (${text.length - MAX_ARGUMENT_BYTES} more bytes)`
-        : text,
-    );
+    const more = lengthOf(i) - MAX_ARGUMENT_BYTES;
+    words.push(more > 0 ? `${text.slice(0, MAX_ARGUMENT_BYTES)}... (${more} more bytes)` : text);
   }
   if (kept < count) words.push(`... (${count - kept} more arguments)`);
   return words;

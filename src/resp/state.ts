@@ -7,6 +7,7 @@ import { Latency } from './latency.ts';
 import { Settings } from './settings.ts';
 import { SlowLog } from './slow-log.ts';
 import type { Transaction } from './transaction.ts';
+import { Watches } from './watches.ts';
 
 /** Reasons why all commands are looked at before they run; see Dispatcher. */
 export const SERVER_GATE = {
@@ -43,7 +44,7 @@ export interface Router {
 
 /** What the rest of the daemon does for the server; all of it may be missing. */
 export interface ServerHooks {
-  /** Tells the other nodes of a published message; gives how many of their clients are known to get it. */
+  /** Tells the other nodes of a published message. */
   publishToGroup?: (channel: string, payload: Uint8Array, sharded: boolean) => void;
   /** Begins a snapshot of the store; false when one is under way. */
   snapshot?: () => boolean;
@@ -65,7 +66,6 @@ export class ServerState {
   readonly startedMs: number;
   /** 40 hex digits, new with every start. */
   readonly runId: string;
-  mode: 'standalone' | 'cluster' = 'standalone';
   router: Router | null = null;
   /** Of connections that ask for no other. */
   defaultLevel = PLAIN_LEVEL;
@@ -82,8 +82,7 @@ export class ServerState {
   pausesWritesOnly = false;
   /** Of those who wait for the pause to end. */
   readonly paused = new Set<Client>();
-  /** Clients with watched keys. */
-  readonly watchers = new Set<Client>();
+  readonly watches = new Watches();
   #pauseTimer: NodeJS.Timeout | undefined;
   readonly counters = {
     connections: 0,
@@ -92,6 +91,9 @@ export class ServerState {
     cutForOutput: 0,
     cutForInput: 0,
     cutForIdling: 0,
+    cutForDawdling: 0,
+    cutForMemory: 0,
+    cutBeforeLogin: 0,
     bytesIn: 0,
     bytesOut: 0,
     turns: 0,
@@ -148,10 +150,8 @@ export class ServerState {
   }
 
   unwatch(client: Client): void {
-    client.watched = [];
-    client.watchesStale = false;
-    this.watchers.delete(client);
-    this.gate(SERVER_GATE.watches, this.watchers.size > 0);
+    this.watches.forget(client);
+    this.gate(SERVER_GATE.watches, this.watches.clients > 0);
   }
 
   pause(nowMs: number, untilMs: number, writesOnly: boolean): void {

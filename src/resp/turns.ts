@@ -7,6 +7,7 @@ import { setReading } from './flow.ts';
 import { SCRATCH_BYTES } from './request.ts';
 import type { OutputLimit } from './settings.ts';
 import { SERVER_GATE, type ServerState } from './state.ts';
+import type { Sweep } from './sweep.ts';
 
 /** What commands may take of one round of the event loop, twice: as input comes, and after that for who had to wait. */
 const TURN_MS = 1;
@@ -29,6 +30,7 @@ export class Turns {
   readonly #state: ServerState;
   readonly #store: Store;
   readonly #connections: ReadonlySet<Connection>;
+  readonly #sweep: Sweep;
   #queue: Connection[] = [];
   #next = 0;
   #pushing: Connection[] = [];
@@ -39,10 +41,11 @@ export class Turns {
   #queuedBytes = 0;
   readonly #end = (): void => this.#ended();
 
-  constructor(state: ServerState, store: Store, connections: ReadonlySet<Connection>) {
+  constructor(state: ServerState, store: Store, connections: ReadonlySet<Connection>, sweep: Sweep) {
     this.#state = state;
     this.#store = store;
     this.#connections = connections;
+    this.#sweep = sweep;
     store.backend.onRoom = () => this.#open();
   }
 
@@ -102,6 +105,11 @@ export class Turns {
     return client.subscriptions > 0 ? settings.pubsubLimit : settings.normalLimit;
   }
 
+  /** So many bytes came in, or stay here because a client does not take them. */
+  noted(bytes: number): void {
+    this.#sweep.noted(bytes);
+  }
+
   cutForOutput(): void {
     this.#state.counters.cutForOutput++;
   }
@@ -138,7 +146,6 @@ export class Turns {
     const { counters, settings } = this.#state;
     counters.turns++;
     const began = performance.now();
-    let tookMs = began - this.#startedMs;
     this.#startedMs = began;
     if (!this.#store.backend.congested) this.#serveQueue();
     this.#store.endTurn();
@@ -148,7 +155,7 @@ export class Turns {
       for (const connection of pushing) connection.sendPushes();
     }
     // The first part of the turn has the round's other work in it, and is no measure.
-    tookMs = performance.now() - began;
+    const tookMs = performance.now() - began;
     if (tookMs * 1000 > counters.longestTurnUsec) counters.longestTurnUsec = Math.round(tookMs * 1000);
     const threshold = settings.latencyThresholdMs;
     if (threshold > 0 && tookMs >= threshold) this.#state.latency.event('turn', tookMs, this.nowMs);

@@ -1,6 +1,8 @@
-import { type Address, BoundedMap, LIMITS } from '../base/index.ts';
+import { type Address, BoundedMap, LIMITS, ReplayWindow } from '../base/index.ts';
 import { Freshness } from './freshness.ts';
-import { ReplayWindow } from './window.ts';
+
+/** How far behind the newest counter a datagram may come and still be new. */
+const WINDOW_SIZE = 2048;
 
 /** A boot of a sender that proved to be alive within this process's life. */
 export interface Boot {
@@ -63,7 +65,7 @@ export class Boots {
       known.freshness.prove(atMs, stamp);
       return known;
     }
-    const window = new ReplayWindow(floor);
+    const window = new ReplayWindow(floor, WINDOW_SIZE);
     const freshness = new Freshness(atMs, stamp);
     const made: Boot = { window, freshness, subkeys: new Map(), pushedMs: -Infinity, askedMs: -Infinity };
     this.#known.set(boot, made);

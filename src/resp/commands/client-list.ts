@@ -56,7 +56,7 @@ export function clientLine(call: Call, client: Client): string {
     psub: client.patterns.size,
     ssub: client.shardChannels.size,
     multi: client.transaction?.count ?? -1,
-    watch: client.watched.length,
+    watch: client.watched.size,
     qbuf: queued,
     'qbuf-free': 0,
     'argv-mem': 0,

@@ -16,7 +16,6 @@ const INT_LIMIT = 2 ** 31;
 const NO_PASSWORD =
   'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?';
 const WRONG_PASSWORD = 'WRONGPASS invalid username-password pair or user is disabled.';
-export const BAD_LEVEL = 'ERR no level of acknowledgement: write ;ack=1m1d, with numbers, q or all';
 
 function ping(call: Call): void {
   const { client, reply } = call;

@@ -4,6 +4,7 @@ import { PLAIN_LEVEL } from '../ack-level.ts';
 import type { Call } from '../call.ts';
 import type { Client } from '../client.ts';
 import type { Command } from '../command.ts';
+import { HELD_POSITIONS } from '../holdings.ts';
 import { type Greeting, isNonce, proofOf, secretOf } from '../link-auth.ts';
 import { isLoopback } from '../peers.ts';
 import { ROLE } from '../role.ts';
@@ -12,7 +13,6 @@ import { entries } from './entry.ts';
 
 /** Greetings under way, by client: what LINK said, for PROVE. */
 const greetings = new WeakMap<Client, Greeting>();
-const MAX_POSITIONS = 200_000;
 /** Of 64 keys; a keyring has fewer. */
 const MAX_PROOFS_BYTES = 64 * 65;
 
@@ -83,8 +83,12 @@ function held(call: Call): void {
     reply.error('ERR HELD is for nodes');
     return;
   }
+  if (call.count - 2 > HELD_POSITIONS) {
+    reply.error(`ERR HELD takes ${HELD_POSITIONS} positions`);
+    return;
+  }
   const positions: number[] = [];
-  for (let i = 2; i < call.count && i < MAX_POSITIONS; i++) {
+  for (let i = 2; i < call.count; i++) {
     const position = call.integer(i);
     if (position === null || position < 0 || position > 0xffffffff) {
       reply.error('ERR HELD takes positions');

@@ -2,7 +2,7 @@ import type { Call } from '../call.ts';
 import { GATE } from '../client.ts';
 import { SERVER_GATE } from '../state.ts';
 import { Transaction } from '../transaction.ts';
-import { isTouched, watch } from '../watches.ts';
+import { isTouched, TOO_MANY_WATCHED } from '../watches.ts';
 import { entries, keys } from './entry.ts';
 
 function multi(call: Call): void {
@@ -59,8 +59,10 @@ function watchKeys(call: Call): void {
     call.reply.error('ERR WATCH inside MULTI is not allowed');
     return;
   }
-  for (let i = 1; i < call.count; i++) watch(call, call.bytes(i));
-  server.watchers.add(client);
+  if (!server.watches.watchAll(call)) {
+    call.reply.error(TOO_MANY_WATCHED);
+    return;
+  }
   server.gate(SERVER_GATE.watches, true);
   call.reply.ok();
 }

@@ -1,0 +1,115 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Store } from '../store/index.ts';
+import { RespServer } from './server.ts';
+import { encode, poll, RawClient } from './testing/raw-client.ts';
+
+const closers: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+async function start(settings: Record<string, string> = {}) {
+  const server = new RespServer(new Store(), { settings });
+  const port = await server.listen(0, '127.0.0.1');
+  closers.push(() => server.close());
+  const join = async (): Promise<RawClient> => {
+    const client = await RawClient.connect(port);
+    closers.push(() => client.close());
+    return client;
+  };
+  return { server, join };
+}
+
+describe('a client is cut', () => {
+  let nowMs = 0;
+  beforeEach(() => {
+    nowMs = Date.now();
+  });
+
+  it('when it does not log in for thirty seconds', async () => {
+    const { server, join } = await start({ requirepass: 'secret' });
+    const [stranger, guest] = [await join(), await join()];
+    expect(await guest.ask('AUTH', 'secret')).toBe('+OK');
+    await poll(() => server.connections === 2);
+    server.sweep.look(nowMs + 29_000);
+    expect(server.state.counters.cutBeforeLogin).toBe(0);
+    server.sweep.look(nowMs + 32_000);
+    await stranger.whenClosed();
+    expect(server.state.counters.cutBeforeLogin).toBe(1);
+    expect(await guest.ask('PING')).toBe('+PONG');
+  });
+
+  it('when half a command is all that comes for a minute, a byte now and then', async () => {
+    const { server, join } = await start();
+    const [slow, quick, idle] = [await join(), await join(), await join()];
+    for (const client of [slow, quick]) client.socket.write('*2\r\n$4\r\nECHO\r\n$100000\r\n');
+    await poll(() => server.connections === 3 && held(server) > 2 * 20);
+    for (let second = 0; second < 55; second += 5) {
+      server.sweep.look(nowMs + second * 1000);
+      slow.socket.write('x');
+      const before = held(server);
+      await poll(() => held(server) > before);
+    }
+    quick.socket.write('x'.repeat(90_000));
+    await poll(() => held(server) > 90_000);
+    server.sweep.look(nowMs + 58_000);
+    server.sweep.look(nowMs + 65_000);
+    await slow.whenClosed();
+    expect(server.state.counters.cutForDawdling).toBe(1);
+    quick.socket.write(`${'x'.repeat(10_000)}\r\n`);
+    expect((await quick.reply()).length).toBeGreaterThan(100_000);
+    expect(await idle.ask('PING')).toBe('+PONG');
+  });
+});
+
+it('a command name of 512 MB is answered, and shortened', async () => {
+  const { join } = await start();
+  const client = await join();
+  const megabyte = Buffer.alloc(1 << 20, 'x');
+  client.socket.write('*1\r\n$536870912\r\n');
+  for (let i = 0; i < 512; i++) client.socket.write(megabyte);
+  client.socket.write('\r\n');
+  expect(await client.reply()).toBe(`-ERR unknown command '${'x'.repeat(128)}', with args beginning with:`);
+  expect(await client.ask('PING')).toBe('+PONG');
+});
+
+describe('all clients together', () => {
+  it('hold no more than they may: the greediest go, who said no to that stay', async () => {
+    const { server, join } = await start({ 'maxmemory-clients': String(4 << 20) });
+    const [small, greedy, kept] = [await join(), await join(), await join()];
+    expect(await kept.ask('CLIENT', 'NO-EVICT', 'ON')).toBe('+OK');
+    const half = (bytes: number): Buffer => encode(['SET', 'k', 'x'.repeat(bytes)]).subarray(0, -10);
+    small.socket.write(half(100_000));
+    kept.socket.write(half(1 << 20));
+    await poll(() => held(server) > 1 << 20);
+    greedy.socket.write(half(5 << 20));
+    await greedy.whenClosed();
+    expect(server.state.counters.cutForMemory).toBe(1);
+    for (const client of [small, kept]) {
+      client.socket.write('xxxxxxxx\r\n');
+      expect(await client.reply()).toBe('+OK');
+    }
+  });
+
+  it('that do not read are cut as well, and others are served', async () => {
+    const { server, join } = await start({ 'maxmemory-clients': String(8 << 20) });
+    const other = await join();
+    expect(await other.ask('SET', 'k', 'x'.repeat(1 << 20))).toBe('+OK');
+    const part = Buffer.concat(Array.from({ length: 100 }, () => encode(['GET', 'k'])));
+    for (let i = 0; i < 30; i++) {
+      const slow = await join();
+      slow.socket.pause();
+      slow.socket.write(part);
+    }
+    await poll(() => server.state.counters.cutForMemory > 0);
+    server.sweep.look(Date.now());
+    expect(server.sweep.heldBytes).toBeLessThan(9 << 20);
+    expect(await other.ask('PING')).toBe('+PONG');
+  });
+});
+
+function held(server: RespServer): number {
+  let bytes = 0;
+  for (const { request } of server.state.clients.values()) bytes += request.pendingBytes;
+  return bytes;
+}
