@@ -83,6 +83,18 @@ export class Call {
     return this.client.outlet.place();
   }
 
+  /** Puts the command back, to be run again from its start when the client is resumed; `cancel` is called if it leaves before. */
+  again(cancel: () => void): void {
+    if (this.known !== null) this.known.calls--;
+    this.request.putBack(this.#index);
+    this.halt = true;
+    this.client.blocked = { unblock: () => false, cancel };
+  }
+
+  get isPutBack(): boolean {
+    return this.#index >= this.request.size;
+  }
+
   get index(): number {
     return this.#index;
   }

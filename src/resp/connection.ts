@@ -150,9 +150,8 @@ export class Connection implements Outlet {
     if (!took && writableLength > 0) this.#filled();
   }
 
-  place(): Pending {
+  place(place: Pending = { bytes: null }): Pending {
     this.flush();
-    const place: Pending = { bytes: null };
     this.#waiting.push(place);
     return place;
   }

@@ -1,4 +1,5 @@
 import type { Store } from '../store/index.ts';
+import { levelWords } from './ack-level.ts';
 import { Call } from './call.ts';
 import type { Client } from './client.ts';
 import type { Known } from './command.ts';
@@ -32,6 +33,7 @@ export class Dispatcher {
       this.call.reply.errorCounts.clear();
     };
     server.runQueued = (call, transaction) => this.runQueued(call, transaction);
+    server.runRouted = (call, known) => this.#gatekeeper.run(call, known);
   }
 
   /**
@@ -118,9 +120,8 @@ export class Dispatcher {
       return;
     }
     const { arity } = known;
-    let levelWords = 0;
-    if (call.count >= known.acksFrom) levelWords = this.#gatekeeper.levelWords(call);
-    if (arity > 0 ? call.count - levelWords !== arity : call.count - levelWords < -arity) {
+    const words = call.count >= known.acksFrom ? levelWords(call, known) : 0;
+    if (arity > 0 ? call.count - words !== arity : call.count - words < -arity) {
       known.rejected++;
       call.reply.error(`ERR wrong number of arguments for '${known.name}' command`);
       this.#refused(call);
@@ -128,8 +129,8 @@ export class Dispatcher {
     }
     known.calls++;
     call.known = known;
-    if ((call.client.gates | this.server.gates) !== 0 || levelWords > 0 || known.timed)
-      this.#gatekeeper.pass(call, known, slot, levelWords);
+    if ((call.client.gates | this.server.gates) !== 0 || words > 0 || known.timed)
+      this.#gatekeeper.pass(call, known, slot, words);
     else if (this.route(call, known, slot)) known.run(call);
   }
 

@@ -120,7 +120,10 @@ export class Forwarder {
       version,
       self: () => peers.self?.id ?? ('' as NodeId),
       peer: id,
-      address: () => peers.get(id)?.address ?? null,
+      address: () => {
+        const now = peers.get(id);
+        return now === undefined || now.address === null ? null : now;
+      },
       secrets,
       nowMs,
       drained: () => this.#unpark(link),
@@ -135,7 +138,7 @@ export class Forwarder {
     const parked = this.#parked.get(link) ?? new Set();
     this.#parked.set(link, parked);
     parked.add(client);
-    call.again({ unblock: () => false, cancel: () => parked.delete(client) });
+    call.again(() => parked.delete(client));
   }
 
   #unpark(link: Link): void {
@@ -185,11 +188,7 @@ class Answer implements Asker {
   readonly failed: (failure: LinkFailure) => void;
   readonly #resolve: (reply: Uint8Array) => void;
 
-  constructor(
-    resolve: (reply: Uint8Array) => void,
-    failed: (failure: LinkFailure) => void,
-    replies = 1,
-  ) {
+  constructor(resolve: (reply: Uint8Array) => void, failed: (failure: LinkFailure) => void, replies = 1) {
     this.#resolve = resolve;
     this.failed = failed;
     this.replies = replies;
@@ -202,7 +201,7 @@ class Answer implements Asker {
 
 /** Long replies have memory of their own already. */
 function owned(reply: Uint8Array): Uint8Array {
-  return reply.length > COPIED_BYTES ? reply : reply.slice();
+  return reply.length > COPIED_BYTES ? reply : new Uint8Array(reply);
 }
 
 function placeOf(hop: Hop, version: 2 | 3): number {
@@ -240,7 +239,7 @@ export function takeLevel(call: Call): AckLevel | null {
   const { client, known } = call;
   if (known === null) return null;
   const writes = known.isWrite || (known.name === 'exec' && client.transaction?.writes === true);
-  if (!writes || levelWords(call) > 0) return null;
+  if (!writes || levelWords(call, known) > 0) return null;
   const next = client.acksNext;
   if (next === null) return client.acks;
   client.useLevelOnce(null);

@@ -1,8 +1,9 @@
 import { LIMITS } from '../base/index.ts';
-import { type AckLevel, copiesNeeded, isPlain, levelOf, showLevel } from './ack-level.ts';
+import { type AckLevel, copiesNeeded, isPlain, levelOf, shortfall } from './ack-level.ts';
 import type { Call } from './call.ts';
 import { GATE } from './client.ts';
 import type { Known } from './command.ts';
+import { awaitDisk } from './on-disk.ts';
 import { shortened } from './slow-log.ts';
 import { SERVER_GATE, type ServerState } from './state.ts';
 
@@ -59,7 +60,7 @@ export class Gatekeeper {
       return;
     } else if (client.transaction !== null && !UNQUEUED.has(known.name)) this.#queue(call, known, slot);
     else if (this.#dispatcher.route(call, known, slot)) this.#levelled(call, known, slot, levelWords);
-    if (client.gates & GATE.silent) this.#silence(call, known, from);
+    if (client.gates & GATE.silent && !call.isPutBack) this.#silence(call, known, from);
   }
 
   /** Runs a command, with an eye on time, watched keys, and those who watch. */
@@ -74,13 +75,6 @@ export class Gatekeeper {
     } else known.run(call);
     if (call.reply.isErrorAt(from)) known.failed++;
     if (gates & SERVER_GATE.watches && known.isWrite) this.#server.watches.written(call);
-  }
-
-  /** Of a command that ends with `ACKS m d [ms]`: how many words that is, else 0. */
-  levelWords(call: Call): number {
-    const { count } = call;
-    if (count >= 4 && call.is(count - 3, 'ACKS')) return 3;
-    return count >= 5 && call.is(count - 4, 'ACKS') ? 4 : 0;
   }
 
   /** A reply that is not wanted, of a command that was none. */
@@ -160,11 +154,9 @@ export class Gatekeeper {
     const { router } = this.#server;
     const { backend } = call.store;
     const owners = slot >= 0 && router !== null ? router.owners(slot) : 1;
-    const memory = copiesNeeded(level.memory, owners);
-    const disk = copiesNeeded(level.disk, owners);
-    if (memory > 1 || disk > (backend.durable ? 1 : 0)) {
-      const reachable = memory <= 1 ? '1m0d' : '1';
-      reply.error(`NOREPLICAS need ${showLevel(level)}, reachable ${reachable}`);
+    const missing = shortfall(level, owners, backend.durable);
+    if (missing !== '') {
+      reply.error(missing);
       if (known.name === 'exec') {
         client.transaction = null;
         client.gate(GATE.transaction, false);
@@ -172,7 +164,7 @@ export class Gatekeeper {
       }
       return;
     }
-    if (disk === 0) {
+    if (copiesNeeded(level.disk, owners) === 0) {
       this.run(call, known);
       return;
     }
@@ -188,20 +180,12 @@ export class Gatekeeper {
   /** The reply waits for the disk, but not longer than the level says. */
   #holdUpTo(call: Call, level: AckLevel): void {
     const { client, reply } = call;
-    const { backend } = call.store;
-    const { timeoutMs } = level;
     const told = reply.written.slice();
     reply.cut(0);
     const place = client.outlet.place();
-    const late = new TextEncoder().encode(
-      `-ACKTIMEOUT 1m0d of ${showLevel(level)} after ${timeoutMs} ms\r\n`,
+    awaitDisk(call.store, level, (error) =>
+      client.outlet.fill(place, error === '' ? told : Buffer.from(`-${error}\r\n`)),
     );
-    const timer = setTimeout(() => client.outlet.fill(place, late), timeoutMs);
-    timer.unref();
-    backend.whenOnDisk(backend.sequence, (error) => {
-      clearTimeout(timer);
-      client.outlet.fill(place, error === null ? told : late);
-    });
   }
 
   #showMonitors(call: Call, known: Known): void {

@@ -18,7 +18,7 @@ const TICK_MS = 500;
 const FULL_COMMANDS = 8_192;
 const FULL_BYTES = 32 * 1024 * 1024;
 /** What links read into. */
-const shared = Buffer.allocUnsafeSlow(64 * 1024);
+const shared = new Uint8Array(64 * 1024);
 
 /** Why there is no answer. `sent`: the command may have been done. */
 export interface LinkFailure {

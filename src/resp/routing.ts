@@ -24,6 +24,7 @@
 import type { StoreInfoView, StoreNode } from '../node/contract.ts';
 import { positionOf } from '../ranges/index.ts';
 import type { Store } from '../store/index.ts';
+import { levelWords } from './ack-level.ts';
 import type { Call } from './call.ts';
 import type { Client } from './client.ts';
 import { type Known, keyPlaces } from './command.ts';
@@ -140,6 +141,7 @@ export class GroupRouter implements Router {
       if (client.role !== ROLE.proxy || this.spread === null || call.inTransaction) return true;
       return client.transaction !== null && known.name !== 'exec' ? true : this.spread.keyless(call, known);
     }
+    if (known.oneKey) return this.#follow(call, this.decide(call, 1));
     const count = call.count - levelWords(call, known);
     const places = keyPlaces(keys, count);
     for (const more of moreKeys ?? []) places.push(...keyPlaces(more, count));
@@ -164,7 +166,7 @@ export class GroupRouter implements Router {
     }
     if (apart && to !== TO.wait && to !== TO.refuse) return this.#apart(call, known, places);
     if (to !== TO.refuse) this.peer = peer;
-    return this.#follow(call, known, to);
+    return this.#follow(call, to);
   }
 
   /** Where a command on the key at argument `i` is to go; `peer` and `error` then say more. */
@@ -278,19 +280,16 @@ export class GroupRouter implements Router {
     return this.#refuse(call, `${CROSSSLOT}: they are on several nodes`);
   }
 
-  #follow(call: Call, known: Known, to: To): boolean {
+  #follow(call: Call, to: To): boolean {
     const { client } = call;
-    if (to === TO.here) {
-      this.#waiting.delete(client);
-      return true;
-    }
+    if (to !== TO.wait && this.#waiting.size > 0) this.#waiting.delete(client);
+    if (to === TO.here) return true;
     if (to === TO.refuse) return this.#refuse(call, this.error);
     if (client.transaction !== null) return this.#queued(call, client.transaction, to);
     if (call.inTransaction) return this.#refuse(call, 'TRYAGAIN the keys of this transaction have moved');
-    if (to === TO.wait) return this.#wait(call, known);
-    if (known.name === 'watch')
+    if (to === TO.wait) return this.#wait(call);
+    if (call.known?.name === 'watch')
       return this.#refuse(call, 'ERR WATCH works at the node that owns the key: use its cluster port');
-    this.#waiting.delete(client);
     this.forwarder.forward(call, this.peer as Peer, to === TO.relay ? 'relay' : 'final');
     return false;
   }
@@ -310,7 +309,7 @@ export class GroupRouter implements Router {
   }
 
   /** The command is put back, and is run again when slots were settled; for so long only. */
-  #wait(call: Call, known: Known): boolean {
+  #wait(call: Call): boolean {
     const { client } = call;
     const now = this.#parts.nowMs();
     const until = this.#waiting.get(client) ?? now + WAIT_MS;
@@ -320,10 +319,7 @@ export class GroupRouter implements Router {
     }
     if (!this.#waiting.has(client)) this.counters.waited++;
     this.#waiting.set(client, until);
-    known.calls--;
-    call.request.putBack(call.index);
-    call.halt = true;
-    client.blocked = { unblock: () => false, cancel: () => this.#waiting.delete(client) };
+    call.again(() => this.#waiting.delete(client));
     this.#timer ??= setInterval(() => this.#resume(true), WAIT_MS / 4).unref();
     return false;
   }
@@ -332,6 +328,8 @@ export class GroupRouter implements Router {
   #resume(late = false): void {
     const now = this.#parts.nowMs();
     for (const [client, until] of this.#waiting) {
+      // Who was told to go on, and left before he did.
+      if (client.closing) this.#waiting.delete(client);
       if (client.blocked === null || (late && now < until)) continue;
       // The next wait, of another slot, has a time of its own.
       if (!late) this.#waiting.delete(client);
@@ -353,13 +351,6 @@ export class GroupRouter implements Router {
     call.reply.error(error);
     return false;
   }
-}
-
-/** Of a command that ends with `ACKS m d [ms]`: how many words that is. */
-function levelWords(call: Call, known: Known): number {
-  const { count } = call;
-  if (count < known.acksFrom) return 0;
-  return call.is(count - 3, 'ACKS') ? 3 : count > 4 && call.is(count - 4, 'ACKS') ? 4 : 0;
 }
 
 function positionAt(call: Call, i: number): number {
