@@ -1,6 +1,3 @@
-import type { Call } from './call.ts';
-import type { Known } from './command.ts';
-
 /** How many owners: a number, a majority of the current ones, or all of them. */
 export type Copies = number | 'q' | 'all';
 
@@ -49,14 +46,6 @@ function copiesOf(text: string): Copies | null {
 export function levelInName(name: string): AckLevel | null | undefined {
   const found = /;ack=([^;]*)/.exec(name);
   return found === null ? null : (parseLevel(found[1] as string) ?? undefined);
-}
-
-/** Of a command that ends with `ACKS m d [ms]`: how many words that is, else 0. */
-export function levelWords(call: Call, { acksFrom }: Known): number {
-  const { count } = call;
-  if (count < acksFrom) return 0;
-  if (count >= 4 && call.is(count - 3, 'ACKS')) return 3;
-  return count >= 5 && call.is(count - 4, 'ACKS') ? 4 : 0;
 }
 
 /** What is said, before a write is begun, where one node cannot give what is asked of so many owners; '' where it can. */

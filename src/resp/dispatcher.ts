@@ -1,8 +1,8 @@
 import type { Store } from '../store/index.ts';
-import { levelWords } from './ack-level.ts';
 import { Call } from './call.ts';
 import type { Client } from './client.ts';
 import type { Known } from './command.ts';
+import { wrongArity } from './commands/errors.ts';
 import { Gatekeeper } from './gatekeeper.ts';
 import { BATCH, BROKEN, NEED_MORE, type Outcome, READY, RequestReader } from './request.ts';
 import { ROLE } from './role.ts';
@@ -115,22 +115,17 @@ export class Dispatcher {
   #one(call: Call, found: Known | undefined, slot: number): void {
     let known = found;
     if (known === undefined || known.subcommands !== null) known = this.#inContainer(call, known);
-    if (known === undefined) {
-      this.#refused(call);
-      return;
-    }
+    if (known === undefined) return;
     const { arity } = known;
-    const words = call.count >= known.acksFrom ? levelWords(call, known) : 0;
-    if (arity > 0 ? call.count - words !== arity : call.count - words < -arity) {
-      known.rejected++;
-      call.reply.error(`ERR wrong number of arguments for '${known.name}' command`);
-      this.#refused(call);
+    const levelWords = call.count >= known.acksFrom ? call.levelWords(known) : 0;
+    if (arity > 0 ? call.count - levelWords !== arity : call.count - levelWords < -arity) {
+      this.#gatekeeper.refuse(call, known, wrongArity(known.name));
       return;
     }
     known.calls++;
     call.known = known;
-    if ((call.client.gates | this.server.gates) !== 0 || words > 0 || known.timed)
-      this.#gatekeeper.pass(call, known, slot, words);
+    if ((call.client.gates | this.server.gates) !== 0 || levelWords > 0 || known.timed)
+      this.#gatekeeper.pass(call, known, slot, levelWords);
     else if (this.route(call, known, slot)) known.run(call);
   }
 
@@ -192,7 +187,7 @@ export class Dispatcher {
   #inContainer(call: Call, container: Known | undefined): Known | undefined {
     if (container === undefined) {
       this.counters.unknown++;
-      call.reply.error(unknownText(call));
+      this.#gatekeeper.refuse(call, undefined, unknownText(call));
       return undefined;
     }
     if (call.count < 2) return container;
@@ -200,17 +195,10 @@ export class Dispatcher {
     if (known === undefined) {
       this.counters.unknown++;
       const name = cText(call, 1).slice(0, SHOWN_BYTES);
-      call.reply.error(`ERR unknown subcommand '${name}'. Try ${container.name.toUpperCase()} HELP.`);
+      const error = `ERR unknown subcommand '${name}'. Try ${container.name.toUpperCase()} HELP.`;
+      this.#gatekeeper.refuse(call, undefined, error);
     }
     return known;
-  }
-
-  /** A command that is none spoils the transaction it is in. */
-  #refused(call: Call): void {
-    const { client } = call;
-    if (client.gates === 0) return;
-    if (client.transaction !== null) client.transaction.failed = true;
-    this.#gatekeeper.quiet(call);
   }
 }
 

@@ -1,5 +1,5 @@
 import type { NodeId } from '../base/index.ts';
-import { type AckLevel, levelWords } from './ack-level.ts';
+import type { AckLevel } from './ack-level.ts';
 import type { Call } from './call.ts';
 import type { Client, Pending } from './client.ts';
 import type { Known } from './command.ts';
@@ -138,7 +138,8 @@ export class Forwarder {
     const parked = this.#parked.get(link) ?? new Set();
     this.#parked.set(link, parked);
     parked.add(client);
-    call.again(() => parked.delete(client));
+    if (call.known !== null) call.putBack(call.known);
+    client.blocked = { unblock: () => false, cancel: () => parked.delete(client) };
   }
 
   #unpark(link: Link): void {
@@ -168,7 +169,7 @@ class Forwarded implements Asker, Pending {
     this.#client = client;
     this.#peer = peer;
     this.#isWrite = mayChange(known);
-    this.#isSilent = client.replies !== 'on';
+    this.#isSilent = client.isSilent;
   }
 
   answered(reply: Uint8Array): void {
@@ -239,7 +240,7 @@ export function takeLevel(call: Call): AckLevel | null {
   const { client, known } = call;
   if (known === null) return null;
   const writes = known.isWrite || (known.name === 'exec' && client.transaction?.writes === true);
-  if (!writes || levelWords(call, known) > 0) return null;
+  if (!writes || call.levelWords(known) > 0) return null;
   const next = client.acksNext;
   if (next === null) return client.acks;
   client.useLevelOnce(null);

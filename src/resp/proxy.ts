@@ -15,7 +15,7 @@
 import type { Store } from '../store/index.ts';
 import { type AckLevel, isPlain, shortfall } from './ack-level.ts';
 import { Call } from './call.ts';
-import { Client, GATE } from './client.ts';
+import { Client } from './client.ts';
 import type { Known } from './command.ts';
 import { encode, takeLevel } from './forward.ts';
 import { command } from './link-handshake.ts';
@@ -157,8 +157,7 @@ export class GroupProxy implements Spread {
     const { backend } = this.#store;
     const before = backend.sequence;
     this.#server.runRouted(inner, known);
-    const reply = inner.reply.written.slice();
-    inner.reply.length = 0;
+    const reply = inner.reply.takeWhole();
     if (level === null || isPlain(level) || backend.sequence === before) return Promise.resolve(reply);
     return new Promise((resolve) =>
       awaitDisk(this.#store, level, (error) => resolve(error === '' ? reply : Buffer.from(`-${error}\r\n`))),
@@ -168,7 +167,7 @@ export class GroupProxy implements Spread {
   #answer(call: Call, reply: Promise<Uint8Array>): void {
     const { client } = call;
     const place = client.outlet.place();
-    const silent = client.replies !== 'on';
+    const silent = client.isSilent;
     void reply.then((bytes) => client.outlet.fill(place, silent ? new Uint8Array(0) : bytes));
   }
 
@@ -254,11 +253,10 @@ export class GroupProxy implements Spread {
     }
     const { forwarder } = this.#router;
     if (!forwarder.hasRoom(call, [{ peer: owner, hop: 'relay' }])) return false;
-    const bytes = Buffer.concat([command('MULTI'), transaction.bytes, command('EXEC')]);
+    const bytes = Buffer.concat([command('MULTI'), transaction.bytes, whole(call)]);
     const replies = transaction.count + 2;
     this.#answer(call, forwarder.send(call, bytes, owner, 'relay', takeLevel(call), replies));
-    client.transaction = null;
-    client.gate(GATE.transaction, false);
+    this.#server.endTransaction(client);
     return false;
   }
 }

@@ -104,6 +104,45 @@ test('a command that the owner’s view sends back is refused after two hops, no
   expect(await link.ask('GET', key)).toBe('$1\r\n1\r\n');
 });
 
+test('the level that a command was sent over a link with is not that of the next one, whatever became of it', async () => {
+  await using nodes = new FakeNodes();
+  const [a, b] = await halves(nodes);
+  const link = await b.client(ROLE.cluster);
+  await link.ask('SHOAL', 'LINK', 'final', a.id, b.id, '0'.repeat(32));
+  expect(await link.ask('SHOAL', 'PROVE', '-')).toBe('+OK\r\n');
+  const key = keyIn(HALF, END);
+  expect(await settled(link, 'SET', key, '1')).toBe('+OK\r\n');
+  for (const [words, answer] of [
+    [['SET', key, '1'], /^-NOREPLICAS/],
+    [['SET', keyIn(0, HALF - 1), '1'], /^-TRYAGAIN/],
+    [['SETNX', key, '1', 'ACKS', '1', '0'], /^:0/],
+  ] as const) {
+    expect(await link.ask('CLIENT', 'ACKS', 'NEXT', '2', '0')).toBe('+OK\r\n');
+    expect(await link.ask(...words)).toMatch(answer);
+    expect(await link.ask('SET', key, '2')).toBe('+OK\r\n');
+  }
+});
+
+test('a majority of owners is of those of the keys, wherever in the command they are', async () => {
+  await using nodes = new FakeNodes();
+  const a = await nodes.add();
+  const b = await nodes.add();
+  nodes.map.register(a.id, 0, END, 2);
+  nodes.map.register(b.id, 0, END, 1);
+  const client = await a.client(ROLE.cluster);
+  expect(await settled(client, 'SET', 'k', '1')).toBe('+OK\r\n');
+  expect(await client.ask('CLIENT', 'ACKS', 'q', '0')).toBe('+OK\r\n');
+  for (const words of [
+    ['SET', 'k', '2'],
+    ['BITOP', 'NOT', '{k}d', 'k'],
+  ])
+    expect(await client.ask(...words)).toMatch(/^-NOREPLICAS need qm0d/);
+  expect(await client.ask('MULTI')).toBe('+OK\r\n');
+  expect(await client.ask('SET', 'k', '2')).toBe('+QUEUED\r\n');
+  expect(await client.ask('EXEC')).toMatch(/^-NOREPLICAS need qm0d/);
+  expect(await client.ask('GET', 'k')).toBe('$1\r\n1\r\n');
+});
+
 test('a question about more positions than one may have is refused, not answered in part', async () => {
   await using nodes = new FakeNodes();
   const [a, b] = await halves(nodes);

@@ -10,6 +10,8 @@ const UNIT_WORDS = 4;
 /** Blocks up to this many units have a free list for each size; larger ones one for every quarter of a power of two. */
 const EXACT = 64;
 export const MAX_BLOCK_UNITS = 4096;
+/** 32 GiB: the upper half of the references are marks (marks.ts). */
+const MAX_CHUNKS = 1 << 15;
 const CLASSES = EXACT + 1 + 4 * 6;
 /** Word 1 of a free block; a record never has all of these bits. */
 const FREE_MARK = -1;
@@ -29,13 +31,19 @@ export function roundUnits(units: number): number {
   return (units + step - 1) & -step;
 }
 
+/** The largest size of a block, a rounded one, that fits into so many units. */
+function wholeUnits(units: number): number {
+  if (units <= EXACT) return units;
+  return Math.min(units & -(1 << (31 - Math.clz32(units) - 2)), MAX_BLOCK_UNITS);
+}
+
 /**
  * Memory for records outside the JavaScript heap: chunks of 1 MiB, cut into blocks of 16-byte units, each with its size in
  * the upper half of its first word. Freed blocks wait in lists by size, and so serve the next record of that size. When
  * sizes change and the lists hold much that nobody asks for, `victim` names the emptiest chunk, whose records the table
  * moves elsewhere (`drain`), after which the chunk is given back.
  *
- * A block is named by its first unit over all chunks, an unsigned 32-bit number: 64 GiB. Unit 0 is never given out.
+ * A block is named by its first unit over all chunks, a 31-bit number: 32 GiB. Unit 0 is never given out.
  */
 export class Arena {
   readonly words: Int32Array[] = [];
@@ -51,10 +59,12 @@ export class Arena {
   #draining = -1;
   #next = 0;
   #end = 0;
+  /** Where `sweep` goes on. */
+  #hand = 1;
   freeBytes = 0;
   #chunks = 0;
 
-  constructor(maxChunks = 1 << 16) {
+  constructor(maxChunks = MAX_CHUNKS) {
     this.#freeUnits = new Int32Array(maxChunks);
   }
 
@@ -149,23 +159,48 @@ export class Arena {
     return -1;
   }
 
+  /**
+   * Visits up to `limit` records, in the order of memory, from where the last call ended, round and round. What is visited may be
+   * freed meanwhile, and nothing allocated.
+   */
+  sweep(limit: number, visit: (block: number, words: Int32Array, at: number) => void): void {
+    let left = limit;
+    for (let chunks = this.words.length; left > 0 && chunks > 0; chunks--) {
+      const chunk = this.#hand >>> 16;
+      const words = this.words[chunk] ?? EMPTY_WORDS;
+      const used =
+        this.#next > chunk << 16 && this.#next <= (chunk + 1) << 16 ? this.#next : (chunk + 1) << 16;
+      const end = words.length === 0 ? 0 : used;
+      for (; this.#hand < end && left > 0; left--) {
+        const at = (this.#hand & 0xffff) << 2;
+        const units = (words[at] as number) >>> 16;
+        if (words[at + 1] !== FREE_MARK) visit(this.#hand, words, at);
+        this.#hand += units;
+      }
+      if (this.#hand < end) return;
+      const next = chunk + 1 < this.words.length ? chunk + 1 : 0;
+      this.#hand = (next << 16) + firstUnit(next);
+    }
+  }
+
   #open(): void {
-    // What is left of the open chunk becomes a free block, so that a chunk can be walked from end to end.
+    // What is left of the open chunk becomes free blocks, so that a chunk can be walked from end to end.
     let rest = this.#end - this.#next;
     while (rest > 0) {
-      const units = Math.min(rest, MAX_BLOCK_UNITS);
+      const units = wholeUnits(rest);
       (this.words[this.#next >>> 16] as Int32Array)[(this.#next & 0xffff) << 2] = units << 16;
       this.free(this.#next);
       this.#next += units;
       rest -= units;
     }
     const chunk = this.#holes.pop() ?? this.words.length;
-    assert(chunk < this.#freeUnits.length, 'arena below 64 GiB');
+    assert(chunk < this.#freeUnits.length, 'arena below 32 GiB');
     const piece = this.#regions.take();
     this.#pieces[chunk] = piece;
     this.words[chunk] = new Int32Array(piece.buffer, piece.offset, CHUNK_UNITS * UNIT_WORDS);
     this.spans[chunk] = new Span(new Uint8Array(piece.buffer, piece.offset, 1 << CHUNK_BITS));
     this.#chunks++;
+    if (this.#hand >>> 16 === chunk) this.#hand = (chunk << 16) + firstUnit(chunk);
     this.#next = (chunk << 16) + firstUnit(chunk);
     this.#end = (chunk << 16) + CHUNK_UNITS;
   }

@@ -1,4 +1,5 @@
 import { assert } from '../base/index.ts';
+import { MARK } from './marks.ts';
 import { Slab } from './slab.ts';
 
 export const SLOTS = 16384;
@@ -52,6 +53,8 @@ export class SlotIndex {
   /** Where `scan` goes on. */
   nextHash = 0;
   nextPlace = 0;
+  /** Marks that `scan` met: see marks.ts. */
+  readonly marks: number[] = [];
 
   constructor(match: KeyMatch) {
     this.#match = match;
@@ -97,6 +100,35 @@ export class SlotIndex {
       if (ref === 0 || page[base + i] === hash) return ref >>> 0;
       i = (i + 2) & mask;
     }
+  }
+
+  /** A mark with this hash, if there is one; else the first record with it, or 0. */
+  peekMark(slot: number, hash: number): number {
+    const segment = this.#segmentOf(slot, hash);
+    if (segment === 0) return 0;
+    const table = this.#tables[segment] as number;
+    const page = this.#slab.pages[table >>> 18] as Int32Array;
+    const base = ((table >>> 4) & 0x3fff) << 4;
+    const mask = (2 << (table & 15)) - 1;
+    let first = 0;
+    for (let i = (hash << 1) & mask; page[base + i + 1] !== 0; i = (i + 2) & mask) {
+      if (page[base + i] !== hash) continue;
+      const ref = page[base + i + 1] as number;
+      if (ref < 0) {
+        this.#page = page;
+        this.#at = base + i;
+        this.#segment = segment;
+        return ref >>> 0;
+      }
+      if (first === 0) first = ref;
+    }
+    return first;
+  }
+
+  /** Finds the entry of a mark with this hash: the mark, or 0. */
+  findMark(slot: number, hash: number): number {
+    const mark = this.peekMark(slot, hash);
+    return mark < MARK ? 0 : mark;
   }
 
   /** Finds the entry of a record by the record itself; it must be there. */
@@ -191,6 +223,7 @@ export class SlotIndex {
    */
   scan(slot: number, fromHash: number, place: number, out: number[]): void {
     const segment = this.#segmentOf(slot, fromHash | 0);
+    this.marks.length = 0;
     if (segment === 0) {
       this.nextHash = 2 ** 32;
       this.nextPlace = 0;
@@ -202,8 +235,12 @@ export class SlotIndex {
     const mask = (2 << (table & 15)) - 1;
     const shift = MAX_BITS - (table & 15);
     const home = (BACKWARDS[(place >>> shift) << shift] as number) << 1;
-    for (let i = home; page[base + i + 1] !== 0; i = (i + 2) & mask)
-      if ((((page[base + i] as number) << 1) & mask) === home) out.push((page[base + i + 1] as number) >>> 0);
+    for (let i = home; page[base + i + 1] !== 0; i = (i + 2) & mask) {
+      if ((((page[base + i] as number) << 1) & mask) !== home) continue;
+      const ref = page[base + i + 1] as number;
+      if (ref < 0) this.marks.push(ref >>> 0);
+      else out.push(ref);
+    }
     this.nextHash = fromHash;
     this.nextPlace = ((place >>> shift) + 1) << shift;
     if (this.nextPlace < PLACES) return;

@@ -15,6 +15,7 @@ export interface StoreOptions {
   /** See LogOptions. */
   readonly maxDiskBytes: number;
   readonly compress: boolean;
+  readonly salvage: boolean;
   readonly notices: Notices;
   /** Wall clock, in milliseconds, of the start. */
   readonly nowMs: number;
@@ -69,13 +70,14 @@ export class Store {
     const table = new MessageTable(stamps);
     table.nowMs = options.nowMs;
     if (options.backend === 'memory') return new Store(table, new MemoryBackend(), options.maxMemoryBytes);
-    const { directory, notices = silent, maxDiskBytes, compress, tuning } = options;
+    const { directory, notices = silent, maxDiskBytes, compress, salvage, tuning } = options;
     const backend = await LogBackend.open(table, stamps, {
       directory,
       actor: SELF,
       notices,
       maxDiskBytes,
       compress,
+      salvage,
       ...(tuning === undefined ? {} : { tuning }),
     });
     return new Store(table, backend, options.maxMemoryBytes);
