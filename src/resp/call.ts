@@ -2,6 +2,7 @@ import { assert } from '../base/index.ts';
 import type { Span, Store } from '../store/index.ts';
 import { Client, type WriteReply } from './client.ts';
 import type { Known } from './command.ts';
+import type { LargeReply } from './large-reply.ts';
 import { int64, smallInteger } from './numbers.ts';
 import { ReplyWriter } from './reply.ts';
 import type { RequestReader } from './request.ts';
@@ -188,9 +189,9 @@ export class Call {
 const NOTHING = new Uint8Array(0);
 const unblocked: WriteReply = (reply) => reply.error('UNBLOCKED client unblocked via CLIENT UNBLOCK');
 
-function rendered(client: Client, write: WriteReply): Uint8Array {
+function rendered(client: Client, write: WriteReply): Uint8Array | LargeReply {
   const reply = new ReplyWriter(DEFERRED_BYTES);
   reply.version = client.version;
   write(reply);
-  return reply.written;
+  return reply.insertedBytes > 0 ? reply.takeLarge() : reply.written;
 }

@@ -31,6 +31,12 @@ export function roundUnits(units: number): number {
   return (units + step - 1) & -step;
 }
 
+/** The largest size of a block, a rounded one, that fits into so many units. */
+function wholeUnits(units: number): number {
+  if (units <= EXACT) return units;
+  return Math.min(units & -(1 << (31 - Math.clz32(units) - 2)), MAX_BLOCK_UNITS);
+}
+
 /**
  * Memory for records outside the JavaScript heap: chunks of 1 MiB, cut into blocks of 16-byte units, each with its size in
  * the upper half of its first word. Freed blocks wait in lists by size, and so serve the next record of that size. When
@@ -178,10 +184,10 @@ export class Arena {
   }
 
   #open(): void {
-    // What is left of the open chunk becomes a free block, so that a chunk can be walked from end to end.
+    // What is left of the open chunk becomes free blocks, so that a chunk can be walked from end to end.
     let rest = this.#end - this.#next;
     while (rest > 0) {
-      const units = Math.min(rest, MAX_BLOCK_UNITS);
+      const units = wholeUnits(rest);
       (this.words[this.#next >>> 16] as Int32Array)[(this.#next & 0xffff) << 2] = units << 16;
       this.free(this.#next);
       this.#next += units;

@@ -17,7 +17,7 @@ export interface Piece {
 /**
  * Cuts memory from the system into pieces of 1 MiB. It is asked for 32 MiB at a time, of which the system gives only what is
  * touched, and so that huge pages fit where the allocator asks for them (`GLIBC_TUNABLES=glibc.malloc.hugetlb=1`, see
- * deploy/shoal.service): a store reads at random, and each page it has not read lately costs a walk through the page tables.
+ * deploy/debian/store.conf): a store reads at random, and each page it has not read lately costs a walk through the page tables.
  */
 export class Regions {
   #regions: Region[] = [];
