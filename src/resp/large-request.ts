@@ -23,13 +23,17 @@ export class LargeRequest {
   /** The argument that comes; how much of it, or of its line end, is still to come. */
   #place = 0;
   #left = 0;
-  #head = '';
+  #line = '';
   /** In a line with a length. */
   #inHead = true;
   /** Bytes of ropes. */
   #ropeBytes = 0;
-  #flat: Uint8Array | null = null;
-  #flatBytes = 0;
+  /** Of `assemble`: the result, how much is in it, and how far it is. */
+  #flat: Uint8Array<ArrayBuffer> | null = null;
+  #flatAt = 0;
+  #flatPlace = 0;
+  #flatOf = 0;
+  readonly #flatStarts: number[] = [];
   /** Why the connection must be closed. */
   error = '';
   /** Was handed out; unless it is put back, the next command follows. */
@@ -85,43 +89,63 @@ export class LargeRequest {
     return this.#ropes.size === 0;
   }
 
-  /** Does some of the work of putting all arguments side by side into one buffer, for commands that do not take ropes. */
+  /** Does some of the work of putting it together as one that is not large, for commands that do not take ropes. */
   assemble(): void {
-    this.#flat ??= new Uint8Array(this.bytes);
+    const { starts, lengths } = this;
+    this.#flat ??= this.#head();
     const flat = this.#flat;
-    const end = Math.min(this.#flatBytes + STEP_BYTES, this.#ropeBytes);
-    let from = 0;
-    for (const rope of this.#ropes.values()) {
-      const first = Math.max(this.#flatBytes - from, 0);
-      const last = Math.min(end - from, rope.length);
-      if (first < last) rope.copyTo(flat, from + first, first, last);
-      from += rope.length;
+    for (let budget = STEP_BYTES; budget > 0 && this.#flatPlace < starts.length; ) {
+      const place = this.#flatPlace;
+      const length = lengths[place] as number;
+      if (this.#flatOf === 0) this.#flatStarts.push(this.#put(`$${length}\r\n`));
+      const end = Math.min(length, this.#flatOf + budget);
+      const rope = this.#ropes.get(place);
+      const start = starts[place] as number;
+      if (rope !== undefined) rope.copyTo(flat, this.#flatAt, this.#flatOf, end);
+      else flat.set(this.#small.subarray(start + this.#flatOf, start + end), this.#flatAt);
+      this.#flatAt += end - this.#flatOf;
+      budget -= end - this.#flatOf + 1;
+      this.#flatOf = end;
+      if (end < length) return;
+      this.#put('\r\n');
+      this.#flatOf = 0;
+      this.#flatPlace++;
     }
-    this.#flatBytes = end;
-    if (end < this.#ropeBytes) return;
-    let at = 0;
-    for (const [place, rope] of this.#ropes) {
-      this.starts[place] = at;
-      at += rope.length;
-    }
-    flat.set(this.#small.subarray(0, this.#smallBytes), at);
-    for (let place = 0; place < this.starts.length; place++)
-      if (!this.#ropes.has(place)) this.starts[place] = (this.starts[place] as number) + at;
+    if (this.#flatPlace < starts.length) return;
+    starts.set(this.#flatStarts);
     this.#ropes.clear();
     this.#ropeBytes = 0;
     this.#smallBytes = 0;
     this.#small = new Uint8Array(0);
   }
 
+  #head(): Uint8Array<ArrayBuffer> {
+    const { lengths } = this;
+    const first = `*${lengths.length}\r\n`;
+    let total = first.length;
+    for (const length of lengths) total += `$${length}\r\n`.length + length + 2;
+    this.#flat = new Uint8Array(total);
+    this.#put(first);
+    return this.#flat;
+  }
+
+  /** Where it ends. */
+  #put(text: string): number {
+    const flat = this.#flat as Uint8Array;
+    for (let i = 0; i < text.length; i++) flat[this.#flatAt + i] = text.charCodeAt(i);
+    this.#flatAt += text.length;
+    return this.#flatAt;
+  }
+
   #takeHead(chunk: Uint8Array, from: number): number {
     for (let at = from; at < chunk.length; at++) {
       const byte = chunk[at] as number;
-      this.#head += String.fromCharCode(byte);
-      if (this.#head.length === 1 && byte !== DOLLAR) {
-        this.error = `expected '$', got '${byte >= 0x20 && byte < 0x7f ? this.#head : '?'}'`;
+      this.#line += String.fromCharCode(byte);
+      if (this.#line.length === 1 && byte !== DOLLAR) {
+        this.error = `expected '$', got '${byte >= 0x20 && byte < 0x7f ? this.#line : '?'}'`;
         return at;
       }
-      if (byte !== LF && this.#head.length < MAX_HEAD_BYTES) continue;
+      if (byte !== LF && this.#line.length < MAX_HEAD_BYTES) continue;
       this.#begin();
       return at + 1;
     }
@@ -130,8 +154,8 @@ export class LargeRequest {
 
   /** A line with a length is whole. */
   #begin(): void {
-    const digits = /^\$(\d{1,10})\r\n$/.exec(this.#head)?.[1];
-    this.#head = '';
+    const digits = /^\$(\d{1,10})\r\n$/.exec(this.#line)?.[1];
+    this.#line = '';
     const length = digits === undefined ? -1 : Number(digits);
     this.error = length < 0 ? 'invalid bulk length' : this.#check(length);
     if (this.error !== '') return;

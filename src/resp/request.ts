@@ -248,6 +248,7 @@ export class RequestReader {
       this.span = large.span;
       this.starts = large.starts;
       this.lengths = large.lengths;
+      this.#begins[0] = 0;
       this.firsts[0] = 0;
       this.counts[0] = large.starts.length;
       this.size = 1;
@@ -266,6 +267,16 @@ export class RequestReader {
   /** An argument that is large and not among the other bytes; `place` as in `starts`. */
   rope(place: number): Rope | null {
     return this.large?.rope(place) ?? null;
+  }
+
+  /** Where the bytes of command `i` of the batch begin in `span`: in the array form, which inline commands are given. */
+  beginOf(i: number): number {
+    return this.#begins[i] as number;
+  }
+
+  endOf(i: number): number {
+    const last = (this.firsts[i] as number) + (this.counts[i] as number) - 1;
+    return (this.starts[last] as number) + (this.lengths[last] as number) + 2;
   }
 
   /** Commands of the batch from number `i` on are to be read again. */
