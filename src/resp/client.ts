@@ -28,8 +28,8 @@ export interface Pending {
 export interface Outlet {
   /** Sends what is in the reply, so that what follows can be kept apart. */
   flush(): void;
-  /** Takes a place in the order of replies, behind what is in the reply now. */
-  place(): Pending;
+  /** Takes a place, that given or a new one, in the order of replies, behind what is in the reply now. */
+  place(place?: Pending): Pending;
   /** Fills the place: it and what waited behind it goes out. */
   fill(place: Pending, bytes: Uint8Array | LargeReply): void;
   /** Bytes beside the replies: a message, a monitor's line. Sent at the turn's end. */
@@ -44,7 +44,7 @@ export interface Outlet {
 /** For clients without a connection: tests, commands run from within. */
 export const NO_OUTLET: Outlet = {
   flush: () => {},
-  place: () => ({ bytes: null }),
+  place: (place = { bytes: null }) => place,
   fill: () => {},
   push: () => {},
   resume: () => {},

@@ -175,9 +175,8 @@ export class Connection implements Outlet {
     this.#release();
   }
 
-  place(): Pending {
+  place(place: Pending = { bytes: null }): Pending {
     this.flush();
-    const place: Pending = { bytes: null };
     this.#waiting.push(place);
     return place;
   }

@@ -33,6 +33,7 @@ export class Dispatcher {
       this.call.reply.errorCounts.clear();
     };
     server.runQueued = (call, transaction) => this.runQueued(call, transaction);
+    server.runRouted = (call, known) => this.#gatekeeper.run(call, known);
   }
 
   /**

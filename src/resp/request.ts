@@ -211,6 +211,16 @@ export class RequestReader {
     return this.size > 0 ? READY : NEED_MORE;
   }
 
+  /** Where the bytes of command `i` of the batch begin in `span`: in the array form, which inline commands are given. */
+  beginOf(i: number): number {
+    return this.#begins[i] as number;
+  }
+
+  endOf(i: number): number {
+    const last = (this.firsts[i] as number) + (this.counts[i] as number) - 1;
+    return (this.starts[last] as number) + (this.lengths[last] as number) + 2;
+  }
+
   /** Commands of the batch from number `i` on are to be read again. */
   putBack(i: number): void {
     this.#at = this.#begins[i] as number;
