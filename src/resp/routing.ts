@@ -148,6 +148,7 @@ export class GroupRouter implements Router {
       if (client.role !== ROLE.proxy || this.spread === null || call.inTransaction) return true;
       return client.transaction !== null && known.name !== 'exec' ? true : this.spread.keyless(call, known);
     }
+    if (known.oneKey) return this.#follow(call, known, this.decide(call, 1));
     const count = call.count - call.levelWords(known);
     const places = keyPlaces(keys, count);
     for (const more of moreKeys ?? []) places.push(...keyPlaces(more, count));
@@ -309,17 +310,14 @@ export class GroupRouter implements Router {
 
   #follow(call: Call, known: Known, to: To): boolean {
     const { client } = call;
-    if (to === TO.here) {
-      this.#waiting.delete(client);
-      return true;
-    }
+    if (to !== TO.wait && this.#waiting.size > 0) this.#waiting.delete(client);
+    if (to === TO.here) return true;
     if (to === TO.refuse) return this.#refuse(call, this.error);
     if (client.transaction !== null) return this.#queued(call, client.transaction, to);
     if (call.inTransaction) return this.#refuse(call, 'TRYAGAIN the keys of this transaction have moved');
     if (to === TO.wait) return this.#wait(call, known);
     if (known.name === 'watch')
       return this.#refuse(call, 'ERR WATCH works at the node that owns the key: use its cluster port');
-    this.#waiting.delete(client);
     this.forwarder.forward(call, this.peer as Peer, to === TO.relay ? 'relay' : 'final');
     return false;
   }
@@ -359,6 +357,8 @@ export class GroupRouter implements Router {
   #resume(late = false): void {
     const now = this.#parts.nowMs();
     for (const [client, until] of this.#waiting) {
+      // Who was told to go on, and left before he did.
+      if (client.closing) this.#waiting.delete(client);
       if (client.blocked === null || (late && now < until)) continue;
       // The next wait, of another slot, has a time of its own.
       if (!late) this.#waiting.delete(client);

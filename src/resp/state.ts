@@ -75,6 +75,8 @@ export class ServerState {
   resetCommands: () => void = () => {};
   /** Runs what a transaction has queued; the dispatcher's. */
   runQueued: (call: Call, transaction: Transaction) => void = () => {};
+  /** Runs a command that is to run here, whatever else is to be looked at before; the dispatcher's. */
+  runRouted: (call: Call, known: Known) => void = () => {};
   /** See SERVER_GATE. */
   gates = 0;
   /** Clients are paused until then, all their commands or only those that write. */

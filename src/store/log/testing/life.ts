@@ -212,7 +212,7 @@ export function contentsOf(table: MessageTable): Map<string, string> {
       for (const ref of refs) {
         table.show(ref);
         const key = text(table.key, table.keyAt, table.keyLength);
-        found.set(key, text(table.value, table.valueAt, table.valueLength));
+        found.set(key, Buffer.concat(table.rope.pieces).toString());
       }
     }
   }
