@@ -61,6 +61,8 @@ describe('store info', () => {
       '',
     ]);
     expect(JSON.parse((await ask('info --json')).out)).toEqual(INFO);
+    daemon.on('GET /v1/store', 200, { ...INFO, awake: false, warnings: [] });
+    expect((await ask('info')).out).toMatch(/\nslots +not in use yet\n$/);
   });
 
   it('draws again until Ctrl-C', async () => {

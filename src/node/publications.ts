@@ -33,8 +33,8 @@ const BATCH_PUBLICATIONS = 1024;
 /** The pace a node sends its own at, and how far it may be behind or ahead of it. */
 const PACE_BYTES_PER_MS = 2000;
 const AHEAD_MS = 15;
-/** A batch waits so long for earlier ones. */
-const HOLD_MS = 50;
+/** A batch waits so long for earlier ones: a lost one is sent again after some 60 ms. */
+const HOLD_MS = 250;
 /** Batches further behind their publisher's newest are taken for had. */
 const WINDOW_BATCHES = 8192;
 

@@ -1,8 +1,9 @@
 import { LIMITS } from '../base/index.ts';
-import { type AckLevel, copiesNeeded, isPlain, levelOf, showLevel } from './ack-level.ts';
+import { type AckLevel, copiesNeeded, isPlain, levelOf, shortfall } from './ack-level.ts';
 import type { Call } from './call.ts';
 import { type Client, GATE } from './client.ts';
 import { type Known, keyPlaces } from './command.ts';
+import { awaitDisk } from './on-disk.ts';
 import { ROLE } from './role.ts';
 import { shortened } from './slow-log.ts';
 import { SERVER_GATE, type ServerState } from './state.ts';
@@ -179,15 +180,13 @@ export class Gatekeeper {
     const { client, reply } = call;
     const { backend } = call.store;
     const owners = client.transaction?.owners ?? this.#owners(call, known);
-    const memory = copiesNeeded(level.memory, owners);
-    const disk = copiesNeeded(level.disk, owners);
-    if (memory > 1 || disk > (backend.durable ? 1 : 0)) {
-      const reachable = memory <= 1 ? '1m0d' : '1';
-      reply.error(`NOREPLICAS need ${showLevel(level)}, reachable ${reachable}`);
+    const missing = shortfall(level, owners, backend.durable);
+    if (missing !== '') {
+      reply.error(missing);
       if (known.name === 'exec') this.#server.endTransaction(client);
       return;
     }
-    if (disk === 0) {
+    if (copiesNeeded(level.disk, owners) === 0) {
       this.run(call, known);
       return;
     }
@@ -203,20 +202,11 @@ export class Gatekeeper {
   /** The reply waits for the disk, but not longer than the level says. */
   #holdUpTo(call: Call, level: AckLevel): void {
     const { client, reply } = call;
-    const { backend } = call.store;
-    const { timeoutMs } = level;
-    const told = reply.written.slice();
-    reply.cut(0);
+    const told = reply.takeWhole();
     const place = client.outlet.place();
-    const late = new TextEncoder().encode(
-      `-ACKTIMEOUT 1m0d of ${showLevel(level)} after ${timeoutMs} ms\r\n`,
+    awaitDisk(call.store, level, (error) =>
+      client.outlet.fill(place, error === '' ? told : Buffer.from(`-${error}\r\n`)),
     );
-    const timer = setTimeout(() => client.outlet.fill(place, late), timeoutMs);
-    timer.unref();
-    backend.whenOnDisk(backend.sequence, (error) => {
-      clearTimeout(timer);
-      client.outlet.fill(place, error === null ? told : late);
-    });
   }
 
   #showMonitors(call: Call, known: Known): void {

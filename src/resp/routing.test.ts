@@ -223,8 +223,8 @@ test('while the holder is away its data is not missing, and is given up only whe
 
 test('nodes without a common secret do not forward, and say why', async () => {
   await using nodes = new FakeNodes();
-  const a = await nodes.add([Uint8Array.of(1, 2, 3)]);
-  const b = await nodes.add([Uint8Array.of(9, 9, 9)]);
+  const a = await nodes.add({ keys: [Uint8Array.of(1, 2, 3)] });
+  const b = await nodes.add({ keys: [Uint8Array.of(9, 9, 9)] });
   nodes.map.register(a.id, 0, HALF - 1);
   nodes.map.register(b.id, HALF, END);
   const client = await a.client();
@@ -238,7 +238,7 @@ test('nodes without a common secret do not forward, and say why', async () => {
 
 test('who asks for a link hears nothing that a secret was used for before he has proved that he knows it', async () => {
   await using nodes = new FakeNodes();
-  const a = await nodes.add(null, { requirepass: 'correct horse' });
+  const a = await nodes.add({ settings: { requirepass: 'correct horse' } });
   const dialer = '00000000000000aa';
   const ask = async (password: string): Promise<string> => {
     const client = await a.client(ROLE.cluster);

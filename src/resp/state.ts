@@ -44,8 +44,8 @@ export interface Router {
 
 /** What the rest of the daemon does for the server; all of it may be missing. */
 export interface ServerHooks {
-  /** Tells the other nodes of a published message. */
-  publishToGroup?: (channel: string, payload: Uint8Array, sharded: boolean) => void;
+  /** Tells the other nodes of a published message, of at most LIMITS.publicationBytes with its channel. */
+  publishToGroup?: (channel: Uint8Array, message: Uint8Array) => void;
   /** Begins a snapshot of the store; false when one is under way. */
   snapshot?: () => boolean;
   /** Lines for sections of INFO. */
@@ -75,6 +75,8 @@ export class ServerState {
   resetCommands: () => void = () => {};
   /** Runs what a transaction has queued; the dispatcher's. */
   runQueued: (call: Call, transaction: Transaction) => void = () => {};
+  /** Runs a command that is to run here, whatever else is to be looked at before; the dispatcher's. */
+  runRouted: (call: Call, known: Known) => void = () => {};
   /** See SERVER_GATE. */
   gates = 0;
   /** Clients are paused until then, all their commands or only those that write. */

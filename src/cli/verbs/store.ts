@@ -104,6 +104,8 @@ function infoLines(view: StoreInfoView): string[] {
         ? `${slots.served} served${held}${unsettled}, ${slots.elsewhere} elsewhere, ${slots.unowned} unowned`
         : 'not in use yet',
     ],
+  ];
+  const use = [
     ['clients', String(view.clients)],
     [
       'commands',
@@ -115,7 +117,10 @@ function infoLines(view: StoreInfoView): string[] {
     ],
     ['slow', view.slow === 0 ? 'none' : `${plural(view.slow, 'command')}: shoal store slowlog`],
   ];
-  return [...columns(rows), ...view.warnings.map((warning) => `warning: ${warning}`)];
+  return [
+    ...columns(view.awake ? [...rows, ...use] : rows),
+    ...view.warnings.map((warning) => `warning: ${warning}`),
+  ];
 }
 
 /** Each member's budgets and how much of them is used, in steps: see `capacity` of its record. */

@@ -1,3 +1,4 @@
+import { LIMITS } from '../../base/index.ts';
 import type { Call } from '../call.ts';
 import type { Client } from '../client.ts';
 import { Glob } from '../glob.ts';
@@ -58,22 +59,26 @@ function unsubscribing(word: string, kind: Kind) {
 
 function publish(call: Call): void {
   const { server } = call;
-  const channel = call.text(1);
+  const { publishToGroup } = server.hooks;
+  const bytes = call.lengthOf(1) + call.lengthOf(2);
+  if (publishToGroup !== undefined && bytes > LIMITS.publicationBytes) {
+    call.reply.error(
+      `ERR a message of ${bytes} bytes with its channel is too long for the group: at most ${LIMITS.publicationBytes}`,
+    );
+    return;
+  }
   const payload = call.bytes(2);
   server.counters.published++;
-  const receivers = server.channels.deliver(channel, payload);
-  server.hooks.publishToGroup?.(channel, payload, false);
+  const receivers = server.channels.deliver(call.text(1), payload);
+  publishToGroup?.(call.bytes(1), payload);
   call.reply.integer(receivers);
 }
 
+/** All subscribers of a shard channel are where it is published: at the node that serves its slot. */
 function spublish(call: Call): void {
   const { server } = call;
-  const channel = call.text(1);
-  const payload = call.bytes(2);
   server.counters.published++;
-  const receivers = server.channels.deliverShard(channel, payload);
-  server.hooks.publishToGroup?.(channel, payload, true);
-  call.reply.integer(receivers);
+  call.reply.integer(server.channels.deliverShard(call.text(1), call.bytes(2)));
 }
 
 function active(kind: 'channels' | 'shardChannels') {

@@ -7,7 +7,7 @@ import type { MessageTable } from '../table.ts';
 import { Appender, type AppenderWatch } from './appender.ts';
 import { BatchPool } from './batch.ts';
 import { realDisk, type StoreDisk } from './disk.ts';
-import { diskError, generationOf, isFull } from './files.ts';
+import { diskError, generationOf, isFull, keptName } from './files.ts';
 import { Leases } from './leases.ts';
 import { Recorder } from './recorder.ts';
 import { type Recovered, Recovery } from './recovery.ts';
@@ -23,6 +23,8 @@ export interface LogOptions {
   readonly maxDiskBytes: number;
   /** Batches are packed with deflate, as far as that is cheap: see appender.ts. */
   readonly compress: boolean;
+  /** Damaged files do not keep it from starting: see recovery.ts. */
+  readonly salvage: boolean;
   readonly disk?: StoreDisk;
   readonly tuning?: Partial<LogTuning>;
 }
@@ -128,9 +130,9 @@ export class LogBackend implements Backend, AppenderWatch {
   static async open(table: MessageTable, stamps: Stamps, options: LogOptions): Promise<LogBackend> {
     const tuning = { ...TUNING, ...options.tuning };
     const disk = options.disk ?? realDisk;
-    const { directory, notices } = options;
+    const { directory, notices, salvage } = options;
     const { progressMs } = tuning;
-    const recovery = new Recovery({ disk, directory, table, stamps, notices, progressMs });
+    const recovery = new Recovery({ disk, directory, table, stamps, notices, progressMs, salvage });
     const backend = new LogBackend(table, stamps, options, tuning, await recovery.run());
     await backend.#begin();
     return backend;
@@ -437,8 +439,10 @@ export class LogBackend implements Backend, AppenderWatch {
     const names = await this.#disk.list(directory).catch(() => []);
     for (const name of names) {
       const other = generationOf('log', name) ?? generationOf('snapshot', name);
-      if (other !== null && other < generation)
-        await this.#disk.remove(join(directory, name)).catch(() => {});
+      if (other === null || other >= generation) continue;
+      const path = join(directory, name);
+      const isKept = this.#recovered.damaged.includes(name);
+      await (isKept ? this.#disk.rename(path, keptName(path)) : this.#disk.remove(path)).catch(() => {});
     }
   }
 

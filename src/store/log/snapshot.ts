@@ -11,8 +11,9 @@ import { Recorder, type Tape } from './recorder.ts';
 /** Of the walk, before other work gets its turn. */
 const STEP_MS = 1;
 const STEP_BYTES = 256 * 1024;
-/** Records looked at between two glances at the clock. */
-const GLANCE = 64;
+/** Records found together, and how often so many are between two glances at the clock. */
+const TOGETHER = 32;
+const GLANCE = 4;
 /** Synced as it grows: a sync of all at the end would hold up the log's own. */
 const SYNC_BYTES = 16 << 20;
 
@@ -47,6 +48,7 @@ export class SnapshotWriter implements Tape {
   #hash = 0;
   #place = 0;
   #batches = 0;
+  #salt = 0;
   #syncedBytes = 0;
   #given = false;
   /** Length of the file so far. */
@@ -81,7 +83,8 @@ export class SnapshotWriter implements Tape {
       afterFailure: false,
       trustedBytes: 0,
     };
-    const file = await createStoreFile(this.#disk, this.#directory, temporary, header);
+    const { file, salt } = await createStoreFile(this.#disk, this.#directory, temporary, header);
+    this.#salt = salt;
     try {
       this.bytes = FILE_HEADER_BYTES;
       this.#recorder.lease(this.#source.actor, this.#source.leasedTo);
@@ -124,8 +127,8 @@ export class SnapshotWriter implements Tape {
         this.#nextSlot();
         continue;
       }
-      refs.length = 0;
-      table.scan(this.#slot, this.#hash, this.#place, refs);
+      if (refs.length > 0) refs.length = 0;
+      table.scan(this.#slot, this.#hash, this.#place, refs, TOGETHER);
       for (const ref of refs) {
         table.show(ref);
         if (table.isDue) continue;
@@ -181,7 +184,7 @@ export class SnapshotWriter implements Tape {
     records: number,
   ): Promise<void> {
     const number = this.#batches++;
-    const marks = { flags, records, number, generation: this.#generation, synced: 0 };
+    const marks = { flags, records, number, generation: this.#generation, synced: 0, salt: this.#salt };
     const framed = frameBatch(words, bytes, stored, stored, marks);
     await file.write(framed, this.bytes);
     this.bytes += framed.length;
