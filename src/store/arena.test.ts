@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRng } from '../base/index.ts';
 import { Arena, MAX_BLOCK_UNITS, roundUnits } from './arena.ts';
+import { Regions } from './regions.ts';
 
 const CHUNK_UNITS = 1 << 16;
 
 describe('the arena', () => {
   it.each([1, 2, 3])('gives blocks that are whole within their chunk and do not overlap, seed %i', (seed) => {
     const rng = new SeededRng(seed);
-    const arena = new Arena();
+    const arena = new Arena(new Regions(0));
     const inUse = new Map<number, number>();
     const taken = new Set<number>();
     for (let step = 0; step < 2_000; step++) {
@@ -28,7 +29,7 @@ describe('the arena', () => {
   });
 
   it('does not give what is left of a chunk to a record that is larger', () => {
-    const arena = new Arena();
+    const arena = new Arena(new Regions(0));
     // Unit 0 is nobody's; 70 units are left.
     for (let left = CHUNK_UNITS - 1; left > 70; ) {
       const units = Math.min(left - 70, 64);

@@ -1,5 +1,5 @@
 import { assert } from '../base/index.ts';
-import { type Piece, Regions } from './regions.ts';
+import type { Piece, Regions } from './regions.ts';
 import { Span } from './span.ts';
 
 /** Bytes of a chunk, and of a unit: a block is a whole number of units inside one chunk. */
@@ -48,10 +48,10 @@ function wholeUnits(units: number): number {
 export class Arena {
   readonly words: Int32Array[] = [];
   readonly spans: Span[] = [];
-  readonly #regions = new Regions();
+  readonly #regions: Regions;
   readonly #pieces: Piece[] = [];
   /** Units of each chunk that wait in free lists. */
-  readonly #freeUnits: Int32Array;
+  readonly #freeUnits = new Int32Array(MAX_CHUNKS);
   readonly #heads = new Uint32Array(CLASSES);
   /** Chunk numbers without memory. */
   readonly #holes: number[] = [];
@@ -64,13 +64,14 @@ export class Arena {
   freeBytes = 0;
   #chunks = 0;
 
-  constructor(maxChunks = MAX_CHUNKS) {
-    this.#freeUnits = new Int32Array(maxChunks);
+  constructor(regions: Regions) {
+    this.#regions = regions;
   }
 
   /** Bytes held from the system. */
   get heldBytes(): number {
-    return this.#chunks << CHUNK_BITS;
+    // Not by a shift, which goes wrong at 2 GiB.
+    return this.#chunks * 2 ** CHUNK_BITS;
   }
 
   /** Bytes in blocks given out. */

@@ -3,6 +3,7 @@ import { LogBackend, type LogTuning } from './log/log-backend.ts';
 import { MemoryBackend } from './memory.ts';
 import { type Notices, silent } from './notices.ts';
 import { Reaper } from './reaper.ts';
+import { Regions } from './regions.ts';
 import { Stamps } from './stamps.ts';
 import { MessageTable } from './table.ts';
 
@@ -67,7 +68,9 @@ export class Store {
   /** Reads back what is on disk. @throws ShoalError `store-damaged`, `store-newer`, `store-unreadable`, `disk-failed` */
   static async open(options: StoreOptions): Promise<Store> {
     const stamps = new Stamps(SELF);
-    const table = new MessageTable(stamps);
+    const regions = new Regions(options.maxMemoryBytes);
+    regions.reserve();
+    const table = new MessageTable(stamps, regions);
     table.nowMs = options.nowMs;
     if (options.backend === 'memory') return new Store(table, new MemoryBackend(), options.maxMemoryBytes);
     const { directory, notices = silent, maxDiskBytes, compress, salvage, tuning } = options;

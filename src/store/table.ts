@@ -3,6 +3,7 @@ import { type External, Externals, numberAt } from './externals.ts';
 import { KeyHash } from './key-hash.ts';
 import { MARK } from './marks.ts';
 import { EXPIRES, EXPIRY_BYTES, EXTERNAL, EXTERNAL_KEY, HEADER_BYTES, LENGTH_MASK } from './record.ts';
+import { Regions } from './regions.ts';
 import { PIECE_BYTES, Rope } from './rope.ts';
 import { Schedule } from './schedule.ts';
 import type { ChangeSink } from './sink.ts';
@@ -15,13 +16,6 @@ const MAX_ARENA_BYTES = MAX_BLOCK_UNITS * 16 - 256;
 const UNIT = 16;
 /** Of the index, for an entry, on average: 8 bytes by a load of 9/16. */
 const INDEX_BYTES = 14;
-/** What a table is made of. */
-export interface Insides {
-  readonly arena: Arena;
-  readonly index: SlotIndex;
-  readonly externals: Externals;
-}
-
 /** Keys that can be announced at once. */
 export const AHEAD = 16;
 
@@ -30,10 +24,11 @@ export const AHEAD = 16;
  * a batch of calls. A record: see record.ts.
  */
 export class MessageTable {
-  #arena = new Arena();
+  #arena: Arena;
   #index: SlotIndex;
   readonly #hash = new KeyHash();
   readonly #stamps: Stamps;
+  readonly #regions: Regions;
   readonly #externals = new Externals();
   readonly schedule = new Schedule();
   #key = EMPTY;
@@ -55,9 +50,11 @@ export class MessageTable {
   sink: ChangeSink | null = null;
   readonly counters = { expired: 0, moved: 0 };
 
-  constructor(stamps: Stamps) {
+  constructor(stamps: Stamps, regions = new Regions(0)) {
     this.#stamps = stamps;
-    this.#index = new SlotIndex(this);
+    this.#regions = regions;
+    this.#arena = new Arena(regions);
+    this.#index = new SlotIndex(this, regions);
   }
 
   get size(): number {
@@ -268,8 +265,9 @@ export class MessageTable {
 
   /** Removes everything, at once. */
   clear(): void {
-    this.#arena = new Arena();
-    this.#index = new SlotIndex(this);
+    this.#regions.clear();
+    this.#arena = new Arena(this.#regions);
+    this.#index = new SlotIndex(this, this.#regions);
     this.#externals.clear();
     this.schedule.clear();
     this.#drainUnit = -1;
@@ -278,8 +276,8 @@ export class MessageTable {
   }
 
   /** A step of a walk: see {@link SlotIndex.scan}, `nextHash` and `nextPlace`. What has expired is among what is found. */
-  scan(slot: number, fromHash: number, place: number, out: number[]): void {
-    this.#index.scan(slot, fromHash, place, out);
+  scan(slot: number, fromHash: number, place: number, out: number[], wanted = 0): void {
+    this.#index.scan(slot, fromHash, place, out, wanted);
   }
 
   get nextHash(): number {
@@ -366,7 +364,7 @@ export class MessageTable {
   }
 
   /** For level/, which puts marks in place of records; others until `clear`. */
-  get insides(): Insides {
+  get insides(): { arena: Arena; index: SlotIndex; externals: Externals } {
     return { arena: this.#arena, index: this.#index, externals: this.#externals };
   }
 

@@ -4,6 +4,7 @@ import { httpTarget } from './http.ts';
 import { nodeTarget, stateTarget } from './machine.ts';
 import { requestTarget } from './resp.ts';
 import { keyringTarget, memberTarget, sealedTarget } from './seal.ts';
+import { storeLogTarget } from './store-log.ts';
 import { bodyTarget, configTarget, wordsTarget } from './text.ts';
 import { codecTarget, deltaTarget, groupTarget, reconcileTarget, recordTarget } from './wire.ts';
 
@@ -26,4 +27,5 @@ export const TARGETS: Readonly<Record<string, () => Target>> = {
   body: bodyTarget,
   http: httpTarget,
   resp: requestTarget,
+  'store-log': storeLogTarget,
 };
