@@ -217,7 +217,7 @@ export class Dispatcher {
       const name = cText(call, 1).slice(0, SHOWN_BYTES);
       const error = `ERR unknown subcommand '${name}'. Try ${container.name.toUpperCase()} HELP.`;
       this.#gatekeeper.refuse(call, undefined, error);
-    }
+    } else if (call.client.last === container) call.client.last = known;
     return known;
   }
 }
