@@ -1,4 +1,5 @@
 import type { Backend } from './backend.ts';
+import { LevelBackend } from './level/level-backend.ts';
 import { LogBackend, type LogTuning } from './log/log-backend.ts';
 import { MemoryBackend } from './memory.ts';
 import { type Notices, silent } from './notices.ts';
@@ -7,7 +8,7 @@ import { Stamps } from './stamps.ts';
 import { MessageTable } from './table.ts';
 
 export interface StoreOptions {
-  readonly backend: 'memory' | 'log';
+  readonly backend: Backend['name'];
   /** Of the back end's files. */
   readonly directory: string;
   /** Most bytes of memory for messages; 0: no bound. */
@@ -56,7 +57,7 @@ export class Store {
     maxMemoryBytes = 0,
   ) {
     this.table = table;
-    this.reaper = new Reaper(table);
+    this.reaper = new Reaper(table, backend.readThrough);
     this.backend = backend;
     this.maxMemoryBytes = maxMemoryBytes;
     table.sink = backend.sink;
@@ -69,7 +70,11 @@ export class Store {
     const table = new MessageTable(stamps);
     table.nowMs = options.nowMs;
     if (options.backend === 'memory') return new Store(table, new MemoryBackend(), options.maxMemoryBytes);
-    const { directory, notices = silent, maxDiskBytes, compress, tuning } = options;
+    const { directory, notices = silent, maxMemoryBytes, maxDiskBytes, compress, tuning } = options;
+    if (options.backend === 'leveldb') {
+      const level = { directory, actor: SELF, notices, maxMemoryBytes, maxDiskBytes };
+      return new Store(table, await LevelBackend.open(table, stamps, level), maxMemoryBytes);
+    }
     const backend = await LogBackend.open(table, stamps, {
       directory,
       actor: SELF,
@@ -78,7 +83,7 @@ export class Store {
       compress,
       ...(tuning === undefined ? {} : { tuning }),
     });
-    return new Store(table, backend, options.maxMemoryBytes);
+    return new Store(table, backend, maxMemoryBytes);
   }
 
   /** Why every command that changes anything is refused; null when they are not. */

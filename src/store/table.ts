@@ -268,6 +268,11 @@ export class MessageTable {
     this.#index.scan(slot, fromHash, place, out);
   }
 
+  /** Marks that the last step met. */
+  get marks(): readonly number[] {
+    return this.#index.marks;
+  }
+
   get nextHash(): number {
     return this.#index.nextHash;
   }
