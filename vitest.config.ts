@@ -1,8 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
 /**
- * Suites: `unit` and `tidy` need nothing, `e2e` starts real agents, `net` needs root and network namespaces, `package`
- * root and Debian's mirror.
+ * Suites: `unit` and `tidy` need nothing, `e2e` starts real agents, `clients` needs the Redis clients of Debian, `net` root and network
+ * namespaces, `package` root and Debian's mirror.
  */
 export default defineConfig({
   test: {
@@ -29,6 +29,15 @@ export default defineConfig({
           css: true,
           include: ['test/e2e/**/*.test.ts', 'test/redis/**/*.test.ts'],
           testTimeout: 120_000,
+          hookTimeout: 60_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'clients',
+          include: ['test/clients/**/*.test.ts'],
+          testTimeout: 60_000,
           hookTimeout: 60_000,
           fileParallelism: false,
         },

@@ -51,6 +51,7 @@ export function packageContents(inputs: ContentsInputs): Entry[] {
     file(`${DOC}/changelog.gz`, gzip(inputs.changelog)),
     file(`${DOC}/README.md.gz`, gzip(source('deploy/README.md'))),
     file(`${DOC}/examples/key.conf`, source('deploy/debian/key.conf')),
+    file(`${DOC}/examples/store.conf`, packagedUnit(source('deploy/debian/store.conf'))),
   ];
 }
 

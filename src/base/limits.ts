@@ -27,7 +27,7 @@ export const LIMITS = {
   groupsPerFlush: 32,
   /** Tree hops that wait for an acknowledgement. Beyond it, new hops are left to anti-entropy and counted. */
   pendingHops: 4096,
-  /** Broadcast ids remembered, so that a message is relayed once. */
+  /** Broadcast ids remembered, so that a message is relayed once; those of publications apart from those of changes. */
   seenMessages: 8192,
   /** Own multicasts kept for those who ask for a missed one. */
   multicastHistory: 128,
@@ -127,6 +127,16 @@ export const LIMITS = {
   respWaitingBytes: 8 << 20,
   /** Input of all clients that was read and waits for its turn before nobody is read any further. */
   respQueuedBytes: 8 << 20,
+  /** A message published to the group, with its channel's name: it travels in one frame. */
+  publicationBytes: 1_000_000,
+  /** Publications of this node that wait to be sent; beyond it they are dropped and counted. */
+  waitingPublicationBytes: 4 << 20,
+  /** Publications of one other node that wait for an earlier one; beyond it they are handed on without it. */
+  heldPublicationBytes: 1 << 20,
+  /** Processes whose publications are told apart, about 1 KB each. */
+  publishers: 1024,
+  /** Tree hops of publications that wait for an acknowledgement: the other places are for changes. */
+  publicationHops: 3072,
   /** A client that has to log in and does not, for so long, is cut. */
   respLoginMs: 30_000,
   /** As is one that has sent half a command and takes so long for each so many bytes of the rest. */

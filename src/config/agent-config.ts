@@ -61,6 +61,7 @@ export interface AgentConfig {
   readonly storeMemoryMb: number | null;
   /** Megabytes; null: as much as the disk has. */
   readonly storeDiskMb: number | null;
+  readonly storeSalvage: boolean;
   /** Default ack level, as in `1m0d`. */
   readonly acks: string;
   /** Path of the admin socket. */

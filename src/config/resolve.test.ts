@@ -44,6 +44,7 @@ describe('without anything given', () => {
       storeDir: '/home/u/.local/state/shoal/board/store',
       storeMemoryMb: null,
       storeDiskMb: null,
+      storeSalvage: false,
       acks: '1m0d',
       socket: '/home/u/.local/state/shoal/board/shoal.sock',
       keyFile: null,

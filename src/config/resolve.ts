@@ -56,6 +56,7 @@ export function resolveConfig(inputs: ConfigInputs): AgentConfig {
     storeDir: sources.get('store_dir')?.value ?? `${places.dataDir}/store`,
     storeMemoryMb: sources.get('store_memory')?.value ?? null,
     storeDiskMb: sources.get('store_disk')?.value ?? null,
+    storeSalvage: sources.get('store_salvage')?.value ?? false,
     acks: decided(sources, 'acks').value,
     socket: places.socket,
     keyFile: security.keyFile,

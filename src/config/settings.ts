@@ -208,6 +208,14 @@ export const SETTINGS = {
     choose: 'At least three times the memory for messages: while a snapshot is written, the old one is kept.',
     example: '4096',
   }),
+  store_salvage: setting(booleanKind, {
+    placeholder: '',
+    default: 'false',
+    help: "start though the store's files are damaged, with what of them can be read; they are kept as `*.damaged`",
+    choose:
+      'Only after a start that said what is damaged and how much would be lost, and where there is no backup; then take it out again.',
+    example: 'true',
+  }),
   acks: setting(acksKind, {
     placeholder: 'LEVEL',
     default: '1m0d',

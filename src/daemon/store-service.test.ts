@@ -22,6 +22,7 @@ describe('a port of the store that is taken', () => {
       storeDir: '/nowhere',
       storeMemoryMb: 8,
       storeDiskMb: null,
+      storeSalvage: false,
       acks: '1m0d',
       insecure: false,
       origins: {},

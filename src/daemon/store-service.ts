@@ -6,16 +6,19 @@ import { type AgentConfig, isLoopback } from '../config/index.ts';
 import { type Log, monotonicMs } from '../io/index.ts';
 import type {
   MetricFamily,
+  StoreCountView,
   StoreHistoryView,
   StoreInfoView,
   StoreNode,
   StoreScanView,
   StoreSlowView,
 } from '../node/contract.ts';
+import { slotAt } from '../ranges/index.ts';
 import type { GroupServer } from '../resp/index.ts';
 import type { Store } from '../store/index.ts';
 import { readSecretFile } from './secret-file.ts';
 import { clientBudgetMb, memoryBudgetMb } from './store-budget.ts';
+import { type Capacity, CapacityTeller } from './store-capacity.ts';
 import { type Figures, NO_HISTORY, StoreHistory } from './store-history.ts';
 
 const MB = 2 ** 20;
@@ -27,10 +30,6 @@ const KEEPALIVE_MS = 300_000;
 const loadParts = () => import('./store-parts.ts');
 type Parts = Awaited<ReturnType<typeof loadParts>>;
 type Port = 'cluster' | 'proxy';
-
-/** The group is told how full the store is when that has changed by so much: each time costs every node a message. */
-const TOLD_PERCENT = 5;
-const WATCH_MS = 10_000;
 
 function percent(part: number, whole: number): number {
   return Math.round((part / whole) * 100);
@@ -46,6 +45,7 @@ export type StoreConfig = Pick<
   | 'storeDir'
   | 'storeMemoryMb'
   | 'storeDiskMb'
+  | 'storeSalvage'
   | 'acks'
   | 'insecure'
   | 'origins'
@@ -69,7 +69,7 @@ export class StoreService {
   #history: StoreHistory | null = null;
   #lagMs: () => number = () => 0;
   #awake: Promise<void> | null = null;
-  #watch: NodeJS.Timeout | null = null;
+  #teller: CapacityTeller | null = null;
   #closed = false;
   #failed: string | null = null;
   readonly #portWarnings: string[] = [];
@@ -154,7 +154,7 @@ export class StoreService {
   }
 
   /** Figures for this node's record: what there is for messages, and how much of it is used, in percent. */
-  capacity(): Record<string, number> {
+  capacity(): Capacity {
     const { memoryMb } = this;
     const store = this.#store;
     if (store === null) return { storeMb: memoryMb };
@@ -165,23 +165,23 @@ export class StoreService {
     return { storeMb: memoryMb, storePercent: percent(store.table.heldBytes, memoryMb * MB), ...disk };
   }
 
-  /** Calls back with figures that differ from those of before by enough to be told to the group. */
-  watchCapacity(tell: (figures: Readonly<Record<string, number>>) => void): void {
-    let told = this.capacity();
-    this.#watch = setInterval(() => {
-      const now = this.capacity();
-      const moved = Object.keys(now).some(
-        (name) => Math.abs((now[name] ?? 0) - (told[name] ?? 0)) >= TOLD_PERCENT,
-      );
-      if (!moved) return;
-      told = now;
-      tell(now);
-    }, WATCH_MS).unref();
+  /** Calls back with figures that the group does not know yet. */
+  watchCapacity(tell: (figures: Capacity) => void): void {
+    this.#teller = new CapacityTeller(() => this.capacity(), tell);
+    this.#teller.start();
   }
 
   scan(start: number, end: number, cursor: number, count: number): StoreScanView {
     if (this.#store === null || this.#parts === null) return { entries: [], cursor: 0 };
     return this.#parts.scanStore(this.#store.table, { start, end }, cursor, count);
+  }
+
+  count(start: number, end: number): StoreCountView {
+    const [firstSlot, lastSlot] = [slotAt(start), slotAt(end)];
+    let messages = 0;
+    if (this.#store !== null)
+      for (let slot = firstSlot; slot <= lastSlot; slot++) messages += this.#store.table.countInSlot(slot);
+    return { messages, firstSlot, lastSlot };
   }
 
   history(afterMs: number): StoreHistoryView {
@@ -224,7 +224,7 @@ export class StoreService {
 
   async close(): Promise<void> {
     this.#closed = true;
-    if (this.#watch !== null) clearInterval(this.#watch);
+    this.#teller?.stop();
     this.#history?.stop();
     for (const listener of this.#listeners) listener.close();
     for (const { socket } of this.#early) socket.destroy();
@@ -325,7 +325,7 @@ export class StoreService {
     allowOptimizing(this.#log);
     this.#parts = await loadParts();
     const { createGroupServer, Store } = this.#parts;
-    const { store: backend, storeDir, storeDiskMb, insecure, acks } = this.#config;
+    const { store: backend, storeDir, storeDiskMb, storeSalvage, insecure, acks } = this.#config;
     if (backend !== 'memory') mkdirSync(storeDir, { recursive: true, mode: 0o700 });
     const store = await Store.open({
       backend,
@@ -333,6 +333,7 @@ export class StoreService {
       maxMemoryBytes: this.memoryMb * MB,
       maxDiskBytes: (storeDiskMb ?? 0) * MB,
       compress: true,
+      salvage: storeSalvage,
       notices: { info: (text) => this.#log.info({}, text), warn: (text) => this.#log.warn({}, text) },
       nowMs: Date.now(),
     });

@@ -161,11 +161,13 @@ function storeRoutes(store: StoreApi | null): Route[] {
       const count = q.whole(q.param(query, 'count') ?? String(SLOW_SHOWN), 'count', 1, 1000);
       return json(there().slow(count, lane.guard.isLocal));
     }),
+    get('/v1/store/count', ['start', 'end'], ({ query }) => {
+      const { start, end } = rangeIn(query);
+      return json(there().count(start, end));
+    }),
     {
       ...get('/v1/store/messages', ['start', 'end', 'cursor', 'count'], ({ query }) => {
-        const start = q.position(q.param(query, 'start') ?? '0');
-        const end = q.position(q.param(query, 'end') ?? '4294967295');
-        if (start > end) throw new ShoalError('bad-range', 'start is above end', 'start');
+        const { start, end } = rangeIn(query);
         const cursor = q.whole(q.param(query, 'cursor') ?? '0', 'cursor', 0, 2 ** 48);
         const count = q.whole(q.param(query, 'count') ?? '100', 'count', 1, 1000);
         return json(there().scan(start, end, cursor, count));
@@ -173,6 +175,14 @@ function storeRoutes(store: StoreApi | null): Route[] {
       socketOnly: true,
     },
   ];
+}
+
+/** All positions, unless it says which. */
+function rangeIn(query: q.Query): { readonly start: number; readonly end: number } {
+  const start = q.position(q.param(query, 'start') ?? '0');
+  const end = q.position(q.param(query, 'end') ?? '4294967295');
+  if (start > end) throw new ShoalError('bad-range', 'start is above end', 'start');
+  return { start, end };
 }
 
 function watchRoutes({ api, hub, counters, version }: RouteParts): Route[] {

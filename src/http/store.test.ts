@@ -14,7 +14,7 @@ beforeEach(async () => {
       asked.push([name, ...args]);
       return { name };
     };
-  const names = ['info', 'scan', 'history', 'slow'];
+  const names = ['info', 'scan', 'count', 'history', 'slow'];
   const store = Object.fromEntries(names.map((name) => [name, noting(name)])) as unknown as StoreApi;
   running = await run({ store });
 });
@@ -27,7 +27,8 @@ it('figures and their history are told to all, what is in the store to the socke
   const messages = '/v1/store/messages?start=1&end=2&cursor=3&count=4';
   expect((await ask(port, 'GET', messages)).status).toBe(403);
   expect((await ask(socketPath, 'GET', messages)).status).toBe(200);
-  expect(asked).toEqual([['info'], ['history', 17], ['scan', 1, 2, 3, 4]]);
+  expect((await ask(port, 'GET', '/v1/store/count?start=5')).json).toEqual({ name: 'count' });
+  expect(asked).toEqual([['info'], ['history', 17], ['scan', 1, 2, 3, 4], ['count', 5, 0xffffffff]]);
 });
 
 it('the slow log is told to all, and that who asks is on the socket', async () => {
@@ -39,10 +40,14 @@ it('the slow log is told to all, and that who asks is on the socket', async () =
   ]);
 });
 
-it.each(['history?after=-1', 'history?after=x', 'slowlog?count=0', 'slowlog?count=1001', 'slowlog?key=a'])(
-  '%s is bad',
-  async (call) => {
-    expect((await ask(running.port, 'GET', `/v1/store/${call}`)).status).toBe(400);
-    expect(asked).toEqual([]);
-  },
-);
+it.each([
+  'history?after=-1',
+  'history?after=x',
+  'slowlog?count=0',
+  'slowlog?count=1001',
+  'slowlog?key=a',
+  'count?start=2&end=1',
+])('%s is bad', async (call) => {
+  expect((await ask(running.port, 'GET', `/v1/store/${call}`)).status).toBe(400);
+  expect(asked).toEqual([]);
+});

@@ -3,6 +3,7 @@ import type { Commands } from './commands.ts';
 import type { EventLog } from './events.ts';
 import type { Log } from './log.ts';
 import { logMember } from './member-log.ts';
+import type { Published } from './published.ts';
 import type { Transport } from './sealing.ts';
 import type { StateDirectory } from './state/directory.ts';
 
@@ -13,6 +14,7 @@ export interface Surroundings {
   readonly state: StateDirectory;
   readonly commands: Commands;
   readonly events: EventLog;
+  readonly published: Published;
   readonly log: Log;
   readonly machine: () => Machine | null;
   /** An answer of the disk; what an earlier life asked for is dropped. */
@@ -25,6 +27,7 @@ export function outputsTo({
   state,
   commands,
   events,
+  published,
   log,
   machine,
   answer,
@@ -42,6 +45,7 @@ export function outputsTo({
     lease: (upTo) => state.lease(upTo, (to, error) => answer((node, now) => node.leased(to, error, now))),
     snapshot: (bytes) => state.snapshot(bytes),
     answer: (token, result) => commands.settle(token, result),
+    published: (channel, message) => published.add(channel, message),
     event: (event) => events.add(logMember(log, event, machine()?.id)),
     log: (level, message, fields) => log[level](fields ?? {}, message),
   };

@@ -28,8 +28,10 @@ import { isWildcard } from './interfaces.ts';
 import { KnownHosts } from './known-hosts.ts';
 import type { Log } from './log.ts';
 import { type Network, type NetworkSink, openNetwork } from './network.ts';
-import { keysInStatus, laterTransport, type Seal, SealedElsewhere } from './sealing.ts';
+import { Published, type PublishedListener } from './published.ts';
+import { laterTransport, type Seal, SealedElsewhere } from './sealing.ts';
 import { type StateBoot, StateDirectory } from './state/directory.ts';
+import { statusOf } from './status.ts';
 
 /**
  * Runs one machine on real sockets, files and time: what it puts out is done, what happens is put in, one timer wakes
@@ -45,6 +47,7 @@ export class Driver implements NodeApi {
   readonly #startedMs = monotonicMs();
   readonly #commands = new Commands();
   readonly #events = new EventLog(wallTime, randomU32());
+  readonly #published = new Published();
   readonly #alarm: Alarm;
   readonly #warnings: readonly string[];
   #network: Network | null = null;
@@ -154,25 +157,13 @@ export class Driver implements NodeApi {
   status(): StatusView {
     const node = this.#machine();
     const nowMs = monotonicMs();
-    const reach = node.reach(nowMs);
-    return {
-      node: {
-        id: node.id,
-        name: this.#options.name,
-        incarnation: node.incarnation,
-        version: this.#options.version,
-        startedAt: this.#startedAt,
-        uptimeSeconds: Math.round(nowMs - this.#startedMs) / 1000,
-        addresses: { gossip: this.#gossip, http: this.#http, resp: this.#resp },
-      },
-      cluster: this.#options.cluster,
-      digest: node.digest(),
-      members: node.memberCounts(),
-      ranges: node.rangeCounts(),
-      health: { score: node.healthScore(), eventLoopLagMs: this.lagMs() },
-      multicast: { enabled: this.#network?.multicasts ?? false, hears: reach.hears, heardBy: reach.heardBy },
-      encrypted: this.#seal !== null,
-      keys: keysInStatus(this.#seal),
+    const { name, version, cluster } = this.#options;
+    const told = {
+      ...{ name, version, cluster, startedAt: this.#startedAt, uptimeMs: nowMs - this.#startedMs },
+      addresses: { gossip: this.#gossip, http: this.#http, resp: this.#resp },
+      eventLoopLagMs: this.#alarm.lagMs(),
+      multicasts: this.#network?.multicasts ?? false,
+      seal: this.#seal,
       // What explains the others comes first.
       warnings: [
         ...((this.#seal ?? this.#sealedElsewhere)?.warnings() ?? []),
@@ -180,6 +171,7 @@ export class Driver implements NodeApi {
         ...this.#ownWarnings(),
       ],
     };
+    return statusOf(node, told, nowMs);
   }
 
   members() {
@@ -224,6 +216,18 @@ export class Driver implements NodeApi {
 
   eventsAfter(afterId: number): readonly EventView[] {
     return this.#events.after(afterId);
+  }
+
+  publish(channel: Uint8Array, message: Uint8Array): boolean {
+    let taken = false;
+    this.#input((node, nowMs) => {
+      taken = node.publish(channel, message, nowMs);
+    });
+    return taken;
+  }
+
+  onPublished(listener: PublishedListener): () => void {
+    return this.#published.listen(listener);
   }
 
   readonly propagationMs = () => this.#machine().propagationMs();
@@ -305,6 +309,7 @@ export class Driver implements NodeApi {
       return;
     }
     this.#events.deliver();
+    this.#published.deliver();
   }
 
   #wake(nowMs: number): void {
@@ -444,6 +449,7 @@ export class Driver implements NodeApi {
       state: this.#state,
       commands: this.#commands,
       events: this.#events,
+      published: this.#published,
       log: this.#log,
       machine: () => this.#node,
       // What a node asked of the disk is for no later one: with a new id its counters are others.

@@ -203,6 +203,15 @@ export interface OwnershipAt {
 export interface StoreNode
   extends Pick<NodeApi, 'status' | 'members' | 'ranges' | 'ready' | 'onEvent' | 'ownersAt'> {
   ownership(): OwnershipAt;
+  /**
+   * Tells the stores of all other nodes of a message, once each at most: what is lost on its way stays lost, and messages
+   * of several nodes, or of one when the network reorders or loses some, may come in another order. At most
+   * LIMITS.publicationBytes with its channel. Both arrays are the node's from then on. False: it was dropped, for it is too
+   * long, too many wait, or the node is leaving.
+   */
+  publish(channel: Uint8Array, message: Uint8Array): boolean;
+  /** Calls back for each message that another node published; returns how to stop. */
+  onPublished(listener: (channel: Uint8Array, message: Uint8Array) => void): () => void;
 }
 
 /** The store of this node, as HTTP tells it. */
@@ -299,9 +308,18 @@ export interface StoreScanView {
   readonly cursor: number;
 }
 
+/** Messages of whole slots, those included whose time is over and that nobody has looked at since. */
+export interface StoreCountView {
+  readonly messages: number;
+  readonly firstSlot: number;
+  readonly lastSlot: number;
+}
+
 export interface StoreApi {
   info(): StoreInfoView;
   scan(start: number, end: number, cursor: number, count: number): StoreScanView;
+  /** Of all slots that have a position of the range. */
+  count(start: number, end: number): StoreCountView;
   /** Samples after that time, by the wall clock in milliseconds. */
   history(afterMs: number): StoreHistoryView;
   /** `trusted`: who asks may know keys though the store has a password. */

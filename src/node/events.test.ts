@@ -145,19 +145,20 @@ describe('an outbox', () => {
 
   it('keeps records that one flush has no room for', () => {
     const seat = new Lab().add();
-    const outbox = new Outbox(seat.node.id);
+    const outbox = new Outbox(seat.node.id, 1);
     for (let i = 1; i <= 300; i++) outbox.addRecord(record(seat, i), 0);
     let got = 0;
     for (let at = 0; at < 1000; at += 10)
-      for (const payload of outbox.flush(at)) got += decodeGroup(payload)?.records.length ?? 0;
+      for (const { payload } of outbox.flush(at, false)) got += decodeGroup(payload)?.records.length ?? 0;
     expect(got).toBe(300);
     expect(outbox.waiting).toBe(0);
   });
 
   it('cuts groups by what records really take', () => {
     const seat = new Lab().add();
-    const outbox = new Outbox(seat.node.id);
+    const outbox = new Outbox(seat.node.id, 1);
     for (let i = 1; i <= 9; i++) outbox.addRecord(record(seat, i, 'x'.repeat(120)), 0);
-    for (const payload of outbox.flush(0)) expect(payload.length).toBeLessThan(LIMITS.datagramBytes - 50);
+    for (const { payload } of outbox.flush(0, false))
+      expect(payload.length).toBeLessThan(LIMITS.datagramBytes - 50);
   });
 });

@@ -14,6 +14,7 @@ import {
   recordsFromWire,
   recordToWire,
 } from '../wire/index.ts';
+import { type Batch, batchFromWire, batchToWire, Departures } from './publications.ts';
 
 /** Payload bytes one group aims at: leaves room in a datagram for the envelope and a tree or list header. */
 const GROUP_BYTES = 1000;
@@ -26,6 +27,14 @@ export interface Group {
   readonly deltas: readonly Delta[];
   readonly records: readonly MemberRecord[];
   readonly accusations: readonly Accusation[];
+  /** What there is besides changes; a group of this version has either. */
+  readonly batch: Batch | null;
+}
+
+/** A broadcast's payload. `lasting`: it changes the state, and who missed it is to get it after all. */
+export interface Outgoing {
+  readonly payload: Uint8Array;
+  readonly lasting: boolean;
 }
 
 /** Who says that a member is gone; its record goes with it. */
@@ -48,6 +57,11 @@ export function encodeGroup(
   const group: unknown[] = [nodeIdToBytes(origin), deltas, records];
   if (accusations.length > 0) group.push(accusations.map(accusationToWire));
   return encodeValue(group);
+}
+
+/** To a node of a version that does not know publications it is a group of nothing, which it passes on. */
+export function encodeBatch(origin: NodeId, batch: Batch): Uint8Array {
+  return encodeValue([nodeIdToBytes(origin), [], [], [], batchToWire(batch)]);
 }
 
 function accusationToWire({ id, incarnation, accusers }: Accusation): unknown[] {
@@ -73,7 +87,7 @@ function accusationsFromWire(value: unknown): Accusation[] | null {
 }
 
 /** Elements of a group's array. */
-const FIELDS = 4;
+const FIELDS = 5;
 
 /** Null when it is malformed. What a later version added is ignored, and counted in `newer`. */
 export function decodeGroup(payload: Uint8Array, newer?: Newer): Group | null {
@@ -82,7 +96,9 @@ export function decodeGroup(payload: Uint8Array, newer?: Newer): Group | null {
   const origin = asNodeId(value[0]);
   const records = recordsFromWire(value[2], newer);
   const accusations = accusationsFromWire(value[3]);
+  const batch = value[4] === undefined || value[4] === null ? null : batchFromWire(value[4]);
   if (origin === null || records === null || accusations === null) return null;
+  if (batch === null && value[4] !== undefined && value[4] !== null) return null;
   const deltas: Delta[] = [];
   for (const part of value[1]) {
     const delta = deltaFromWire(part);
@@ -90,12 +106,13 @@ export function decodeGroup(payload: Uint8Array, newer?: Newer): Group | null {
     deltas.push(delta);
   }
   if (newer !== undefined && value.length > FIELDS) newer.groups++;
-  return { origin, deltas, records, accusations };
+  return { origin, deltas, records, accusations, batch };
 }
 
-/** Changes made here that wait to be broadcast, bounded; cut into groups that fit a datagram. */
+/** Changes made here, and messages published, that wait to be broadcast, bounded; cut into groups that fit a datagram. */
 export class Outbox {
   readonly counters = { groups: 0, dropped: 0 };
+  readonly departures: Departures;
   readonly #self: NodeId;
   #deltas: Uint8Array[] = [];
   readonly #records = new Map<NodeId, MemberRecord>();
@@ -104,12 +121,18 @@ export class Outbox {
   #flushedMs = -Infinity;
   #dueMs = Infinity;
 
-  constructor(self: NodeId) {
+  constructor(self: NodeId, bootNonce: number) {
     this.#self = self;
+    this.departures = new Departures(bootNonce);
   }
 
+  /** Changes; publications besides them are of `departures`. */
   get waiting(): number {
     return this.#deltas.length + this.#records.size;
+  }
+
+  get idle(): boolean {
+    return this.waiting + this.departures.waiting === 0;
   }
 
   addDelta(delta: Delta, nowMs: number): void {
@@ -129,6 +152,13 @@ export class Outbox {
     this.addRecord(record, nowMs);
   }
 
+  /** False: it was dropped. */
+  publish(channel: Uint8Array, message: Uint8Array, nowMs: number): boolean {
+    const taken = this.departures.add(channel, message);
+    if (taken) this.#schedule(nowMs);
+    return taken;
+  }
+
   nextMs(): number {
     return this.#dueMs;
   }
@@ -138,10 +168,22 @@ export class Outbox {
     if (this.#dueMs === Infinity) this.#dueMs = Math.max(nowMs, this.#flushedMs + GROUP_WINDOW_MS);
   }
 
-  /** Payloads to broadcast now. */
-  flush(nowMs: number): Uint8Array[] {
+  /** Payloads to broadcast now; none of publications while what was sent is still on its way (`congested`). */
+  flush(nowMs: number, congested: boolean): Outgoing[] {
     if (nowMs < this.#dueMs) return [];
     this.#flushedMs = nowMs;
+    const out: Outgoing[] = this.#changes().map((payload) => ({ payload, lasting: true }));
+    this.counters.groups += out.length;
+    while (!congested && out.length < LIMITS.groupsPerFlush) {
+      const batch = this.departures.next(GROUP_BYTES, nowMs);
+      if (batch === null) break;
+      out.push({ payload: encodeBatch(this.#self, batch), lasting: false });
+    }
+    this.#dueMs = this.idle ? Infinity : nowMs + GROUP_WINDOW_MS;
+    return out;
+  }
+
+  #changes(): Uint8Array[] {
     const payloads: Uint8Array[] = [];
     let at = 0;
     while ((at < this.#deltas.length || this.#records.size > 0) && payloads.length < LIMITS.groupsPerFlush) {
@@ -169,9 +211,7 @@ export class Outbox {
       }
       payloads.push(encodeGroup(this.#self, deltas, some, accusations));
     }
-    this.counters.groups += payloads.length;
     this.#deltas = at === this.#deltas.length ? [] : this.#deltas.slice(at);
-    this.#dueMs = this.waiting > 0 ? nowMs + GROUP_WINDOW_MS : Infinity;
     return payloads;
   }
 }

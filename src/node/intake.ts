@@ -6,6 +6,7 @@ import type { Counters } from './counters.ts';
 import type { Disk } from './disk.ts';
 import { type Accusation, decodeGroup } from './group.ts';
 import { Propagation } from './propagation.ts';
+import { Arrivals, type Publication } from './publications.ts';
 import type { GroupState } from './state.ts';
 
 export interface IntakeOutputs {
@@ -13,6 +14,8 @@ export interface IntakeOutputs {
   accused(accusation: Accusation): void;
   /** The map grew by something that came from elsewhere. */
   changed(nowMs: number): void;
+  /** A message that another node published. */
+  published(publication: Publication): void;
   /** Peers know dots of this node from `next` down that it does not know itself. */
   lifted(next: number): void;
 }
@@ -28,6 +31,7 @@ export class Intake {
   readonly repaired = new Propagation();
   /** In the groups that came. */
   readonly newer: Newer = { messages: 0, records: 0, groups: 0 };
+  readonly arrivals: Arrivals;
   readonly #state: GroupState;
   readonly #disk: Disk;
   readonly #dots: Counters;
@@ -38,14 +42,22 @@ export class Intake {
     this.#disk = disk;
     this.#dots = dots;
     this.#out = out;
+    this.arrivals = new Arrivals(state.members.self, (publication) => out.published(publication));
   }
 
-  /** A broadcast's payload that is new here. `ageMs` is its age when the last hop sent it. */
-  deliver(payload: Uint8Array, from: NodeId, ageMs: number, nowMs: number, repaired: boolean): void {
+  /**
+   * A broadcast's payload that is new here. `ageMs` is its age when the last hop sent it. False: it is no change, and nobody
+   * needs it later.
+   */
+  deliver(payload: Uint8Array, from: NodeId, ageMs: number, nowMs: number, repaired: boolean): boolean {
     const group = decodeGroup(payload, this.newer);
     if (group === null) {
       this.counters.malformedGroups++;
-      return;
+      return true;
+    }
+    if (group.batch !== null) {
+      this.arrivals.came(group.origin, group.batch, nowMs);
+      if (group.deltas.length + group.records.length === 0) return false;
     }
     const rttMs = this.#state.members.get(from)?.srttMs ?? -1;
     (repaired ? this.repaired : this.propagation).add(ageMs + Math.max(0, rttMs) / 2);
@@ -58,6 +70,7 @@ export class Intake {
       this.#disk.noteDelta(delta);
     }
     if (changed) this.#grown(nowMs);
+    return true;
   }
 
   /** Answers a step of a reconciliation; null when it is malformed. */

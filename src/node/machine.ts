@@ -133,6 +133,8 @@ export interface Outputs {
   snapshot(bytes: Uint8Array): void;
   answer(token: number, answer: Answer): void;
   event(event: NodeEvent): void;
+  /** Another node published this message: for the subscribers of this one. At most once each. */
+  published(channel: Uint8Array, message: Uint8Array): void;
   log(level: LogLevel, message: string, fields?: Readonly<Record<string, unknown>>): void;
 }
 
@@ -159,6 +161,8 @@ export interface Inputs {
   leased(upTo: number, error: { code: string; message: string } | null, nowMs: number): void;
   /** `token` is the driver's; exactly one `answer` with it follows, now or later. */
   command(token: number, command: Command, nowMs: number): void;
+  /** To be told to the subscribers of all other nodes; see StoreNode. False: it was dropped. */
+  publish(channel: Uint8Array, message: Uint8Array, nowMs: number): boolean;
   /** What peers are to know of this node is another from now on: where it is reached, its figures. */
   described(change: Described, nowMs: number): void;
   /** A deadline passed. Harmless when none did. */

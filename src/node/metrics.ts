@@ -67,7 +67,13 @@ function machineryFigures(node: NodeCore): MetricFamily[] {
     ...disk.counters,
     ...node.strangers.counters,
   };
-  const waiting = { hops: broadcaster.pendingHops, changes: outbox.waiting, sessions: sessions.open };
+  const { departures } = outbox;
+  const waiting = {
+    hops: broadcaster.pendingHops,
+    changes: outbox.waiting,
+    publications: departures.waiting,
+    sessions: sessions.open,
+  };
   return [
     counter('shoal_broadcast_total', 'Broadcasts: hops, retries, take-overs.', 'what', broadcaster.counters),
     counter('shoal_multicast_total', 'Multicast gaps noticed and repairs.', 'what', multicast.counters),
@@ -95,7 +101,18 @@ function machineryFigures(node: NodeCore): MetricFamily[] {
       'what',
       others,
     ),
-    gauge('shoal_pending', 'What waits: tree hops, changes for the next group, sessions.', 'what', waiting),
+    counter(
+      'shoal_publications_total',
+      'Messages of channels: told to the group, in batches, dropped for want of room; come from others, again, out of order.',
+      'what',
+      { ...departures.counters, ...intake.arrivals.counters },
+    ),
+    gauge(
+      'shoal_pending',
+      'What waits: tree hops, changes and publications for the next group, sessions.',
+      'what',
+      waiting,
+    ),
   ];
 }
 

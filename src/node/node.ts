@@ -95,7 +95,7 @@ export class NodeCore implements Inputs {
     this.state = new GroupState(ownRecord(boot, options), (event) => outputs.event(event), formed?.views);
     this.disk = new Disk(outputs);
     this.link = new Link(new Codec(options.cluster, boot.id), this.state.members, outputs);
-    this.outbox = new Outbox(boot.id);
+    this.outbox = new Outbox(boot.id, boot.bootNonce);
     this.dots = new Counters(boot, (upTo) => outputs.lease(upTo), rng);
     this.multicast = new Reach(boot.id, rng, options.multicast);
     this.strangers = new Strangers(this.state.members, options.unsealed === true);
@@ -252,6 +252,15 @@ export class NodeCore implements Inputs {
     this.#work(nowMs);
   }
 
+  publish(channel: Uint8Array, message: Uint8Array, nowMs: number): boolean {
+    if (this.#leaving.underWay || this.#leaving.gone) return false;
+    if (this.state.members.liveCount < 2) return true;
+    const taken = this.outbox.publish(channel, message, nowMs);
+    // Many come in a row: what is not due now waits for the next of the outbox's windows.
+    if (this.outbox.nextMs() <= nowMs) this.#work(nowMs);
+    return taken;
+  }
+
   wake(nowMs: number): void {
     this.#work(nowMs);
   }
@@ -261,6 +270,7 @@ export class NodeCore implements Inputs {
     const resting = this.#leaving.underWay;
     return Math.min(
       this.outbox.nextMs(),
+      this.intake.arrivals.nextMs(),
       this.broadcaster.nextMs(),
       resting ? Infinity : this.presence.nextMs(),
       resting ? Infinity : this.comparison.antiEntropy.nextMs(),
@@ -314,7 +324,9 @@ export class NodeCore implements Inputs {
       this.tasks.wake(nowMs);
     }
     this.sessions.wake(nowMs);
-    for (const payload of this.outbox.flush(nowMs)) this.broadcaster.originate(payload, nowMs);
+    this.intake.arrivals.wake(nowMs);
+    for (const { payload, lasting } of this.outbox.flush(nowMs, this.broadcaster.congested))
+      this.broadcaster.originate(payload, nowMs, lasting);
     this.#leaving.wake(nowMs);
     this.state.announceOwners();
     this.disk.snapshotIfDue(this.state, this.mutations.idle);
@@ -431,7 +443,7 @@ export class NodeCore implements Inputs {
 
   /** Nothing is left to be said or written. */
   #silent(): boolean {
-    return this.outbox.waiting === 0 && this.broadcaster.pendingHops === 0 && this.mutations.idle;
+    return this.outbox.idle && this.broadcaster.pendingHops === 0 && this.mutations.idle;
   }
 
   #memberChanged(record: MemberRecord, joined: boolean, nowMs: number): void {
@@ -478,6 +490,7 @@ export class NodeCore implements Inputs {
         if (!this.#voids.declared) this.identity.mapGrown();
       },
       accused: (accusation) => this.detection.accused(accusation),
+      published: ({ channel, message }) => this.outputs.published(channel, message),
       lifted: () => this.identity.restored(),
     });
   }

@@ -48,6 +48,14 @@ export function levelInName(name: string): AckLevel | null | undefined {
   return found === null ? null : (parseLevel(found[1] as string) ?? undefined);
 }
 
+/** What is said, before a write is begun, where one node cannot give what is asked of so many owners; '' where it can. */
+export function shortfall(level: AckLevel, owners: number, durable: boolean): string {
+  const memory = copiesNeeded(level.memory, owners);
+  const disk = copiesNeeded(level.disk, owners);
+  if (memory <= 1 && disk <= (durable ? 1 : 0)) return '';
+  return `NOREPLICAS need ${showLevel(level)}, reachable ${memory <= 1 ? '1m0d' : '1'}`;
+}
+
 export function copiesNeeded(copies: Copies, owners: number): number {
   if (copies === 'q') return (owners >> 1) + 1;
   return copies === 'all' ? Math.max(owners, 1) : copies;

@@ -142,6 +142,23 @@ describe('writes that wait for the disk', () => {
     expect(await client.replies(2)).toEqual(['*2 +OK $1 v', '+PONG']);
   });
 
+  it('may be asked for at the end of EXEC, not of one command of a transaction', async () => {
+    const { disk, join } = await start();
+    const client = await join();
+    expect(await client.ask('MULTI')).toBe('+OK');
+    expect(await client.ask('SET', 'k', 'v', 'ACKS', '1', '1')).toMatch(/^-ERR ACKS is not for one command/);
+    expect(await client.ask('EXEC')).toMatch(/^-EXECABORT/);
+    client.send('MULTI').send('APPEND', 'k', 'v').send('EXEC', 'ACKS', '1', '1', '5000').send('PING');
+    expect(await client.replies(2)).toEqual(['+OK', '+QUEUED']);
+    await poll(() => disk.waiting === 1);
+    expect(client.waiting).toBe(0);
+    disk.sync();
+    expect(await client.replies(2)).toEqual(['*1 :1', '+PONG']);
+    client.send('MULTI').send('SET', 'k', 'v').send('EXEC', 'ACKS', '2', '0');
+    expect(await client.replies(3)).toEqual(['+OK', '+QUEUED', '-NOREPLICAS need 2m0d, reachable 1']);
+    expect(await client.ask('EXEC')).toBe('-ERR EXEC without MULTI');
+  });
+
   it('are counted by WAITAOF when the disk has them, not before', async () => {
     const { disk, join } = await start();
     const client = await join();

@@ -1,7 +1,8 @@
 import { assert } from '../base/index.ts';
 import type { Span, Store } from '../store/index.ts';
-import { Client, type Pending, type WriteReply } from './client.ts';
+import { Client, type WriteReply } from './client.ts';
 import type { Known } from './command.ts';
+import type { LargeReply } from './large-reply.ts';
 import { int64, smallInteger } from './numbers.ts';
 import { ReplyWriter } from './reply.ts';
 import type { RequestReader } from './request.ts';
@@ -31,12 +32,33 @@ export class Call {
   halt = false;
   /** Within EXEC: nothing may be deferred. */
   inTransaction = false;
+  /** Up to here the reply is sent though the client wants none: messages, and answers to subscriptions. */
+  kept = 0;
   #index = 0;
   #first = 0;
 
   constructor(store: Store, server: ServerState) {
     this.store = store;
     this.server = server;
+  }
+
+  /** Of a command that ends with `ACKS m d [ms]`: how many words that is, else 0. */
+  levelWords(known: Known): number {
+    const { count } = this;
+    if (count < known.acksFrom) return 0;
+    if (this.is(count - 3, 'ACKS')) return 3;
+    return count > known.acksFrom && this.is(count - 4, 'ACKS') ? 4 : 0;
+  }
+
+  /** The command is run again, as if it came anew, when the client's commands go on. */
+  putBack(known: Known): void {
+    known.calls--;
+    this.request.putBack(this.#index);
+    this.halt = true;
+  }
+
+  get isPutBack(): boolean {
+    return this.request.size <= this.#index;
   }
 
   /** The last `count` arguments are not the handler's. */
@@ -50,11 +72,11 @@ export class Call {
    */
   defer(onUnblock?: WriteReply, onCancel?: () => void): (write: WriteReply) => void {
     const { client } = this;
-    const place = this.#place();
+    const fill = this.later();
     const answer = (write: WriteReply): void => {
       if (client.blocked !== blocked) return;
       client.blocked = null;
-      client.outlet.fill(place, rendered(client, write));
+      fill(write);
       client.outlet.resume();
     };
     const blocked = {
@@ -73,14 +95,11 @@ export class Call {
 
   /** As `defer`, but the client's next commands are run meanwhile; their answers wait for this one. */
   later(): (write: WriteReply) => void {
-    const { client } = this;
-    const place = this.#place();
-    return (write) => client.outlet.fill(place, rendered(client, write));
-  }
-
-  #place(): Pending {
     assert(!this.inTransaction, 'nothing in a transaction is deferred');
-    return this.client.outlet.place();
+    const { client } = this;
+    const place = client.outlet.place();
+    const { isSilent } = client;
+    return (write) => client.outlet.fill(place, isSilent ? NOTHING : rendered(client, write));
   }
 
   get index(): number {
@@ -167,11 +186,12 @@ export class Call {
   }
 }
 
+const NOTHING = new Uint8Array(0);
 const unblocked: WriteReply = (reply) => reply.error('UNBLOCKED client unblocked via CLIENT UNBLOCK');
 
-function rendered(client: Client, write: WriteReply): Uint8Array {
+function rendered(client: Client, write: WriteReply): Uint8Array | LargeReply {
   const reply = new ReplyWriter(DEFERRED_BYTES);
   reply.version = client.version;
-  if (client.replies === 'on') write(reply);
-  return reply.written;
+  write(reply);
+  return reply.insertedBytes > 0 ? reply.takeLarge() : reply.written;
 }

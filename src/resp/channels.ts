@@ -53,6 +53,23 @@ export class Channels {
     client.gateSubscribed();
   }
 
+  /** Ends subscriptions to shard channels that are not `served` here any more, and tells the subscribers, as Redis does. */
+  keepShards(served: (channel: Uint8Array) => boolean): void {
+    for (const [channel, clients] of [...this.#shard]) {
+      if (served(Buffer.from(channel, 'latin1'))) continue;
+      for (const client of [...clients]) {
+        this.unsubscribe(client, 'shardChannels', channel);
+        const reply = new ReplyWriter(MESSAGE_BYTES);
+        reply.version = client.version;
+        reply.push(3);
+        reply.bulkText('sunsubscribe');
+        reply.bulkText(channel);
+        reply.integer(client.shardChannels.size);
+        client.outlet.push(reply.written);
+      }
+    }
+  }
+
   /** The client is gone, or begins anew. */
   forget(client: Client): void {
     for (const kind of ['channels', 'patterns', 'shardChannels'] as const) {

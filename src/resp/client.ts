@@ -1,5 +1,6 @@
 import { type AckLevel, isPlain, PLAIN_LEVEL } from './ack-level.ts';
 import type { Known } from './command.ts';
+import type { LargeReply } from './large-reply.ts';
 import type { ReplyWriter } from './reply.ts';
 import { RequestReader } from './request.ts';
 import { ROLE, type Role } from './role.ts';
@@ -20,17 +21,17 @@ export const GATE = {
 
 /** A reply that is not known yet; those after it wait. */
 export interface Pending {
-  bytes: Uint8Array | null;
+  bytes: Uint8Array | LargeReply | null;
 }
 
 /** What carries a client's replies: its connection. */
 export interface Outlet {
   /** Sends what is in the reply, so that what follows can be kept apart. */
   flush(): void;
-  /** Takes a place in the order of replies, behind what is in the reply now. */
-  place(): Pending;
+  /** Takes a place, that given or a new one, in the order of replies, behind what is in the reply now. */
+  place(place?: Pending): Pending;
   /** Fills the place: it and what waited behind it goes out. */
-  fill(place: Pending, bytes: Uint8Array): void;
+  fill(place: Pending, bytes: Uint8Array | LargeReply): void;
   /** Bytes beside the replies: a message, a monitor's line. Sent at the turn's end. */
   push(bytes: Uint8Array): void;
   /** Has the client's further commands run, in a turn of their own. */
@@ -43,7 +44,7 @@ export interface Outlet {
 /** For clients without a connection: tests, commands run from within. */
 export const NO_OUTLET: Outlet = {
   flush: () => {},
-  place: () => ({ bytes: null }),
+  place: (place = { bytes: null }) => place,
   fill: () => {},
   push: () => {},
   resume: () => {},
@@ -59,6 +60,7 @@ export interface Blocked {
   cancel(): void;
 }
 
+/** CLIENT REPLY: `skip-next` while SKIP itself runs, `skip` for the command after it. */
 export type ReplyMode = 'on' | 'off' | 'skip-next' | 'skip';
 
 /** One connected client: what its connection remembers between commands. */
@@ -112,6 +114,11 @@ export class Client {
     this.address = address;
     this.connectedMs = nowMs;
     this.lastMs = nowMs;
+  }
+
+  /** The reply of the command that runs now is not wanted. */
+  get isSilent(): boolean {
+    return this.replies === 'off' || this.replies === 'skip';
   }
 
   get subscriptions(): number {

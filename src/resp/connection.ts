@@ -4,6 +4,7 @@ import { Span } from '../store/index.ts';
 import type { Client, Outlet, Pending } from './client.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { setReading, sharingReads } from './flow.ts';
+import { LargeReply } from './large-reply.ts';
 import { BROKEN, READY } from './request.ts';
 import type { OutputLimit } from './settings.ts';
 import type { Turns } from './turns.ts';
@@ -12,6 +13,8 @@ import type { Turns } from './turns.ts';
 const SLICE = 128;
 /** Smaller replies are copied where they are kept: the writer's buffer is larger than they are. */
 const COPIED_BYTES = 64 * 1024;
+/** For pieces of a large reply at a time, in ms. */
+const SEND_MS = 1;
 /** After larger ones the writer begins with a small buffer again. */
 const WIDE_BYTES = 256 * 1024;
 /** What comes while a client's command waits is taken in up to so much; more stays in the socket. */
@@ -35,7 +38,7 @@ export class Connection implements Outlet {
   #waiting: Pending[] = [];
   #waitingBytes = 0;
   /** Those of them that this slice's writes hold back. */
-  #held: { pending: Pending; bytes: Uint8Array }[] = [];
+  #held: { pending: Pending; bytes: Uint8Array | LargeReply }[] = [];
   #overSoftSinceMs = 0;
   /** Since when there was half a command at every look, and what had come in until then. */
   #halfSinceMs: number;
@@ -46,6 +49,12 @@ export class Connection implements Outlet {
   /** The server asked for the pause; see Turns. */
   #isHeldBack = false;
   #hasEnded = false;
+  /** In another round of the event loop more of a large reply is sent. */
+  #sendsOn = false;
+  readonly #sendOn = (): void => {
+    this.#sendsOn = false;
+    this.#release();
+  };
 
   constructor(client: Client, socket: Socket, turns: Turns, dispatcher: Dispatcher) {
     this.client = client;
@@ -54,6 +63,7 @@ export class Connection implements Outlet {
     this.#dispatcher = dispatcher;
     client.outlet = this;
     client.request.scratch = turns.scratch;
+    client.request.spare = turns.spare;
     const { shared } = turns;
     const own = sharingReads(socket, shared.bytes, (length) => {
       if (client.closing) return;
@@ -82,7 +92,10 @@ export class Connection implements Outlet {
 
   /** Memory that this client takes, of its own doing. */
   get heldBytes(): number {
-    return this.waitingBytes + this.client.request.heldBytes + (this.client.transaction?.length ?? 0);
+    let bytes = this.waitingBytes + this.client.request.heldBytes + (this.client.transaction?.length ?? 0);
+    for (const { bytes: reply } of this.#waiting)
+      if (reply instanceof LargeReply) bytes += reply.heldBytes - reply.length;
+    return bytes;
   }
 
   get isClosing(): boolean {
@@ -130,6 +143,10 @@ export class Connection implements Outlet {
     const { reply } = this.#dispatcher.call;
     const { length } = reply;
     if (length === 0 || this.#dispatcher.call.client !== this.client) return;
+    if (reply.insertedBytes > 0) {
+      this.#sendLarge(reply.takeLarge());
+      return;
+    }
     this.client.bytesOut += length;
     if (this.#waiting.length > 0 || this.client.holds) {
       this.#keep(length < COPIED_BYTES ? reply.written.slice() : reply.take());
@@ -150,14 +167,21 @@ export class Connection implements Outlet {
     if (!took && writableLength > 0) this.#filled();
   }
 
-  place(): Pending {
+  /** In its place in the order, from which it is sent bit by bit. */
+  #sendLarge(reply: LargeReply): void {
+    this.client.bytesOut += reply.length;
+    if (this.#pushes.length > 0) this.sendPushes();
+    this.#keep(reply);
+    this.#release();
+  }
+
+  place(place: Pending = { bytes: null }): Pending {
     this.flush();
-    const place: Pending = { bytes: null };
     this.#waiting.push(place);
     return place;
   }
 
-  fill(place: Pending, bytes: Uint8Array): void {
+  fill(place: Pending, bytes: Uint8Array | LargeReply): void {
     if (place.bytes !== null) return;
     place.bytes = bytes;
     this.#waitingBytes += bytes.length;
@@ -170,6 +194,7 @@ export class Connection implements Outlet {
     // To itself it goes where its reply goes, but never into the reply of a transaction.
     if (call.client === this.client && this.#turns.isRunning(this) && !call.inTransaction) {
       call.reply.raw(new Span(bytes));
+      call.kept = call.reply.length;
       return;
     }
     if (this.socket.destroyed) return;
@@ -314,7 +339,7 @@ export class Connection implements Outlet {
     this.#end();
   }
 
-  #keep(bytes: Uint8Array): void {
+  #keep(bytes: Uint8Array | LargeReply): void {
     this.#waitingBytes += bytes.length;
     if (!this.client.holds) {
       this.#waiting.push({ bytes });
@@ -333,21 +358,44 @@ export class Connection implements Outlet {
       return;
     }
     let sent = 0;
+    this.socket.cork();
     while (sent < this.#waiting.length) {
-      const bytes = (this.#waiting[sent] as Pending).bytes;
+      const { bytes } = this.#waiting[sent] as Pending;
       if (bytes === null) break;
-      if (sent === 0) this.socket.cork();
+      if (bytes instanceof LargeReply) {
+        if (!this.#sendPieces(bytes)) break;
+      } else {
+        this.#waitingBytes -= bytes.length;
+        if (bytes.length > 0) this.socket.write(bytes);
+      }
       sent++;
-      this.#waitingBytes -= bytes.length;
-      if (bytes.length > 0) this.socket.write(bytes);
     }
-    if (sent === 0) return;
     this.#waiting.splice(0, sent);
     this.socket.uncork();
     this.#noteFull();
-    if (this.#waiting.length > 0) return;
+    if (sent === 0 || this.#waiting.length > 0) return;
     if (this.client.closing) this.#end();
     else if (!this.#isFull) this.#turns.enqueue(this);
+  }
+
+  /** As much of a large reply as the socket and this turn have room for; true when that was all. */
+  #sendPieces(reply: LargeReply): boolean {
+    this.socket.uncork();
+    const end = performance.now() + SEND_MS;
+    for (;;) {
+      if (this.socket.writableNeedDrain && this.socket.writableLength > 0) return false;
+      if (performance.now() > end) {
+        if (!this.#sendsOn) setImmediate(this.#sendOn);
+        this.#sendsOn = true;
+        return false;
+      }
+      const piece = reply.take();
+      if (piece === undefined) break;
+      this.#waitingBytes -= piece.length;
+      this.socket.write(piece);
+    }
+    this.socket.cork();
+    return true;
   }
 
   #noteFull(): void {
@@ -364,7 +412,8 @@ export class Connection implements Outlet {
   #drained(): void {
     if (!this.#isFull) return;
     this.#isFull = false;
-    if (!this.client.closing) this.#turns.enqueue(this);
+    if (this.#waiting.length > 0) this.#release();
+    if (!this.client.closing && !this.#isFull) this.#turns.enqueue(this);
   }
 
   #pause(on: boolean): void {

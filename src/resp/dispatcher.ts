@@ -2,6 +2,7 @@ import type { Store } from '../store/index.ts';
 import { Call } from './call.ts';
 import type { Client } from './client.ts';
 import type { Known } from './command.ts';
+import { wrongArity } from './commands/errors.ts';
 import { Gatekeeper } from './gatekeeper.ts';
 import { BATCH, BROKEN, NEED_MORE, type Outcome, READY, RequestReader } from './request.ts';
 import { ROLE } from './role.ts';
@@ -32,6 +33,7 @@ export class Dispatcher {
       this.call.reply.errorCounts.clear();
     };
     server.runQueued = (call, transaction) => this.runQueued(call, transaction);
+    server.runRouted = (call, known) => this.#gatekeeper.run(call, known);
   }
 
   /**
@@ -113,17 +115,11 @@ export class Dispatcher {
   #one(call: Call, found: Known | undefined, slot: number): void {
     let known = found;
     if (known === undefined || known.subcommands !== null) known = this.#inContainer(call, known);
-    if (known === undefined) {
-      this.#refused(call);
-      return;
-    }
+    if (known === undefined) return;
     const { arity } = known;
-    let levelWords = 0;
-    if (call.count >= known.acksFrom) levelWords = this.#gatekeeper.levelWords(call);
+    const levelWords = call.count >= known.acksFrom ? call.levelWords(known) : 0;
     if (arity > 0 ? call.count - levelWords !== arity : call.count - levelWords < -arity) {
-      known.rejected++;
-      call.reply.error(`ERR wrong number of arguments for '${known.name}' command`);
-      this.#refused(call);
+      this.#gatekeeper.refuse(call, known, wrongArity(known.name));
       return;
     }
     known.calls++;
@@ -191,7 +187,7 @@ export class Dispatcher {
   #inContainer(call: Call, container: Known | undefined): Known | undefined {
     if (container === undefined) {
       this.counters.unknown++;
-      call.reply.error(unknownText(call));
+      this.#gatekeeper.refuse(call, undefined, unknownText(call));
       return undefined;
     }
     if (call.count < 2) return container;
@@ -199,17 +195,10 @@ export class Dispatcher {
     if (known === undefined) {
       this.counters.unknown++;
       const name = cText(call, 1).slice(0, SHOWN_BYTES);
-      call.reply.error(`ERR unknown subcommand '${name}'. Try ${container.name.toUpperCase()} HELP.`);
+      const error = `ERR unknown subcommand '${name}'. Try ${container.name.toUpperCase()} HELP.`;
+      this.#gatekeeper.refuse(call, undefined, error);
     }
     return known;
-  }
-
-  /** A command that is none spoils the transaction it is in. */
-  #refused(call: Call): void {
-    const { client } = call;
-    if (client.gates === 0) return;
-    if (client.transaction !== null) client.transaction.failed = true;
-    this.#gatekeeper.quiet(call);
   }
 }
 

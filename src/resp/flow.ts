@@ -31,6 +31,11 @@ function handleOf(socket: Socket): Handle | null {
   return isWhole && typeof handle.reading === 'boolean' ? (handle as Handle) : null;
 }
 
+/** Bytes given to a socket that the kernel has not taken yet, as Node's own timeouts look at them; 0 where that is not known. */
+export function unsentBytes(socket: Socket): number {
+  return (socket as unknown as { _handle?: { writeQueueSize?: number } | null })._handle?.writeQueueSize ?? 0;
+}
+
 interface Insides {
   _handle: (Partial<Handle> & { useUserBuffer?: unknown }) | null;
   _server?: unknown;

@@ -1,9 +1,11 @@
 import type { NodeId } from '../base/index.ts';
-import { isPlain } from './ack-level.ts';
+import type { AckLevel } from './ack-level.ts';
 import type { Call } from './call.ts';
-import type { Client } from './client.ts';
+import type { Client, Pending } from './client.ts';
 import type { Known } from './command.ts';
-import { command, Link, type LinkFailure, type LinkKind } from './link.ts';
+import { type Asker, Link, type LinkFailure } from './link.ts';
+import { command } from './link-handshake.ts';
+import { COPIED_BYTES } from './outgoing.ts';
 import type { Peer, Peers } from './peers.ts';
 
 /** Answers of peers about what they hold; see holdings.ts. */
@@ -25,7 +27,8 @@ export type Hop = 'relay' | 'final';
  */
 export class Forwarder {
   readonly #parts: ForwarderParts;
-  readonly #links = new Map<string, Link>();
+  /** Of each peer by `placeOf`. */
+  readonly #links = new Map<NodeId, (Link | undefined)[]>();
   /** Clients that wait for a link to drain. */
   readonly #parked = new Map<Link, Set<Client>>();
   readonly counters = { forwarded: 0, failed: 0, parked: 0 };
@@ -34,99 +37,108 @@ export class Forwarder {
     this.#parts = parts;
   }
 
-  get openLinks(): number {
-    return this.#links.size;
-  }
-
-  /** Sends the call as it is; its answer takes its place among the client's replies. */
+  /** Sends the call as it came; its answer takes its place among the client's replies. */
   forward(call: Call, peer: Peer, hop: Hop): void {
-    const { client } = call;
-    const place = client.outlet.place();
-    const silent = client.replies !== 'on';
-    const isWrite = mayChange(call.known);
-    const link = this.#send(call, encode(call), peer, hop, (reply, failure) => {
-      const bytes = reply ?? Buffer.from(failureText(peer, failure, isWrite), 'latin1');
-      client.outlet.fill(place, silent ? NOTHING : bytes);
-    });
-    if (link.full) this.#park(call, link);
+    const { client, request } = call;
+    const link = this.#link(peer, hop, client.version);
+    if (link.full) {
+      this.#park(call, link);
+      return;
+    }
+    const answer = new Forwarded(this, call, peer);
+    client.outlet.place(answer);
+    this.counters.forwarded++;
+    const at = request.beginOf(call.index);
+    link.send(answer, call.span, at, request.endOf(call.index) - at, takeLevel(call));
   }
 
-  /** Sends a command made of parts of the call, or another one; `replies`: as Link. */
-  send(call: Call, bytes: Uint8Array, peer: Peer, hop: Hop, replies = 1): Promise<Uint8Array> {
+  /** Whether a part of the call may be sent to each of the peers now; else the client's command waits, and is run again. */
+  hasRoom(call: Call, peers: Iterable<{ readonly peer: Peer | null; readonly hop: Hop }>): boolean {
+    for (const { peer, hop } of peers) {
+      if (peer === null) continue;
+      const link = this.#link(peer, hop, call.client.version);
+      if (!link.full) continue;
+      this.#park(call, link);
+      return false;
+    }
+    return true;
+  }
+
+  /** Sends a command made of parts of the call, or another one, or several that have `replies` replies, of which the last is given. */
+  send(
+    call: Call,
+    bytes: Uint8Array,
+    peer: Peer,
+    hop: Hop,
+    level: AckLevel | null = null,
+    replies = 1,
+  ): Promise<Uint8Array> {
+    this.counters.forwarded++;
     const isWrite = mayChange(call.known);
     return new Promise((resolve) => {
-      const done = (reply: Uint8Array | null, failure: LinkFailure | null): void =>
-        resolve(reply ?? Buffer.from(failureText(peer, failure, isWrite), 'latin1'));
-      const link = this.#send(call, bytes, peer, hop, done, replies);
-      if (link.full) this.#park(call, link);
+      const failed = (failure: LinkFailure): void => {
+        this.counters.failed++;
+        resolve(failureText(peer, failure, isWrite));
+      };
+      const link = this.#link(peer, hop, call.client.version);
+      link.sendBytes(new Answer(resolve, failed, replies), bytes, level);
     });
   }
 
   /** Which slots of these ranges, pairs of positions, a peer holds keys of; null: no answer. */
   ask(peer: Peer, ranges: readonly number[]): Promise<readonly number[] | null> {
     return new Promise((resolve) => {
-      const link = this.#link(peer, 'final2');
-      link.send(command('SHOAL', 'HELD', ...ranges.map(String)), 1, (reply) =>
-        resolve(reply === null ? null : slotsIn(reply)),
+      const answer = new Answer(
+        (reply) => resolve(slotsIn(reply)),
+        () => resolve(null),
       );
+      this.#link(peer, 'final', 2).sendBytes(answer, command('SHOAL', 'HELD', ...ranges.map(String)), null);
     });
   }
 
   close(): void {
-    for (const link of this.#links.values()) link.close();
+    for (const links of this.#links.values()) for (const link of links) link?.close();
     this.#links.clear();
   }
 
-  #send(
-    call: Call,
-    bytes: Uint8Array,
-    peer: Peer,
-    hop: Hop,
-    done: (reply: Uint8Array | null, failure: LinkFailure | null) => void,
-    replies = 1,
-  ): Link {
-    this.counters.forwarded++;
-    const link = this.#link(peer, `${hop}${call.client.version}`);
-    const level = levelOf(call);
-    const whole = level === null ? bytes : Buffer.concat([level, bytes]);
-    link.send(whole, level === null ? replies : replies + 1, (reply, failure) => {
-      if (reply === null) this.counters.failed++;
-      done(reply, failure);
-    });
+  #link(peer: Peer, hop: Hop, version: 2 | 3): Link {
+    let links = this.#links.get(peer.id);
+    if (links === undefined) {
+      links = [undefined, undefined, undefined, undefined];
+      this.#links.set(peer.id, links);
+    }
+    const place = placeOf(hop, version);
+    const link = links[place] ?? this.#makeLink(peer.id, hop, version);
+    links[place] = link;
     return link;
   }
 
-  #link(peer: Peer, kind: LinkKind): Link {
-    const key = `${peer.id}/${kind}`;
-    let link = this.#links.get(key);
-    if (link !== undefined) return link;
+  #makeLink(id: NodeId, kind: Hop, version: 2 | 3): Link {
     const { peers, secrets, nowMs } = this.#parts;
-    const made: Link = new Link({
+    const link: Link = new Link({
       kind,
+      version,
       self: () => peers.self?.id ?? ('' as NodeId),
-      peer: peer.id,
+      peer: id,
       address: () => {
-        const now = peers.get(peer.id);
+        const now = peers.get(id);
         return now === undefined || now.address === null ? null : now;
       },
       secrets,
       nowMs,
-      drained: () => this.#unpark(made),
+      drained: () => this.#unpark(link),
     });
-    link = made;
-    this.#links.set(key, link);
     return link;
   }
 
-  /** The client's further commands wait until the link has room. */
+  /** The client's command, and what follows it, waits until the link has room. */
   #park(call: Call, link: Link): void {
     const { client } = call;
-    if (client.blocked !== null || call.inTransaction) return;
     this.counters.parked++;
-    call.halt = true;
     const parked = this.#parked.get(link) ?? new Set();
     this.#parked.set(link, parked);
     parked.add(client);
+    if (call.known !== null) call.putBack(call.known);
     client.blocked = { unblock: () => false, cancel: () => parked.delete(client) };
   }
 
@@ -141,54 +153,98 @@ export class Forwarder {
   }
 }
 
+/** A command under way, and its place among the client's replies. */
+class Forwarded implements Asker, Pending {
+  bytes: Uint8Array | null = null;
+  replies = 1;
+  size = 0;
+  readonly #forwarder: Forwarder;
+  readonly #client: Client;
+  readonly #peer: Peer;
+  readonly #isWrite: boolean;
+  readonly #isSilent: boolean;
+
+  constructor(forwarder: Forwarder, { client, known }: Call, peer: Peer) {
+    this.#forwarder = forwarder;
+    this.#client = client;
+    this.#peer = peer;
+    this.#isWrite = mayChange(known);
+    this.#isSilent = client.isSilent;
+  }
+
+  answered(reply: Uint8Array): void {
+    this.#client.outlet.fill(this, this.#isSilent ? NOTHING : owned(reply));
+  }
+
+  failed(failure: LinkFailure): void {
+    this.#forwarder.counters.failed++;
+    const text = failureText(this.#peer, failure, this.#isWrite);
+    this.#client.outlet.fill(this, this.#isSilent ? NOTHING : text);
+  }
+}
+
+class Answer implements Asker {
+  replies: number;
+  size = 0;
+  readonly failed: (failure: LinkFailure) => void;
+  readonly #resolve: (reply: Uint8Array) => void;
+
+  constructor(resolve: (reply: Uint8Array) => void, failed: (failure: LinkFailure) => void, replies = 1) {
+    this.#resolve = resolve;
+    this.failed = failed;
+    this.replies = replies;
+  }
+
+  answered(reply: Uint8Array): void {
+    this.#resolve(owned(reply));
+  }
+}
+
+/** Long replies have memory of their own already. */
+function owned(reply: Uint8Array): Uint8Array {
+  return reply.length > COPIED_BYTES ? reply : new Uint8Array(reply);
+}
+
+function placeOf(hop: Hop, version: 2 | 3): number {
+  return (hop === 'relay' ? 0 : 2) + version - 2;
+}
+
 /** To do it twice could make a difference. */
 function mayChange(known: Known | null): boolean {
   return known === null || known.isWrite || known.name === 'exec';
 }
 
 /** What the client gets when there is no answer. A write that may have been done must not be tried again blindly. */
-export function failureText({ name }: Peer, failure: LinkFailure | null, isWrite: boolean): string {
-  const why = failure?.why ?? 'no answer';
-  if (failure?.sent === true && isWrite)
-    return `-ERR no answer from the owner, ${name}: ${why}; the command may have been done\r\n`;
-  return `-TRYAGAIN the owner, ${name}, did not answer: ${why}\r\n`;
+function failureText({ name }: Peer, { sent, why }: LinkFailure, isWrite: boolean): Uint8Array {
+  const text =
+    sent && isWrite
+      ? `-ERR no answer from the owner, ${name}: ${why}; the command may have been done\r\n`
+      : `-TRYAGAIN the owner, ${name}, did not answer: ${why}\r\n`;
+  return Buffer.from(text, 'latin1');
 }
 
-/** The call's arguments (those given by `places`, else all) as a command. */
-export function encode(call: Call, places?: readonly number[]): Uint8Array {
-  const count = places?.length ?? call.count;
-  const heads: Buffer[] = [Buffer.from(`*${count}\r\n`, 'latin1')];
-  let total = (heads[0] as Buffer).length;
-  for (let i = 0; i < count; i++) {
-    const length = call.lengthOf(places?.[i] ?? i);
-    const head = Buffer.from(`$${length}\r\n`, 'latin1');
-    heads.push(head);
-    total += head.length + length + 2;
+/** The call's arguments at `places` as a command. */
+export function encode(call: Call, places: readonly number[]): Uint8Array {
+  const pieces: Uint8Array[] = [Buffer.from(`*${places.length}\r\n`, 'latin1')];
+  for (const place of places) {
+    const at = call.startOf(place);
+    const length = call.lengthOf(place);
+    // With its line end, which is there.
+    pieces.push(Buffer.from(`$${length}\r\n`, 'latin1'), call.span.bytes.subarray(at, at + length + 2));
   }
-  const out = new Uint8Array(total);
-  out.set(heads[0] as Buffer, 0);
-  let to = (heads[0] as Buffer).length;
-  for (let i = 0; i < count; i++) {
-    const from = places?.[i] ?? i;
-    const at = call.startOf(from);
-    const head = heads[i + 1] as Buffer;
-    out.set(head, to);
-    to += head.length;
-    out.set(call.span.bytes.subarray(at, at + call.lengthOf(from)), to);
-    to += call.lengthOf(from);
-    out[to++] = 13;
-    out[to++] = 10;
-  }
-  return out;
+  return Buffer.concat(pieces);
 }
 
-/** The client's level of acknowledgement, to be said before a write; null when it is the plain one. */
-function levelOf({ client, known }: Call): Uint8Array | null {
-  if (known === null || !(known.isWrite || known.name === 'exec')) return null;
-  const level = client.acksNext ?? client.acks;
-  if (isPlain(level)) return null;
-  if (client.acksNext !== null) client.useLevelOnce(null);
-  return command('CLIENT', 'ACKS', 'NEXT', String(level.memory), String(level.disk), String(level.timeoutMs));
+/** What the client's write is to wait for, for all parts of it; null: it is none, or says so itself. */
+export function takeLevel(call: Call): AckLevel | null {
+  const { client, known } = call;
+  if (known === null) return null;
+  const writes = known.isWrite || (known.name === 'exec' && client.transaction?.writes === true);
+  if (!writes || call.levelWords(known) > 0) return null;
+  const next = client.acksNext;
+  if (next === null) return client.acks;
+  client.useLevelOnce(null);
+  return next;
 }
 
 function slotsIn(reply: Uint8Array): number[] | null {

@@ -1,8 +1,10 @@
 import { LIMITS } from '../base/index.ts';
-import { type AckLevel, copiesNeeded, isPlain, levelOf, showLevel } from './ack-level.ts';
+import { type AckLevel, copiesNeeded, isPlain, levelOf, shortfall } from './ack-level.ts';
 import type { Call } from './call.ts';
-import { GATE } from './client.ts';
-import type { Known } from './command.ts';
+import { type Client, GATE } from './client.ts';
+import { type Known, keyPlaces } from './command.ts';
+import { awaitDisk } from './on-disk.ts';
+import { ROLE } from './role.ts';
 import { shortened } from './slow-log.ts';
 import { SERVER_GATE, type ServerState } from './state.ts';
 
@@ -20,8 +22,8 @@ const WHILE_SUBSCRIBED = new Set([
   'quit',
   'reset',
 ]);
-/** Not shown to monitors, nor in the slow log: they carry passwords. */
-const SECRET = new Set(['auth', 'hello', 'config|set']);
+const LEVEL_IN_TRANSACTION =
+  'ERR ACKS is not for one command of a transaction: EXEC takes it, for all that they write';
 /** A pause does not stop what ends it. */
 const UNPAUSED = new Set(['client|unpause', 'quit']);
 
@@ -44,22 +46,35 @@ export class Gatekeeper {
 
   /** `slot` is that of the first key, or -1; the last `levelWords` arguments are `ACKS m d [ms]`. */
   pass(call: Call, known: Known, slot: number, levelWords: number): void {
-    const { client, reply } = call;
-    const from = reply.length;
-    const refusal = this.#refusal(call, known);
+    const { client } = call;
+    const refusal = this.#refusal(call, known, levelWords);
     if (refusal !== '') {
-      known.rejected++;
-      reply.error(refusal);
-      if (client.transaction !== null) client.transaction.failed = true;
-    } else if (this.#isPaused(call, known)) {
-      known.calls--;
-      call.request.putBack(call.index);
-      this.#server.paused.add(client);
-      call.halt = true;
+      this.refuse(call, known, refusal);
       return;
+    }
+    const from = this.#unsilenced(call);
+    if (this.#isPaused(call, known)) {
+      this.#server.paused.add(client);
+      call.putBack(known);
     } else if (client.transaction !== null && !UNQUEUED.has(known.name)) this.#queue(call, known, slot);
-    else if (this.#dispatcher.route(call, known, slot)) this.#levelled(call, known, slot, levelWords);
-    if (client.gates & GATE.silent) this.#silence(call, known, from);
+    else if (this.#dispatcher.route(call, known, slot)) this.#levelled(call, known, levelWords);
+    if (!call.isPutBack) this.#answered(call, known, from);
+  }
+
+  /**
+   * Answers with an error in the place of a command (undefined: an unknown one), which is not run. That spoils the transaction it
+   * is in; of EXEC, it ends it.
+   */
+  refuse(call: Call, known: Known | undefined, error: string): void {
+    const { client, reply } = call;
+    const from = this.#unsilenced(call);
+    if (known !== undefined) known.rejected++;
+    if (known?.name === 'exec') {
+      this.#server.endTransaction(client);
+      reply.error(`EXECABORT Transaction discarded because of: ${error.replace(/^ERR /, '')}`);
+    } else reply.error(error);
+    if (client.transaction !== null) client.transaction.failed = true;
+    this.#answered(call, known, from);
   }
 
   /** Runs a command, with an eye on time, watched keys, and those who watch. */
@@ -76,24 +91,14 @@ export class Gatekeeper {
     if (gates & SERVER_GATE.watches && known.isWrite) this.#server.watches.written(call);
   }
 
-  /** Of a command that ends with `ACKS m d [ms]`: how many words that is, else 0. */
-  levelWords(call: Call): number {
-    const { count } = call;
-    if (count >= 4 && call.is(count - 3, 'ACKS')) return 3;
-    return count >= 5 && call.is(count - 4, 'ACKS') ? 4 : 0;
-  }
-
-  /** A reply that is not wanted, of a command that was none. */
-  quiet(call: Call): void {
-    if (call.client.replies === 'skip') call.client.replies = 'on';
-  }
-
-  #refusal(call: Call, known: Known): string {
+  #refusal(call: Call, known: Known, levelWords: number): string {
     const { client, store } = call;
     if (client.gates & GATE.unauthenticated && !known.has('no_auth'))
       return 'NOAUTH Authentication required.';
-    if (client.gates & GATE.transaction && known.has('no_multi'))
-      return 'ERR Command not allowed inside a transaction';
+    if (client.gates & GATE.transaction) {
+      if (known.has('no_multi')) return 'ERR Command not allowed inside a transaction';
+      if (levelWords > 0 && !UNQUEUED.has(known.name)) return LEVEL_IN_TRANSACTION;
+    }
     if (client.gates & GATE.subscribed && !WHILE_SUBSCRIBED.has(known.name))
       return `ERR Can't execute '${known.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`;
     if (this.#server.gates & SERVER_GATE.refusing) {
@@ -131,11 +136,12 @@ export class Gatekeeper {
       return;
     }
     transaction.add(call, known);
+    transaction.owners = Math.max(transaction.owners, this.#owners(call, known));
     call.reply.simple('QUEUED');
   }
 
   /** Sees to it that the write is acknowledged as it should be: not begun, or its reply held back. */
-  #levelled(call: Call, known: Known, slot: number, levelWords: number): void {
+  #levelled(call: Call, known: Known, levelWords: number): void {
     const { client } = call;
     const writes = known.isWrite || (known.name === 'exec' && client.transaction?.writes === true);
     let level = client.acks;
@@ -152,27 +158,35 @@ export class Gatekeeper {
       client.useLevelOnce(null);
     }
     if (!writes || isPlain(level)) this.run(call, known);
-    else this.#acknowledged(call, known, slot, level);
+    else this.#acknowledged(call, known, level);
   }
 
-  #acknowledged(call: Call, known: Known, slot: number, level: AckLevel): void {
-    const { client, reply } = call;
+  /** Of the slots of a command's keys, the most that one has. */
+  #owners(call: Call, known: Known): number {
     const { router } = this.#server;
-    const { backend } = call.store;
-    const owners = slot >= 0 && router !== null ? router.owners(slot) : 1;
-    const memory = copiesNeeded(level.memory, owners);
-    const disk = copiesNeeded(level.disk, owners);
-    if (memory > 1 || disk > (backend.durable ? 1 : 0)) {
-      const reachable = memory <= 1 ? '1m0d' : '1';
-      reply.error(`NOREPLICAS need ${showLevel(level)}, reachable ${reachable}`);
-      if (known.name === 'exec') {
-        client.transaction = null;
-        client.gate(GATE.transaction, false);
-        this.#server.unwatch(client);
+    const { keys, moreKeys } = known.command;
+    let most = 1;
+    if (router === null || keys === null) return most;
+    for (const range of [keys, ...(moreKeys ?? [])]) {
+      for (const i of keyPlaces(range, call.count)) {
+        const slot = call.store.table.name(call.span, call.startOf(i), call.lengthOf(i));
+        most = Math.max(most, router.owners(slot));
       }
+    }
+    return most;
+  }
+
+  #acknowledged(call: Call, known: Known, level: AckLevel): void {
+    const { client, reply } = call;
+    const { backend } = call.store;
+    const owners = client.transaction?.owners ?? this.#owners(call, known);
+    const missing = shortfall(level, owners, backend.durable);
+    if (missing !== '') {
+      reply.error(missing);
+      if (known.name === 'exec') this.#server.endTransaction(client);
       return;
     }
-    if (disk === 0) {
+    if (copiesNeeded(level.disk, owners) === 0) {
       this.run(call, known);
       return;
     }
@@ -188,28 +202,18 @@ export class Gatekeeper {
   /** The reply waits for the disk, but not longer than the level says. */
   #holdUpTo(call: Call, level: AckLevel): void {
     const { client, reply } = call;
-    const { backend } = call.store;
-    const { timeoutMs } = level;
-    const told = reply.written.slice();
-    reply.cut(0);
+    const told = reply.takeWhole();
     const place = client.outlet.place();
-    const late = new TextEncoder().encode(
-      `-ACKTIMEOUT 1m0d of ${showLevel(level)} after ${timeoutMs} ms\r\n`,
+    awaitDisk(call.store, level, (error) =>
+      client.outlet.fill(place, error === '' ? told : Buffer.from(`-${error}\r\n`)),
     );
-    const timer = setTimeout(() => client.outlet.fill(place, late), timeoutMs);
-    timer.unref();
-    backend.whenOnDisk(backend.sequence, (error) => {
-      clearTimeout(timer);
-      client.outlet.fill(place, error === null ? told : late);
-    });
   }
 
   #showMonitors(call: Call, known: Known): void {
     if (known.has('admin') || known.has('skip_monitor')) return;
     const seconds = (call.nowMs / 1000).toFixed(6);
     let line = `+${seconds} [0 ${call.client.address}]`;
-    const shown = SECRET.has(known.name) ? 1 : call.count;
-    for (let i = 0; i < shown; i++) line += ` ${quoted(call.text(i))}`;
+    for (let i = 0; i < call.count; i++) line += ` ${quoted(shownWord(call, known, i))}`;
     const bytes = Uint8Array.from(Buffer.from(`${line}\r\n`, 'latin1'));
     for (const client of this.#server.monitors) if (client !== call.client) client.outlet.push(bytes);
   }
@@ -218,13 +222,11 @@ export class Gatekeeper {
     const { settings, slowLog, latency } = this.#server;
     known.took(usec);
     if (settings.slowerThanUsec >= 0 && usec >= settings.slowerThanUsec && !known.has('skip_slowlog')) {
-      const words = SECRET.has(known.name)
-        ? [call.text(0), '(redacted)']
-        : shortened(
-            call.count,
-            (i) => call.lengthOf(i),
-            (i) => call.text(i),
-          );
+      const words = shortened(
+        call.count,
+        (i) => call.lengthOf(i),
+        (i) => shownWord(call, known, i),
+      );
       slowLog.add(
         {
           atMs: call.nowMs,
@@ -241,26 +243,53 @@ export class Gatekeeper {
       latency.event(known.has('fast') ? 'fast-command' : 'command', usec / 1000, call.nowMs);
   }
 
-  /** CLIENT REPLY OFF and SKIP. */
-  #silence(call: Call, known: Known, from: number): void {
-    const { client, reply } = call;
-    if (known.name === 'client|reply') {
-      if (client.replies !== 'on') reply.cut(Math.min(from, reply.length));
-      return;
+  /** Where in the reply a command's answer begins; of a client that may not want it, with nothing before it. */
+  #unsilenced(call: Call): number {
+    if (call.client.gates & GATE.silent) {
+      call.client.outlet.flush();
+      call.kept = 0;
     }
-    // Pushed messages, of which a subscription's answer is one, are not held back.
-    if (client.replies === 'off') reply.cut(Math.min(from, reply.length));
-    else if (client.replies === 'skip') {
-      reply.cut(Math.min(from, reply.length));
+    return call.reply.length;
+  }
+
+  #answered(call: Call, known: Known | undefined, from: number): void {
+    const { client } = call;
+    if (client.gates & GATE.silent) this.#silence(call, from);
+    if (client.acksNext !== null && known !== undefined) this.#forgetLevel(client, known);
+  }
+
+  /** CLIENT REPLY OFF and SKIP. */
+  #silence(call: Call, from: number): void {
+    const { client, reply } = call;
+    if (client.replies === 'skip-next') client.replies = 'skip';
+    else {
+      reply.cut(Math.min(Math.max(from, call.kept), reply.length));
+      if (client.replies === 'off') return;
       client.replies = 'on';
       client.gate(GATE.silent, false);
     }
+  }
+
+  /** On a link the level is of the command it was sent with, whatever became of that; the next one is another client's. */
+  #forgetLevel(client: Client, known: Known): void {
+    const isLink = client.role === ROLE.relay || client.role === ROLE.final;
+    if (isLink && client.transaction === null && (known.isWrite || known.name === 'exec'))
+      client.useLevelOnce(null);
   }
 }
 
 function levelOfWords(call: Call, words: number): AckLevel | null {
   const at = call.count - words;
   return levelOf(call.text(at + 1), call.text(at + 2), words === 4 ? call.text(at + 3) : '');
+}
+
+/** Argument `i` for monitors and the slow log, which show no passwords. */
+function shownWord(call: Call, known: Known, i: number): string {
+  const isSecret =
+    (known.name === 'auth' && i > 0) ||
+    (known.name === 'hello' && i > 2 && (call.is(i - 1, 'AUTH') || call.is(i - 2, 'AUTH'))) ||
+    (known.name === 'config|set' && i > 2 && call.is(i - 1, 'REQUIREPASS'));
+  return isSecret ? '(redacted)' : call.text(i);
 }
 
 /** As Redis shows arguments to monitors. */

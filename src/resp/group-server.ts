@@ -21,11 +21,11 @@ export interface GroupServer {
 }
 
 export function createGroupServer(parts: GroupServerParts): GroupServer {
-  const { store, settings, hooks, keys } = parts;
+  const { node, store, settings, hooks, keys } = parts;
   const level = parseLevel(parts.level);
   const server = new RespServer(store, {
     ...(settings === undefined ? {} : { settings }),
-    ...(hooks === undefined ? {} : { hooks }),
+    hooks: { ...hooks, publishToGroup: (channel, message) => void node.publish(channel, message) },
     ...(level === null ? {} : { level }),
   });
   const secrets = (): Uint8Array[] => {
@@ -36,10 +36,21 @@ export function createGroupServer(parts: GroupServerParts): GroupServer {
   const router = new GroupRouter({ ...parts, secrets });
   router.spread = new GroupProxy(router, store, server.state);
   server.state.router = router;
+  const { channels } = server.state;
+  router.slotsChanged = () => {
+    if (channels.shardCount > 0) channels.keepShards((channel) => router.servesShard(channel));
+  };
+  const stopListening = node.onPublished((channel, message) => {
+    channels.deliver(
+      Buffer.from(channel.buffer, channel.byteOffset, channel.length).toString('latin1'),
+      message,
+    );
+  });
   return {
     server,
     router,
     close: async () => {
+      stopListening();
       await server.close();
       router.close();
     },

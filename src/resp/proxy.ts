@@ -9,14 +9,17 @@
  * - EXEC: the whole transaction at the one owner of its keys, over the link, in one piece. WATCH needs the owner itself.
  *
  * All others over several owners are refused with `-CROSSSLOT`. If a part fails its error is the reply; other parts are done.
+ * A level of acknowledgement holds for every part; one that no part could reach is refused before any is sent.
  * Does not know: how owners are found (routing.ts). Bounds: no more parts than nodes. Test: routing.test.ts, test/e2e/store.test.ts.
  */
 import type { Store } from '../store/index.ts';
+import { type AckLevel, isPlain, shortfall } from './ack-level.ts';
 import { Call } from './call.ts';
-import { Client, GATE } from './client.ts';
+import { Client } from './client.ts';
 import type { Known } from './command.ts';
-import { encode } from './forward.ts';
-import { command } from './link.ts';
+import { encode, takeLevel } from './forward.ts';
+import { command } from './link-handshake.ts';
+import { awaitDisk } from './on-disk.ts';
 import type { Peer } from './peers.ts';
 import { ReplyReader } from './reply-reader.ts';
 import { type GroupRouter, type Spread, TO } from './routing.ts';
@@ -61,13 +64,22 @@ export class GroupProxy implements Spread {
     const join = SPLITTABLE.get(known.name);
     if (join === undefined) return false;
     const step = known.command.keys?.step ?? 1;
+    if ((call.count - 1) % step !== 0) {
+      call.reply.error(`ERR wrong number of arguments for '${known.name}' command`);
+      return true;
+    }
     const parts = this.#partsOf(call, places, step);
     if (parts === null) return false;
+    if (!this.#router.forwarder.hasRoom(call, parts)) return true;
+    const owners = places.map((place) => this.#router.owners(this.#router.slotOf(call, place)));
+    const level = takeLevel(call);
+    const isHere = parts.some(({ peer }) => peer === null);
+    if (this.#cannotReach(call, level, Math.max(...owners), isHere)) return true;
     const answers = parts.map((part) => {
       const bytes = encode(call, [0, ...part.places]);
       return part.peer === null
-        ? Promise.resolve(this.#here(bytes, call))
-        : this.#router.forwarder.send(call, bytes, part.peer, part.hop);
+        ? this.#here(bytes, call, level)
+        : this.#router.forwarder.send(call, bytes, part.peer, part.hop, level);
     });
     this.#answer(
       call,
@@ -117,8 +129,16 @@ export class GroupProxy implements Spread {
     return [...parts.values()];
   }
 
-  /** Runs a command here and gives its reply. */
-  #here(bytes: Uint8Array, outer: Call): Uint8Array {
+  /** Refuses a write whose level is beyond one node's copy. */
+  #cannotReach(call: Call, level: AckLevel | null, owners: number, isHere: boolean): boolean {
+    // Whether another node keeps things on disk it says itself.
+    const missing = level === null ? '' : shortfall(level, owners, !isHere || this.#store.backend.durable);
+    if (missing !== '') call.reply.error(missing);
+    return missing !== '';
+  }
+
+  /** Runs a command here and gives its reply, once what the level asks for is so. */
+  #here(bytes: Uint8Array, outer: Call, level: AckLevel | null = null): Promise<Uint8Array> {
     this.#inner ??= new Call(this.#store, this.#server);
     const inner = this.#inner;
     inner.client = new Client(0, outer.client.address, outer.nowMs);
@@ -130,20 +150,24 @@ export class GroupProxy implements Spread {
     request.next();
     inner.select(0);
     const known = this.#server.commands.find(inner.span.bytes, inner.startOf(0), inner.lengthOf(0));
-    if (known === undefined) return Buffer.from('-ERR unknown command\r\n');
+    if (known === undefined) return Promise.resolve(Buffer.from('-ERR unknown command\r\n'));
     if (known.keyFirst && inner.count > 1)
       this.#store.table.announce(0, inner.span, inner.startOf(1), inner.lengthOf(1));
     inner.known = known;
-    known.run(inner);
-    const reply = inner.reply.written.slice();
-    inner.reply.length = 0;
-    return reply;
+    const { backend } = this.#store;
+    const before = backend.sequence;
+    this.#server.runRouted(inner, known);
+    const reply = inner.reply.takeWhole();
+    if (level === null || isPlain(level) || backend.sequence === before) return Promise.resolve(reply);
+    return new Promise((resolve) =>
+      awaitDisk(this.#store, level, (error) => resolve(error === '' ? reply : Buffer.from(`-${error}\r\n`))),
+    );
   }
 
   #answer(call: Call, reply: Promise<Uint8Array>): void {
     const { client } = call;
     const place = client.outlet.place();
-    const silent = client.replies !== 'on';
+    const silent = client.isSilent;
     void reply.then((bytes) => client.outlet.fill(place, silent ? new Uint8Array(0) : bytes));
   }
 
@@ -154,9 +178,13 @@ export class GroupProxy implements Spread {
   #everywhere(call: Call, join: (replies: readonly Uint8Array[]) => Uint8Array): boolean {
     const others = this.#others();
     if (others.length === 0) return true;
-    const bytes = encode(call);
-    const answers = others.map((peer) => this.#router.forwarder.send(call, bytes, peer, 'final'));
-    this.#answer(call, Promise.all([this.#here(bytes, call), ...answers]).then(join));
+    const { forwarder } = this.#router;
+    if (!forwarder.hasRoom(call, lastHop(others))) return false;
+    const level = takeLevel(call);
+    if (this.#cannotReach(call, level, 1, true)) return false;
+    const bytes = whole(call);
+    const answers = others.map((peer) => forwarder.send(call, bytes, peer, 'final', level));
+    this.#answer(call, Promise.all([this.#here(bytes, call, level), ...answers]).then(join));
     return false;
   }
 
@@ -164,9 +192,10 @@ export class GroupProxy implements Spread {
     const others = this.#others();
     if (others.length === 0) return true;
     const { forwarder } = this.#router;
+    if (!forwarder.hasRoom(call, lastHop(others))) return false;
     const sizes = others.map((peer) => forwarder.send(call, command('DBSIZE'), peer, 'final'));
     const own = this.#store.table.size;
-    const here = this.#here(encode(call), call);
+    const here = this.#here(whole(call), call);
     const answer = Promise.all(sizes).then(async (replies) => {
       const counts = replies.map((reply) => Math.max(0, integerOf(reply) ?? 0));
       const all = counts.reduce((sum, count) => sum + count, own);
@@ -194,6 +223,7 @@ export class GroupProxy implements Spread {
       call.reply.text('*2\r\n$1\r\n0\r\n*0\r\n');
       return false;
     }
+    if (!node.self && !this.#router.forwarder.hasRoom(call, lastHop([node]))) return false;
     const inner = command('SCAN', String(cursor & CURSOR_MASK));
     const rest = Array.from({ length: call.count - 2 }, (_, i) => i + 2);
     const head = `*${call.count}\r\n`;
@@ -203,7 +233,7 @@ export class GroupProxy implements Spread {
       body(encode(call, rest)),
     ]);
     const reply = node.self
-      ? Promise.resolve(this.#here(bytes, call))
+      ? this.#here(bytes, call)
       : this.#router.forwarder.send(call, bytes, node, 'final');
     this.#answer(
       call,
@@ -221,12 +251,25 @@ export class GroupProxy implements Spread {
       transaction.failed = true;
       return true;
     }
-    const bytes = Buffer.concat([command('MULTI'), transaction.bytes, command('EXEC')]);
-    this.#answer(call, this.#router.forwarder.send(call, bytes, owner, 'relay', transaction.count + 2));
-    client.transaction = null;
-    client.gate(GATE.transaction, false);
+    const { forwarder } = this.#router;
+    if (!forwarder.hasRoom(call, [{ peer: owner, hop: 'relay' }])) return false;
+    const bytes = Buffer.concat([command('MULTI'), transaction.bytes, whole(call)]);
+    const replies = transaction.count + 2;
+    this.#answer(call, forwarder.send(call, bytes, owner, 'relay', takeLevel(call), replies));
+    this.#server.endTransaction(client);
     return false;
   }
+}
+
+/** To be asked as the last hop. */
+function lastHop(peers: readonly Peer[]): { peer: Peer; hop: 'final' }[] {
+  return peers.map((peer) => ({ peer, hop: 'final' }));
+}
+
+/** The command as it came, in memory of its own. */
+function whole(call: Call): Uint8Array {
+  const { request, index } = call;
+  return request.span.bytes.slice(request.beginOf(index), request.endOf(index));
 }
 
 /** Replies of parts as one; the first error is the reply. */

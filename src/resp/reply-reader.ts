@@ -131,7 +131,8 @@ export class ReplyReader {
     const left = this.#chunk.length - this.#from;
     if (left > 0) {
       if (this.#keptBytes + left > this.#maxBytes) return this.#fail('a reply is too long');
-      this.#kept.push(this.#chunk.slice(this.#from));
+      // Not `slice`, which does not copy where the chunk is a Buffer.
+      this.#kept.push(new Uint8Array(this.#chunk.subarray(this.#from)));
       this.#keptBytes += left;
     }
     this.#from = this.#chunk.length;

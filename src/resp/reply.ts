@@ -1,4 +1,5 @@
-import { copySpan, Span } from '../store/index.ts';
+import { copySpan, type Rope, Span } from '../store/index.ts';
+import { LargeReply } from './large-reply.ts';
 import { writeInteger } from './numbers.ts';
 
 const CR = 13;
@@ -33,6 +34,9 @@ export class ReplyWriter {
   version: 2 | 3 = 2;
   /** How many errors of each code were given. */
   readonly errorCounts = new Map<string, number>();
+  /** Bytes of `bulkRope` and `rawParts`, which are not in `written`. */
+  insertedBytes = 0;
+  #inserts: Insert[] = [];
 
   constructor(capacity: number) {
     this.#span = new Span(new Uint8Array(capacity));
@@ -42,7 +46,32 @@ export class ReplyWriter {
     return this.#span.bytes.subarray(0, this.length);
   }
 
-  /** Gives away what was written; the writer goes on in a new buffer. */
+  /** All that was written, with what was not copied, given away; the writer goes on in a new buffer. */
+  takeLarge(): LargeReply {
+    const inserts = this.#inserts;
+    this.#inserts = [];
+    this.insertedBytes = 0;
+    const written = this.take();
+    const out: Uint8Array[] = [];
+    let from = 0;
+    for (const { at, parts } of inserts) {
+      if (at > from) out.push(written.subarray(from, at));
+      for (const part of parts) out.push(part);
+      from = at;
+    }
+    if (from < written.length) out.push(written.subarray(from));
+    const ropes = inserts.flatMap(({ rope }) => (rope === null ? [] : [rope]));
+    return new LargeReply(out, ropes);
+  }
+
+  /** A copy of all that was written, which is taken back. */
+  takeWhole(): Uint8Array {
+    const whole = this.insertedBytes > 0 ? this.takeLarge().whole() : this.written.slice();
+    this.length = 0;
+    return whole;
+  }
+
+  /** Gives away what was written, without what is in `insertedBytes`; the writer goes on in a new buffer. */
   take(): Uint8Array {
     const written = this.written;
     this.#span = new Span(new Uint8Array(Math.min(this.#span.bytes.length, KEEP_BYTES)));
@@ -68,6 +97,23 @@ export class ReplyWriter {
     copySpan(from, at, this.#span, this.length, length);
     this.length += length;
     this.#end();
+  }
+
+  /** A bulk string: a part of a large value, which is not copied. */
+  bulkRope(rope: Rope, from: number, to: number): void {
+    this.#count(DOLLAR, to - from);
+    this.#insert(rope.parts(from, to), rope);
+    this.text('\r\n');
+  }
+
+  /** Replies written elsewhere, which nobody writes to any more. */
+  rawParts(parts: readonly Uint8Array[]): void {
+    this.#insert(parts, null);
+  }
+
+  #insert(parts: readonly Uint8Array[], rope: Rope | null): void {
+    this.#inserts.push({ at: this.length, parts, rope });
+    for (const part of parts) this.insertedBytes += part.length;
   }
 
   /** A bulk string of Latin-1 text. */
@@ -136,6 +182,14 @@ export class ReplyWriter {
   /** Takes back what was written after `length`. */
   cut(length: number): void {
     this.length = length;
+    for (
+      let last = this.#inserts.at(-1);
+      last !== undefined && last.at >= length;
+      last = this.#inserts.at(-1)
+    ) {
+      for (const part of last.parts) this.insertedBytes -= part.length;
+      this.#inserts.pop();
+    }
   }
 
   /** `text` begins with the code, as in `ERR syntax error`. Line ends within become spaces. */
@@ -198,6 +252,14 @@ export class ReplyWriter {
     wider.set(this.written);
     this.#span = new Span(wider);
   }
+}
+
+/** What goes out at a place of what is written, without being copied there. */
+interface Insert {
+  readonly at: number;
+  readonly parts: readonly Uint8Array[];
+  /** The value that they are of. */
+  readonly rope: Rope | null;
 }
 
 const KEEP_BYTES = 256 * 1024;

@@ -1,4 +1,5 @@
 import { AHEAD, Span } from '../store/index.ts';
+import { SPARE_BYTES, type Spare } from './spare.ts';
 
 /** Redis' limits: `proto-max-bulk-len`, arguments of one command, and of a line without the array form. */
 export const MAX_BULK_BYTES = 512 * 1024 * 1024;
@@ -56,6 +57,8 @@ export class RequestReader {
   authenticated = true;
   /** Shared by readers who call `settle` before another one is fed: what is left of one chunk meets the next there. */
   scratch: Span | null = null;
+  /** Of the readers of a server. */
+  spare: Spare | null = null;
   /** The buffer of `feedShared`. */
   #shared: Span | null = null;
   #at = 0;
@@ -134,7 +137,10 @@ export class RequestReader {
       this.span = NOTHING;
       this.#at = 0;
       this.#end = 0;
-      if (this.#carry.bytes.length > FIRST_BYTES) this.#carry = NOTHING;
+      if (this.spare !== null && this.#carry.bytes.length === SPARE_BYTES) {
+        this.spare.give(this.#carry);
+        this.#carry = NOTHING;
+      } else if (this.#carry.bytes.length > FIRST_BYTES) this.#carry = NOTHING;
       if (this.starts.length > KEPT_ARGUMENTS) {
         this.starts = new Int32Array(ARGUMENTS);
         this.lengths = new Int32Array(ARGUMENTS);
@@ -144,11 +150,20 @@ export class RequestReader {
       this.span === this.#shared ||
       this.span.bytes.buffer.byteLength > left * 9 + 2 * FIRST_BYTES
     ) {
-      this.#carry = new Span(this.span.bytes.slice(this.#at, this.#end));
-      this.span = this.#carry;
+      const kept = this.#room(left);
+      kept.bytes.set(this.span.bytes.subarray(this.#at, this.#end));
+      this.#carry = kept;
+      this.span = kept;
       this.#at = 0;
       this.#end = left;
     }
+  }
+
+  /** For input that waits: a spare buffer for whole commands, but not for the first bytes of one, which may never be whole. */
+  #room(bytes: number): Span {
+    const { spare } = this;
+    if (spare !== null && bytes >= WAITING_BYTES && bytes <= SPARE_BYTES) return spare.take();
+    return new Span(new Uint8Array(bytes));
   }
 
   /**
@@ -196,6 +211,16 @@ export class RequestReader {
     return this.size > 0 ? READY : NEED_MORE;
   }
 
+  /** Where the bytes of command `i` of the batch begin in `span`: in the array form, which inline commands are given. */
+  beginOf(i: number): number {
+    return this.#begins[i] as number;
+  }
+
+  endOf(i: number): number {
+    const last = (this.firsts[i] as number) + (this.counts[i] as number) - 1;
+    return (this.starts[last] as number) + (this.lengths[last] as number) + 2;
+  }
+
   /** Commands of the batch from number `i` on are to be read again. */
   putBack(i: number): void {
     this.#at = this.#begins[i] as number;
@@ -214,7 +239,7 @@ export class RequestReader {
       return this.#broken('unauthenticated multibulk length');
     // An empty array is no command.
     if (count <= 0) return 0;
-    if (used + count > this.starts.length && !this.#room(used, count))
+    if (used + count > this.starts.length && !this.#places(used, count))
       return this.#wait(from, used > 0 ? 0 : Math.min(count * 5, 1 << 20));
     const { starts, lengths } = this;
     const { bytes } = this.span;
@@ -239,8 +264,28 @@ export class RequestReader {
     return count;
   }
 
-  /** A number and its line end; -1 when it is less than zero. */
+  /** A number and its line end; -1 when it is less than zero. Nearly all have up to three digits. */
   #number(): number {
+    const at = this.#at;
+    if (this.#end - at <= 4) return this.#anyNumber();
+    const { bytes } = this.span;
+    const first = (bytes[at] as number) - ZERO;
+    if (first < 0 || first > 9) return this.#anyNumber();
+    let value = first;
+    for (let i = at + 1; i < at + 4; i++) {
+      const byte = bytes[i] as number;
+      if (byte === CR) {
+        this.#at = i + 2;
+        return value;
+      }
+      const digit = byte - ZERO;
+      if (digit < 0 || digit > 9) break;
+      value = value * 10 + digit;
+    }
+    return this.#anyNumber();
+  }
+
+  #anyNumber(): number {
     const { bytes } = this.span;
     const end = this.#end;
     let at = this.#at;
@@ -284,7 +329,7 @@ export class RequestReader {
   }
 
   /** More places for arguments, once enough came that they can be there (each takes five bytes), and for a batch's first only. */
-  #room(used: number, count: number): boolean {
+  #places(used: number, count: number): boolean {
     if (used > 0 || this.#end - this.#at < Math.min(count * 5, 1 << 20)) return false;
     this.starts = new Int32Array(count);
     this.lengths = new Int32Array(count);
@@ -346,7 +391,9 @@ export class RequestReader {
 
 const LINE_END = Uint8Array.of(CR, LF);
 const NOTHING = new Span(new Uint8Array(0));
-const FIRST_BYTES = 16 * 1024;
+const FIRST_BYTES = SPARE_BYTES;
+/** From here on what waits is more than the beginning of a small command. */
+const WAITING_BYTES = 1024;
 /** A chunk from which on a client sends a stream: with smaller ones what is left is added to in place. */
 const STREAM_BYTES = 4096;
 /** Of readers that share it. */

@@ -104,6 +104,45 @@ test('a command that the owner’s view sends back is refused after two hops, no
   expect(await link.ask('GET', key)).toBe('$1\r\n1\r\n');
 });
 
+test('the level that a command was sent over a link with is not that of the next one, whatever became of it', async () => {
+  await using nodes = new FakeNodes();
+  const [a, b] = await halves(nodes);
+  const link = await b.client(ROLE.cluster);
+  await link.ask('SHOAL', 'LINK', 'final', a.id, b.id, '0'.repeat(32));
+  expect(await link.ask('SHOAL', 'PROVE', '-')).toBe('+OK\r\n');
+  const key = keyIn(HALF, END);
+  expect(await settled(link, 'SET', key, '1')).toBe('+OK\r\n');
+  for (const [words, answer] of [
+    [['SET', key, '1'], /^-NOREPLICAS/],
+    [['SET', keyIn(0, HALF - 1), '1'], /^-TRYAGAIN/],
+    [['SETNX', key, '1', 'ACKS', '1', '0'], /^:0/],
+  ] as const) {
+    expect(await link.ask('CLIENT', 'ACKS', 'NEXT', '2', '0')).toBe('+OK\r\n');
+    expect(await link.ask(...words)).toMatch(answer);
+    expect(await link.ask('SET', key, '2')).toBe('+OK\r\n');
+  }
+});
+
+test('a majority of owners is of those of the keys, wherever in the command they are', async () => {
+  await using nodes = new FakeNodes();
+  const a = await nodes.add();
+  const b = await nodes.add();
+  nodes.map.register(a.id, 0, END, 2);
+  nodes.map.register(b.id, 0, END, 1);
+  const client = await a.client(ROLE.cluster);
+  expect(await settled(client, 'SET', 'k', '1')).toBe('+OK\r\n');
+  expect(await client.ask('CLIENT', 'ACKS', 'q', '0')).toBe('+OK\r\n');
+  for (const words of [
+    ['SET', 'k', '2'],
+    ['BITOP', 'NOT', '{k}d', 'k'],
+  ])
+    expect(await client.ask(...words)).toMatch(/^-NOREPLICAS need qm0d/);
+  expect(await client.ask('MULTI')).toBe('+OK\r\n');
+  expect(await client.ask('SET', 'k', '2')).toBe('+QUEUED\r\n');
+  expect(await client.ask('EXEC')).toMatch(/^-NOREPLICAS need qm0d/);
+  expect(await client.ask('GET', 'k')).toBe('$1\r\n1\r\n');
+});
+
 test('a question about more positions than one may have is refused, not answered in part', async () => {
   await using nodes = new FakeNodes();
   const [a, b] = await halves(nodes);
@@ -184,8 +223,8 @@ test('while the holder is away its data is not missing, and is given up only whe
 
 test('nodes without a common secret do not forward, and say why', async () => {
   await using nodes = new FakeNodes();
-  const a = await nodes.add([Uint8Array.of(1, 2, 3)]);
-  const b = await nodes.add([Uint8Array.of(9, 9, 9)]);
+  const a = await nodes.add({ keys: [Uint8Array.of(1, 2, 3)] });
+  const b = await nodes.add({ keys: [Uint8Array.of(9, 9, 9)] });
   nodes.map.register(a.id, 0, HALF - 1);
   nodes.map.register(b.id, HALF, END);
   const client = await a.client();
@@ -199,7 +238,7 @@ test('nodes without a common secret do not forward, and say why', async () => {
 
 test('who asks for a link hears nothing that a secret was used for before he has proved that he knows it', async () => {
   await using nodes = new FakeNodes();
-  const a = await nodes.add(null, { requirepass: 'correct horse' });
+  const a = await nodes.add({ settings: { requirepass: 'correct horse' } });
   const dialer = '00000000000000aa';
   const ask = async (password: string): Promise<string> => {
     const client = await a.client(ROLE.cluster);

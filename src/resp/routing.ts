@@ -22,7 +22,7 @@
  * only when this node may answer for every key of it. Test: routing.test.ts, test/e2e/store.test.ts.
  */
 import type { StoreInfoView, StoreNode } from '../node/contract.ts';
-import { positionOf } from '../ranges/index.ts';
+import { positionOf, slotAt } from '../ranges/index.ts';
 import type { Store } from '../store/index.ts';
 import type { Call } from './call.ts';
 import type { Client } from './client.ts';
@@ -74,6 +74,8 @@ export class GroupRouter implements Router {
   /** Of the last answer of `decide`: whom to forward to, or what to refuse with. */
   peer: Peer | null = null;
   error = '';
+  /** Called when slots may have another server. */
+  slotsChanged: () => void = () => {};
   readonly #parts: RouterParts;
   /** Clients whose next command waits for its slot, and until when. */
   readonly #waiting = new Map<Client, number>();
@@ -115,8 +117,14 @@ export class GroupRouter implements Router {
 
   refresh(): void {
     this.#scheduled = false;
-    this.slots.refresh();
+    const changed = this.slots.refresh();
     this.holdings.follow();
+    if (changed) this.slotsChanged();
+  }
+
+  /** Shard channels have no data: who serves their slot has their subscribers, wherever its messages are. */
+  servesShard(channel: Uint8Array): boolean {
+    return this.slots.serverOf(slotAt(positionOf(channel))) === this.peers.self?.id;
   }
 
   begin(): void {
@@ -140,7 +148,8 @@ export class GroupRouter implements Router {
       if (client.role !== ROLE.proxy || this.spread === null || call.inTransaction) return true;
       return client.transaction !== null && known.name !== 'exec' ? true : this.spread.keyless(call, known);
     }
-    const count = call.count - levelWords(call, known);
+    if (known.oneKey) return this.#follow(call, known, this.decide(call, 1));
+    const count = call.count - call.levelWords(known);
     const places = keyPlaces(keys, count);
     for (const more of moreKeys ?? []) places.push(...keyPlaces(more, count));
     const [first] = places;
@@ -149,6 +158,7 @@ export class GroupRouter implements Router {
       const slot = this.slotOf(call, first);
       for (const place of places) if (this.slotOf(call, place) !== slot) return this.#refuse(call, CROSSSLOT);
     }
+    if (keys.flags?.includes('not_key')) return this.#shard(call, known, places);
     let to = this.decide(call, first);
     const { peer } = this;
     let slot = this.slotOf(call, first);
@@ -264,6 +274,26 @@ export class GroupRouter implements Router {
     return (kind !== MINE && kind !== ELSEWHERE) || ((this.state[slot] as number) & HELD) !== 0;
   }
 
+  /** A command on shard channels. */
+  #shard(call: Call, known: Known, places: readonly number[]): boolean {
+    const { role } = call.client;
+    for (const place of places) {
+      const slot = this.slotOf(call, place);
+      const server = this.slots.serverOf(slot);
+      if (server === null) return this.#refuse(call, 'CLUSTERDOWN Hash slot not served');
+      if (server === this.peers.self?.id || role === ROLE.final) continue;
+      if (role === ROLE.cluster) this.#moved(slot);
+      else if (known.name !== 'spublish')
+        this.#refusal('ERR shard channels are at the node that serves their slot: use its cluster port');
+      else {
+        const hop = role === ROLE.relay ? 'final' : 'relay';
+        return this.#follow(call, known, this.#toPeer(this.peers.get(server), hop, slot));
+      }
+      return this.#refuse(call, this.error);
+    }
+    return true;
+  }
+
   #apart(call: Call, known: Known, places: readonly number[]): boolean {
     const { client } = call;
     if (
@@ -280,17 +310,14 @@ export class GroupRouter implements Router {
 
   #follow(call: Call, known: Known, to: To): boolean {
     const { client } = call;
-    if (to === TO.here) {
-      this.#waiting.delete(client);
-      return true;
-    }
+    if (to !== TO.wait && this.#waiting.size > 0) this.#waiting.delete(client);
+    if (to === TO.here) return true;
     if (to === TO.refuse) return this.#refuse(call, this.error);
     if (client.transaction !== null) return this.#queued(call, client.transaction, to);
     if (call.inTransaction) return this.#refuse(call, 'TRYAGAIN the keys of this transaction have moved');
     if (to === TO.wait) return this.#wait(call, known);
     if (known.name === 'watch')
       return this.#refuse(call, 'ERR WATCH works at the node that owns the key: use its cluster port');
-    this.#waiting.delete(client);
     this.forwarder.forward(call, this.peer as Peer, to === TO.relay ? 'relay' : 'final');
     return false;
   }
@@ -320,9 +347,7 @@ export class GroupRouter implements Router {
     }
     if (!this.#waiting.has(client)) this.counters.waited++;
     this.#waiting.set(client, until);
-    known.calls--;
-    call.request.putBack(call.index);
-    call.halt = true;
+    call.putBack(known);
     client.blocked = { unblock: () => false, cancel: () => this.#waiting.delete(client) };
     this.#timer ??= setInterval(() => this.#resume(true), WAIT_MS / 4).unref();
     return false;
@@ -332,6 +357,8 @@ export class GroupRouter implements Router {
   #resume(late = false): void {
     const now = this.#parts.nowMs();
     for (const [client, until] of this.#waiting) {
+      // Who was told to go on, and left before he did.
+      if (client.closing) this.#waiting.delete(client);
       if (client.blocked === null || (late && now < until)) continue;
       // The next wait, of another slot, has a time of its own.
       if (!late) this.#waiting.delete(client);
@@ -353,13 +380,6 @@ export class GroupRouter implements Router {
     call.reply.error(error);
     return false;
   }
-}
-
-/** Of a command that ends with `ACKS m d [ms]`: how many words that is. */
-function levelWords(call: Call, known: Known): number {
-  const { count } = call;
-  if (count < known.acksFrom) return 0;
-  return call.is(count - 3, 'ACKS') ? 3 : count > 4 && call.is(count - 4, 'ACKS') ? 4 : 0;
 }
 
 function positionAt(call: Call, i: number): number {

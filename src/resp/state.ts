@@ -1,7 +1,7 @@
 import { PLAIN_LEVEL } from './ack-level.ts';
 import type { Call } from './call.ts';
 import { Channels } from './channels.ts';
-import type { Client } from './client.ts';
+import { type Client, GATE } from './client.ts';
 import { type Command, CommandTable, type Known } from './command.ts';
 import { Latency } from './latency.ts';
 import { Settings } from './settings.ts';
@@ -44,8 +44,8 @@ export interface Router {
 
 /** What the rest of the daemon does for the server; all of it may be missing. */
 export interface ServerHooks {
-  /** Tells the other nodes of a published message. */
-  publishToGroup?: (channel: string, payload: Uint8Array, sharded: boolean) => void;
+  /** Tells the other nodes of a published message, of at most LIMITS.publicationBytes with its channel. */
+  publishToGroup?: (channel: Uint8Array, message: Uint8Array) => void;
   /** Begins a snapshot of the store; false when one is under way. */
   snapshot?: () => boolean;
   /** Lines for sections of INFO. */
@@ -75,6 +75,8 @@ export class ServerState {
   resetCommands: () => void = () => {};
   /** Runs what a transaction has queued; the dispatcher's. */
   runQueued: (call: Call, transaction: Transaction) => void = () => {};
+  /** Runs a command that is to run here, whatever else is to be looked at before; the dispatcher's. */
+  runRouted: (call: Call, known: Known) => void = () => {};
   /** See SERVER_GATE. */
   gates = 0;
   /** Clients are paused until then, all their commands or only those that write. */
@@ -147,6 +149,12 @@ export class ServerState {
     client.isMonitor = false;
     this.monitors.delete(client);
     this.gate(SERVER_GATE.monitors, this.monitors.size > 0);
+  }
+
+  endTransaction(client: Client): void {
+    client.transaction = null;
+    client.gate(GATE.transaction, false);
+    this.unwatch(client);
   }
 
   unwatch(client: Client): void {

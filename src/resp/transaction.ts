@@ -8,6 +8,8 @@ export class Transaction {
   count = 0;
   /** A command was refused when it was queued: EXEC will not run the others. */
   failed = false;
+  /** Of its keys' slots, the most that one has. */
+  owners = 1;
   /** Some command writes. */
   writes = false;
   deniesOom = false;

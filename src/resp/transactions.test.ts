@@ -71,6 +71,17 @@ describe('transactions', () => {
     expect(await client.ask('EXEC')).toMatch(/^-EXECABORT/);
   });
 
+  it('end when EXEC is refused, and say why', async () => {
+    const { join } = await served.start();
+    const client = await join();
+    const why = "-EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command";
+    expect(await client.ask('MULTI')).toBe('+OK');
+    expect(await client.ask('SET', 'k', 'v')).toBe('+QUEUED');
+    expect(await client.ask('EXEC', 'x')).toBe(why);
+    expect(await client.ask('GET', 'k')).toBe('$-1');
+    expect(await client.ask('EXEC', 'x')).toBe(why);
+  });
+
   it('leave what was pipelined behind them in order', async () => {
     const { join } = await served.start();
     const client = await join();

@@ -6,6 +6,7 @@ import type { Connection } from './connection.ts';
 import { setReading } from './flow.ts';
 import { SCRATCH_BYTES } from './request.ts';
 import type { OutputLimit } from './settings.ts';
+import { Spare } from './spare.ts';
 import { SERVER_GATE, type ServerState } from './state.ts';
 import type { Sweep } from './sweep.ts';
 
@@ -25,6 +26,7 @@ export class Turns {
   nowMs = Date.now();
   /** Where the connections' readers put together what comes in pieces, one at a time. */
   readonly scratch = new Span(new Uint8Array(SCRATCH_BYTES));
+  readonly spare = new Spare();
   /** What sockets read into. */
   readonly shared = new Span(new Uint8Array(65_536));
   readonly #state: ServerState;

@@ -1,5 +1,5 @@
 import { assert } from '../base/index.ts';
-import { type Piece, Regions } from './regions.ts';
+import type { Piece, Regions } from './regions.ts';
 import { Span } from './span.ts';
 
 /** Bytes of a chunk, and of a unit: a block is a whole number of units inside one chunk. */
@@ -31,6 +31,12 @@ export function roundUnits(units: number): number {
   return (units + step - 1) & -step;
 }
 
+/** The largest size of a block, a rounded one, that fits into so many units. */
+function wholeUnits(units: number): number {
+  if (units <= EXACT) return units;
+  return Math.min(units & -(1 << (31 - Math.clz32(units) - 2)), MAX_BLOCK_UNITS);
+}
+
 /**
  * Memory for records outside the JavaScript heap: chunks of 1 MiB, cut into blocks of 16-byte units, each with its size in
  * the upper half of its first word. Freed blocks wait in lists by size, and so serve the next record of that size. When
@@ -42,10 +48,10 @@ export function roundUnits(units: number): number {
 export class Arena {
   readonly words: Int32Array[] = [];
   readonly spans: Span[] = [];
-  readonly #regions = new Regions();
+  readonly #regions: Regions;
   readonly #pieces: Piece[] = [];
   /** Units of each chunk that wait in free lists. */
-  readonly #freeUnits: Int32Array;
+  readonly #freeUnits = new Int32Array(MAX_CHUNKS);
   readonly #heads = new Uint32Array(CLASSES);
   /** Chunk numbers without memory. */
   readonly #holes: number[] = [];
@@ -58,13 +64,14 @@ export class Arena {
   freeBytes = 0;
   #chunks = 0;
 
-  constructor(maxChunks = MAX_CHUNKS) {
-    this.#freeUnits = new Int32Array(maxChunks);
+  constructor(regions: Regions) {
+    this.#regions = regions;
   }
 
   /** Bytes held from the system. */
   get heldBytes(): number {
-    return this.#chunks << CHUNK_BITS;
+    // Not by a shift, which goes wrong at 2 GiB.
+    return this.#chunks * 2 ** CHUNK_BITS;
   }
 
   /** Bytes in blocks given out. */
@@ -178,10 +185,10 @@ export class Arena {
   }
 
   #open(): void {
-    // What is left of the open chunk becomes a free block, so that a chunk can be walked from end to end.
+    // What is left of the open chunk becomes free blocks, so that a chunk can be walked from end to end.
     let rest = this.#end - this.#next;
     while (rest > 0) {
-      const units = Math.min(rest, MAX_BLOCK_UNITS);
+      const units = wholeUnits(rest);
       (this.words[this.#next >>> 16] as Int32Array)[(this.#next & 0xffff) << 2] = units << 16;
       this.free(this.#next);
       this.#next += units;

@@ -1,10 +1,12 @@
 import { assert } from '../base/index.ts';
-import { Span } from './span.ts';
+import { EXPIRES, EXPIRY_BYTES, HEADER_BYTES } from './record.ts';
+import type { Rope } from './rope.ts';
+import { equalSpan, Span } from './span.ts';
 
 /** Key and value of a record that is too large for the arena. */
 export interface External {
   readonly key: Span;
-  readonly value: Span;
+  readonly value: Rope;
 }
 
 /** Large records by number; the arena has the number and the record's header. */
@@ -20,9 +22,21 @@ export class Externals {
     return external;
   }
 
-  /** Copies both; gives the number. */
-  add(key: Uint8Array, value: Uint8Array): number {
-    this.#all.set(this.#next, { key: new Span(key.slice()), value: new Span(value.slice()) });
+  /** Of the record at a word. */
+  in(words: Int32Array, at: number): External {
+    return this.get(words[numberAt(words, at)] as number);
+  }
+
+  /** Whether the record at a word has this key. */
+  matches(words: Int32Array, at: number, key: Span, keyAt: number, length: number): boolean {
+    const own = this.in(words, at).key;
+    return own.bytes.length === length && equalSpan(own, 0, key, keyAt, length);
+  }
+
+  /** Copies the key; gives the number. What ropes share counts for each of them. */
+  add(key: Uint8Array, value: Rope): number {
+    this.#all.set(this.#next, { key: new Span(key.slice()), value });
+    value.stored++;
     this.bytes += key.length + value.length;
     return this.#next++;
   }
@@ -30,11 +44,19 @@ export class Externals {
   drop(number: number): void {
     const { key, value } = this.get(number);
     this.#all.delete(number);
-    this.bytes -= key.bytes.length + value.bytes.length;
+    value.stored--;
+    this.bytes -= key.bytes.length + value.length;
   }
 
   clear(): void {
+    for (const { value } of this.#all.values()) value.stored--;
     this.#all.clear();
     this.bytes = 0;
   }
+}
+
+/** The word with the number of an external record. */
+export function numberAt(words: Int32Array, at: number): number {
+  const header = ((words[at + 1] as number) & EXPIRES) === 0 ? HEADER_BYTES : HEADER_BYTES + EXPIRY_BYTES;
+  return at + (header >> 2);
 }

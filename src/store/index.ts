@@ -11,6 +11,7 @@
  *
  * Invariants: a key has one record; a reference in the index is the first unit of a block that holds a whole record; what is
  * reported on disk (`backend.whenOnDisk`) is there after any crash, in order, and nothing that was not written appears.
+ * Larger values are ropes (rope.ts) outside the arena: pieces that are shared, not copied, by copies, changes, replies and the log.
  * Bounds: 32 GiB of records of up to 64 KB in the arena, 8 GiB of index; `store_memory`, `store_disk` are the operator's; work in a turn
  * is bounded (compaction, snapshots and expiry go in steps).
  *
@@ -23,6 +24,7 @@ export type { Backend, BackendCounters, BackendState, Listed, OnDisk, ReadThroug
 export type { LogTuning } from './log/log-backend.ts';
 export type { Notices } from './notices.ts';
 export { Reaper } from './reaper.ts';
+export { PIECE_BYTES, Rope, RopeBuilder, zeros } from './rope.ts';
 export type { ChangeSink } from './sink.ts';
 export { copySpan, equalSpan, Span } from './span.ts';
 export { Stamps } from './stamps.ts';

@@ -1,5 +1,5 @@
 import { assert } from '../base/index.ts';
-import { Regions } from './regions.ts';
+import type { Regions } from './regions.ts';
 
 /** Words of a page: 1 MiB. */
 const PAGE_WORDS = 1 << 18;
@@ -17,12 +17,16 @@ const NONE = -1;
  */
 export class Slab {
   readonly pages: Int32Array[] = [];
-  readonly #regions = new Regions();
+  readonly #regions: Regions;
   /** Of each page and unit: 1 + order where a free piece begins, else 0. */
   readonly #free: Uint8Array[] = [];
   /** First free piece of each order; a free piece holds the next and the previous in its first two words. */
   readonly #heads = new Int32Array(MAX_ORDER + 1).fill(NONE);
   usedBytes = 0;
+
+  constructor(regions: Regions) {
+    this.#regions = regions;
+  }
 
   get bytes(): number {
     return this.pages.length * PAGE_WORDS * 4;

@@ -1,5 +1,6 @@
 import { assert } from '../base/index.ts';
 import { MARK } from './marks.ts';
+import type { Regions } from './regions.ts';
 import { Slab } from './slab.ts';
 
 export const SLOTS = 16384;
@@ -31,7 +32,7 @@ export interface KeyMatch {
  * Memory: 8 bytes by 1 / load, the load between 3/8 and 3/4. References are never 0.
  */
 export class SlotIndex {
-  readonly #slab = new Slab();
+  readonly #slab: Slab;
   /** Of a slot: 0 nothing, n > 0 its only segment, n < 0 directory -n. */
   readonly #root = new Int32Array(SLOTS);
   readonly counts = new Uint32Array(SLOTS);
@@ -56,7 +57,8 @@ export class SlotIndex {
   /** Marks that `scan` met: see marks.ts. */
   readonly marks: number[] = [];
 
-  constructor(match: KeyMatch) {
+  constructor(match: KeyMatch, regions: Regions) {
+    this.#slab = new Slab(regions);
     this.#match = match;
   }
 

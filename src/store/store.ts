@@ -4,6 +4,7 @@ import { LogBackend, type LogTuning } from './log/log-backend.ts';
 import { MemoryBackend } from './memory.ts';
 import { type Notices, silent } from './notices.ts';
 import { Reaper } from './reaper.ts';
+import { Regions } from './regions.ts';
 import { Stamps } from './stamps.ts';
 import { MessageTable } from './table.ts';
 
@@ -16,6 +17,7 @@ export interface StoreOptions {
   /** See LogOptions. */
   readonly maxDiskBytes: number;
   readonly compress: boolean;
+  readonly salvage: boolean;
   readonly notices: Notices;
   /** Wall clock, in milliseconds, of the start. */
   readonly nowMs: number;
@@ -67,10 +69,12 @@ export class Store {
   /** Reads back what is on disk. @throws ShoalError `store-damaged`, `store-newer`, `store-unreadable`, `disk-failed` */
   static async open(options: StoreOptions): Promise<Store> {
     const stamps = new Stamps(SELF);
-    const table = new MessageTable(stamps);
+    const regions = new Regions(options.maxMemoryBytes);
+    regions.reserve();
+    const table = new MessageTable(stamps, regions);
     table.nowMs = options.nowMs;
     if (options.backend === 'memory') return new Store(table, new MemoryBackend(), options.maxMemoryBytes);
-    const { directory, notices = silent, maxMemoryBytes, maxDiskBytes, compress, tuning } = options;
+    const { directory, notices = silent, maxMemoryBytes, maxDiskBytes, compress, salvage, tuning } = options;
     if (options.backend === 'leveldb') {
       const level = { directory, actor: SELF, notices, maxMemoryBytes, maxDiskBytes };
       return new Store(table, await LevelBackend.open(table, stamps, level), maxMemoryBytes);
@@ -81,6 +85,7 @@ export class Store {
       notices,
       maxDiskBytes,
       compress,
+      salvage,
       ...(tuning === undefined ? {} : { tuning }),
     });
     return new Store(table, backend, maxMemoryBytes);

@@ -1,8 +1,10 @@
 import { Arena, MAX_BLOCK_UNITS, roundUnits } from './arena.ts';
-import { type External, Externals } from './externals.ts';
+import { type External, Externals, numberAt } from './externals.ts';
 import { KeyHash } from './key-hash.ts';
 import { MARK } from './marks.ts';
 import { EXPIRES, EXPIRY_BYTES, EXTERNAL, EXTERNAL_KEY, HEADER_BYTES, LENGTH_MASK } from './record.ts';
+import { Regions } from './regions.ts';
+import { PIECE_BYTES, Rope } from './rope.ts';
 import { Schedule } from './schedule.ts';
 import type { ChangeSink } from './sink.ts';
 import { SlotIndex } from './slot-index.ts';
@@ -14,13 +16,6 @@ const MAX_ARENA_BYTES = MAX_BLOCK_UNITS * 16 - 256;
 const UNIT = 16;
 /** Of the index, for an entry, on average: 8 bytes by a load of 9/16. */
 const INDEX_BYTES = 14;
-/** What a table is made of. */
-export interface Insides {
-  readonly arena: Arena;
-  readonly index: SlotIndex;
-  readonly externals: Externals;
-}
-
 /** Keys that can be announced at once. */
 export const AHEAD = 16;
 
@@ -29,10 +24,11 @@ export const AHEAD = 16;
  * a batch of calls. A record: see record.ts.
  */
 export class MessageTable {
-  #arena = new Arena();
+  #arena: Arena;
   #index: SlotIndex;
   readonly #hash = new KeyHash();
   readonly #stamps: Stamps;
+  readonly #regions: Regions;
   readonly #externals = new Externals();
   readonly schedule = new Schedule();
   #key = EMPTY;
@@ -54,9 +50,11 @@ export class MessageTable {
   sink: ChangeSink | null = null;
   readonly counters = { expired: 0, moved: 0 };
 
-  constructor(stamps: Stamps) {
+  constructor(stamps: Stamps, regions = new Regions(0)) {
     this.#stamps = stamps;
-    this.#index = new SlotIndex(this);
+    this.#regions = regions;
+    this.#arena = new Arena(regions);
+    this.#index = new SlotIndex(this, regions);
   }
 
   get size(): number {
@@ -171,9 +169,16 @@ export class MessageTable {
     return this.find();
   }
 
-  /** Of the record found: its value is `valueLength` bytes of `value` from `valueAt` on, until the next write. */
+  /** Of the record found: its value, until the next write; of one longer than PIECE_BYTES half of that or more: see `rope`. */
   get value(): Span {
-    return (this.#flags & EXTERNAL) === 0 ? this.#span : this.#externalOf().value;
+    return (this.#flags & EXTERNAL) === 0 ? this.#span : this.#externalOf().value.first;
+  }
+
+  /** The value of the record found, copied if it is a small one. */
+  get rope(): Rope {
+    if ((this.#flags & EXTERNAL) !== 0) return this.#externalOf().value;
+    const at = this.valueAt;
+    return Rope.copy(this.#span.bytes.subarray(at, at + this.valueLength));
   }
 
   get valueAt(): number {
@@ -182,7 +187,7 @@ export class MessageTable {
   }
 
   get valueLength(): number {
-    if ((this.#flags & EXTERNAL) !== 0) return this.#externalOf().value.bytes.length;
+    if ((this.#flags & EXTERNAL) !== 0) return this.#externalOf().value.length;
     return this.#flags & LENGTH_MASK;
   }
 
@@ -197,7 +202,7 @@ export class MessageTable {
     const header = expiryMs === 0 ? HEADER_BYTES : HEADER_BYTES + EXPIRY_BYTES;
     const bytes = header + this.#keyLength + valueLength;
     if (bytes > MAX_ARENA_BYTES) {
-      this.#putExternal(value, valueAt, valueLength, expiryMs);
+      this.#putExternal(Rope.copy(value.bytes.subarray(valueAt, valueAt + valueLength)), expiryMs);
       return;
     }
     const units = roundUnits((bytes + UNIT - 1) >>> 4);
@@ -224,6 +229,12 @@ export class MessageTable {
     copySpan(this.#key, this.#keyAt, this.#span, keyAt, this.#keyLength);
     copySpan(value, valueAt, this.#span, keyAt + this.#keyLength, valueLength);
     if (this.sink !== null) this.sink.wrote(words, at, bytes);
+  }
+
+  /** As `put`; a large value is shared, not copied. */
+  putRope(rope: Rope, expiryMs: number): void {
+    if (rope.length > PIECE_BYTES) this.#putExternal(rope, expiryMs);
+    else this.put(rope.first, 0, rope.length, expiryMs);
   }
 
   /** Gives the record found another expiry (0: none): a new version with the same value. */
@@ -254,8 +265,9 @@ export class MessageTable {
 
   /** Removes everything, at once. */
   clear(): void {
-    this.#arena = new Arena();
-    this.#index = new SlotIndex(this);
+    this.#regions.clear();
+    this.#arena = new Arena(this.#regions);
+    this.#index = new SlotIndex(this, this.#regions);
     this.#externals.clear();
     this.schedule.clear();
     this.#drainUnit = -1;
@@ -337,7 +349,7 @@ export class MessageTable {
     const block = ((this.#words[this.#at] as number) >>> 16) * UNIT + INDEX_BYTES;
     if ((this.#flags & EXTERNAL) === 0) return block;
     const { key, value } = this.#externalOf();
-    return block + key.bytes.length + value.bytes.length;
+    return block + key.bytes.length + value.length;
   }
 
   /**
@@ -357,7 +369,7 @@ export class MessageTable {
   }
 
   /** For level/, which puts marks in place of records; others until `clear`. */
-  get insides(): Insides {
+  get insides(): { arena: Arena; index: SlotIndex; externals: Externals } {
     return { arena: this.#arena, index: this.#index, externals: this.#externals };
   }
 
@@ -369,7 +381,7 @@ export class MessageTable {
     const length = this.#keyLength;
     const stored = (words[at] as number) & 0xffff;
     const flags = words[at + 1] as number;
-    if ((flags & EXTERNAL) !== 0) return this.#matchesExternal(words, at);
+    if ((flags & EXTERNAL) !== 0) return this.#externals.matches(words, at, this.#key, this.#keyAt, length);
     if (stored !== length) return false;
     const keyAt = (at << 2) + ((flags & EXPIRES) === 0 ? HEADER_BYTES : HEADER_BYTES + EXPIRY_BYTES);
     return equalSpan(this.#arena.spans[ref >>> 16] as Span, keyAt, this.#key, this.#keyAt, length);
@@ -461,21 +473,12 @@ export class MessageTable {
   }
 
   #externalOf(): External {
-    return this.#externals.get(this.#words[this.#at + (this.#headerBytes >> 2)] as number);
+    return this.#externals.in(this.#words, this.#at);
   }
 
-  #matchesExternal(words: Int32Array, at: number): boolean {
-    const header = ((words[at + 1] as number) & EXPIRES) === 0 ? HEADER_BYTES : HEADER_BYTES + EXPIRY_BYTES;
-    const { key } = this.#externals.get(words[at + (header >> 2)] as number);
-    if (key.bytes.length !== this.#keyLength) return false;
-    return equalSpan(key, 0, this.#key, this.#keyAt, this.#keyLength);
-  }
-
-  #putExternal(value: Span, valueAt: number, valueLength: number, expiryMs: number): void {
-    const number = this.#externals.add(
-      this.#key.bytes.subarray(this.#keyAt, this.#keyAt + this.#keyLength),
-      value.bytes.subarray(valueAt, valueAt + valueLength),
-    );
+  #putExternal(value: Rope, expiryMs: number): void {
+    const key = this.#key.bytes.subarray(this.#keyAt, this.#keyAt + this.#keyLength);
+    const number = this.#externals.add(key, value);
     if (this.#ref !== 0) this.#drop();
     const ref = this.#arena.allocate(3);
     this.#index.insert(this.#hash.slot, this.#hash.hash, ref);
@@ -486,13 +489,13 @@ export class MessageTable {
     words[at + 1] = expiryMs === 0 ? EXTERNAL : EXTERNAL | EXPIRES;
     this.#stamps.write(words, at + 2, this.#hash.slot >>> 6, this.nowMs);
     if (expiryMs !== 0) this.#schedule(expiryMs, 0);
-    words[at + (this.#headerBytes >> 2)] = number;
+    words[numberAt(words, at)] = number;
     const external = this.#externalOf();
     if (this.sink !== null) this.sink.wroteExternal(words, at, external.key, external.value);
   }
 
   #dropExternal(): void {
-    this.#externals.drop(this.#words[this.#at + (this.#headerBytes >> 2)] as number);
+    this.#externals.drop(this.#words[numberAt(this.#words, this.#at)] as number);
   }
 }
 

@@ -36,7 +36,8 @@ export class Agents {
   /** What the service unit sets in the environment. */
   readonly environment: Readonly<Record<string, string>>;
 
-  constructor() {
+  /** `dropIn`: a file that changes the unit. */
+  constructor(dropIn?: string) {
     const bundle = 'dist/shoal.cjs';
     if (!existsSync(bundle)) {
       throw new BenchError(
@@ -46,7 +47,7 @@ export class Agents {
     this.dir = mkdtempSync(join(tmpdir(), 'shoal-bench-'));
     this.cluster = this.dir.slice(-6);
     this.program = join(this.dir, 'shoal.cjs');
-    const unit = readUnit();
+    const unit = readUnit(dropIn);
     this.nodeFlags = unit.flags;
     this.environment = unit.environment;
     copyFileSync(bundle, this.program);
@@ -178,15 +179,16 @@ export async function agree(agents: readonly Agent[], members = agents.length): 
   return all.every((one) => one.members.alive === members && one.digest === all[0]?.digest);
 }
 
-/** What the service unit gives node: agents here run as they do on a board. */
-export function readUnit(): { flags: string[]; environment: Record<string, string> } {
+/** What the service unit gives node, and a drop-in changes: agents here run as they do on a board. */
+export function readUnit(dropIn?: string): { flags: string[]; environment: Record<string, string> } {
   const unit = readFileSync('deploy/shoal.service', 'utf8');
-  const words = (name: string): string[] =>
-    (new RegExp(`^${name}=(.*)$`, 'm').exec(unit)?.[1] ?? '').split(' ');
+  const text = dropIn === undefined ? unit : `${unit}\n${readFileSync(dropIn, 'utf8')}`;
+  const all = (name: string): string[][] =>
+    [...text.matchAll(new RegExp(`^${name}=(.*)$`, 'gm'))].map(([, value = '']) => value.split(' '));
   const environment: Record<string, string> = {};
-  for (const word of words('Environment')) {
-    const [name, value] = word.split('=');
-    if (name !== undefined && value !== undefined) environment[name] = value;
+  for (const word of all('Environment').flat()) {
+    const at = word.indexOf('=');
+    if (at > 0) environment[word.slice(0, at)] = word.slice(at + 1);
   }
-  return { flags: words('ExecStart').filter((word) => word.startsWith('--')), environment };
+  return { flags: (all('ExecStart').at(-1) ?? []).filter((word) => word.startsWith('--')), environment };
 }

@@ -14,6 +14,7 @@ export async function run(args: string[]): Promise<void> {
     maxMemoryBytes: 0,
     maxDiskBytes: 0,
     compress: true,
+    salvage: false,
     notices: { info: (text) => console.log(text), warn: (text) => console.log(text) },
     nowMs: Date.now(),
   });

@@ -12,7 +12,7 @@ import { until } from './proc.ts';
 
 /**
  * What the benches of the store measure, each a process of its own on loopback. `shoal` is an agent that owns the whole key space,
- * with node's flags and the environment of deploy/shoal.service; `shoal-memory` the same without its log; `shoal-bare` the table and its
+ * with node's flags and the environment of deploy/shoal.service and deploy/debian/store.conf; `shoal-memory` the same without its log; `shoal-bare` the table and its
  * log behind a Redis port, and nothing else (store-server.ts).
  */
 export const SYSTEMS = [
@@ -138,7 +138,7 @@ export class StoreServer {
 /** A directory, and all servers started in it; both are gone at the end. */
 export class StoreLab {
   readonly directory: string;
-  readonly agents = new Agents();
+  readonly agents = new Agents('deploy/debian/store.conf');
   readonly #bench: string;
   readonly #running = new Set<ChildProcess>();
   readonly remove: () => void;

@@ -1,5 +1,5 @@
 /**
- * The store's speed beside redis-server: `npm run bench -- store [--systems redis,shoal] [--pipelines 1,16,64,256]
+ * The store's speed beside redis-server: `npm run bench -- store [--systems redis,redis-everysec,shoal] [--pipelines 1,16,64,256]
  * [--sizes 100,16] [--requests 3000000] [--rounds 3] [--keys 1000000] [--many-keys 10000000]`. redis-benchmark with 50 clients, SET and GET of
  * random ones of so many keys, all of which are there; then GET only, of many keys (0 leaves it out; fewer where memory is short).
  * At -P 1 a tenth of the requests. The systems run side by side and are asked in turn, in alternating order; the figures are medians of the rounds.
@@ -50,7 +50,7 @@ interface Held {
 export async function run(args: string[]): Promise<boolean> {
   const known = ['systems', 'pipelines', 'sizes', 'requests', 'rounds', 'keys', 'many-keys'];
   const given = new Args(args, known);
-  const systems = parseSystems(given.texts('systems', ['redis', 'shoal']));
+  const systems = parseSystems(given.texts('systems', ['redis', 'redis-everysec', 'shoal']));
   needRedis();
   const lab = new StoreLab();
   const pipelines = given.numbers('pipelines', [1, 16, 64, 256]);
@@ -61,7 +61,7 @@ export async function run(args: string[]): Promise<boolean> {
   const bench = new StoreBench(lab, systems, pipelines, rounds, requests);
   const environment = Object.entries(lab.agents.environment).map(([name, value]) => `${name}=${value}`);
   console.log(
-    `shoal as in deploy/shoal.service: ${[...environment, 'node', ...lab.agents.nodeFlags].join(' ')}`,
+    `shoal as in deploy/shoal.service with store.conf: ${[...environment, 'node', ...lab.agents.nodeFlags].join(' ')}`,
   );
   for (const sizeBytes of given.numbers('sizes', [100, 16]))
     await bench.measure(keys, sizeBytes, ['set', 'get']);

@@ -143,6 +143,7 @@ export class Lab {
       lease: (upTo) => this.#after(() => self().leased(upTo, null, this.nowMs)),
       snapshot: () => {},
       answer: (_token: number, _answer: Answer) => {},
+      published: () => {},
       event: () => {},
       log: () => {},
     };

@@ -12,6 +12,7 @@ import type {
   RangeView,
   SegmentView,
   StatusView,
+  StoreApi,
 } from '../../src/node/contract.ts';
 
 const LAST = 0xffffffff;
@@ -49,6 +50,8 @@ export class PageNode {
   warnings: string[] = [];
   keys: { id: string; primary: boolean; holders: number }[] = [];
   families: MetricFamily[] = [];
+  /** Where its store answers; null: it has none. */
+  resp: Address | null = null;
   health = { score: 0, eventLoopLagMs: 1.4 };
   propagation: number[] = [];
   isReady = true;
@@ -86,7 +89,7 @@ export class PageNode {
         addresses: {
           gossip: '192.168.7.11:29999' as Address,
           http: '127.0.0.1:29980' as Address,
-          resp: null,
+          resp: this.resp,
         },
       },
       cluster: 'boards',
@@ -145,10 +148,15 @@ export class PageNode {
 }
 
 /** The real HTTP edge with the real page. `port` 0 picks one. */
-export async function servePage(node: PageNode, port = 0): Promise<{ server: HttpServer; port: number }> {
+export async function servePage(
+  node: PageNode,
+  port = 0,
+  store: StoreApi | null = null,
+): Promise<{ server: HttpServer; port: number }> {
   const quiet = { warn() {}, error: console.error };
   const server = createHttpServer({
     api: node as unknown as NodeApi,
+    store,
     pageFiles,
     tcp: { host: '127.0.0.1', port },
     socketPath: null,

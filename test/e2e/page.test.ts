@@ -1,33 +1,15 @@
 /**
- * The status page in a real browser, behind the real HTTP edge, over a node whose answers the test decides.
- * Needs Debian's chromium; without it the tests are skipped, except under CI, where that is a failure.
- * SHOAL_SCREENSHOTS=DIR keeps pictures for a person to look at.
+ * The status page in a real browser, behind the real HTTP edge, over a node whose answers the test decides. Pictures and what it
+ * needs: browser.ts.
  */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import type { BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Address } from '../../src/base/index.ts';
 import type { HttpServer } from '../../src/http/index.ts';
 import type { MetricFamily, SegmentView } from '../../src/node/contract.ts';
+import { eventually, installed, PageBrowser } from './browser.ts';
 import { member, nodeId, PageNode, servePage } from './page-node.ts';
 
-const CHROMIUM = '/usr/bin/chromium';
-const installed = existsSync(CHROMIUM);
-if (!installed && process.env.CI === 'true')
-  throw new Error(`${CHROMIUM} is missing: apt-get install chromium`);
-if (!installed)
-  console.warn(`the status page is not tested: ${CHROMIUM} is missing (apt-get install chromium)`);
-
-const ARGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 const NAMES = ['perch', 'cod', 'eel', 'gudgeon', 'roach'];
 const QUARTER = 2 ** 30;
 /** Somewhere low in the rows of the first, second and third owner, below the names; from the top of the canvas. */
@@ -70,53 +52,30 @@ function manySegments(count: number): SegmentView[] {
 }
 
 describe.skipIf(!installed)('the status page', () => {
-  let browser: Browser;
+  let browser: PageBrowser;
   let node: PageNode;
   let server: HttpServer;
   let port: number;
-  let problems: string[];
-  let foreign: string[];
 
   beforeAll(async () => {
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGS });
+    browser = await PageBrowser.launch();
   });
   afterAll(() => browser?.close());
   beforeEach(async () => {
     node = fiveNodes();
-    problems = [];
-    foreign = [];
     ({ server, port } = await servePage(node));
   });
   afterEach(async () => {
-    for (const context of browser.contexts()) await context.close();
+    await browser.closePages();
     await server.close();
-    expect(foreign).toEqual([]);
-    expect(problems).toEqual([]);
+    browser.expectCalm();
   });
 
-  async function open(options: BrowserContextOptions = {}, ownClock = false): Promise<Page> {
-    const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
-    await context.addInitScript(PROBE);
-    const page = await context.newPage();
-    if (ownClock) await page.clock.install();
-    page.setDefaultTimeout(15_000);
-    page.on('pageerror', (error) => problems.push(String(error)));
-    page.on('console', (message) => {
-      if (message.type() === 'error' || message.type() === 'warning') problems.push(message.text());
-    });
-    page.on('request', (request) => {
-      if (new URL(request.url()).host !== `127.0.0.1:${port}`) foreign.push(request.url());
-    });
-    await page.goto(`http://127.0.0.1:${port}/`);
-    await page.waitForSelector('#members-body tr[data-node]');
-    await page.waitForSelector('#legend li');
-    return page;
+  function open(options: BrowserContextOptions = {}, ownClock = false): Promise<Page> {
+    return browser.open(`127.0.0.1:${port}`, options, { script: PROBE, ownClock });
   }
 
-  async function picture(page: Page, name: string): Promise<void> {
-    const directory = process.env.SHOAL_SCREENSHOTS;
-    if (directory) await page.screenshot({ path: join(directory, `${name}.png`), fullPage: true });
-  }
+  const picture = (page: Page, name: string) => browser.picture(page, name);
 
   /** The colour of a point of the bands, `rgb(r, g, b)`. */
   function colourAt(page: Page, position: number, y: number): Promise<string> {
@@ -140,15 +99,6 @@ describe.skipIf(!installed)('the status page', () => {
   function isRed(colour: string): boolean {
     const [r = 0, g = 0, b = 0] = (colour.match(/\d+/g) ?? []).map(Number);
     return r > 200 && g < 100 && b < 100;
-  }
-
-  /** Polls: what the canvas shows follows the data by at most half a second and a frame. */
-  async function eventually(condition: () => Promise<boolean>, what: string): Promise<void> {
-    const deadline = Date.now() + 10_000;
-    while (!(await condition())) {
-      if (Date.now() > deadline) throw new Error(`not within 10 s: ${what}`);
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
   }
 
   it('draws each position in the colours of its owners in order, and a gap in red', async () => {
@@ -383,7 +333,7 @@ describe.skipIf(!installed)('the status page', () => {
     await page.waitForSelector('#banner', { state: 'hidden' });
     node.emit('member-down', 5);
     await page.waitForSelector('#events [data-type="member-down"]');
-    expect(problems.filter((text) => !text.includes('net::ERR'))).toEqual([]);
-    problems.length = 0;
+    // Connections that were refused meanwhile.
+    browser.problems = browser.problems.filter((text) => !text.includes('net::ERR'));
   });
 });

@@ -8,6 +8,8 @@ export class StoreClient {
   readonly #socket: Socket;
   #buffer = '';
   readonly #waiting: ((reply: Reply) => void)[] = [];
+  /** What came without being asked for: messages of channels. */
+  readonly pushed: Reply[] = [];
   #ended: Error | null = null;
 
   private constructor(socket: Socket) {
@@ -19,7 +21,9 @@ export class StoreClient {
         const parsed = parse(this.#buffer, 0);
         if (parsed === null) break;
         this.#buffer = this.#buffer.slice(parsed.end);
-        this.#waiting.shift()?.(parsed.reply);
+        const answer = this.#waiting.shift();
+        if (answer === undefined) this.pushed.push(parsed.reply);
+        else answer(parsed.reply);
       }
     });
     socket.on('error', (error) => this.#end(error));
@@ -83,7 +87,9 @@ function parse(text: string, at: number): { reply: Reply; end: number } | null {
     default: {
       const list: Reply[] = [];
       let end = after;
-      for (let i = 0; i < Number(body); i++) {
+      // A map is its keys and values in turn.
+      const count = Number(body) * (text[at] === '%' ? 2 : 1);
+      for (let i = 0; i < count; i++) {
         const part = parse(text, end);
         if (part === null) return null;
         list.push(part.reply);

@@ -11,6 +11,7 @@ import { AworMap, respondReconcile } from '../../src/crdt/index.ts';
 import { silentLog } from '../../src/io/index.ts';
 import { StateDirectory } from '../../src/io/state/directory.ts';
 import { MemberList, type MemberRecord } from '../../src/members/index.ts';
+import { decodeGroup, encodeBatch } from '../../src/node/group.ts';
 import { type Boot, createNode, type Machine } from '../../src/node/index.ts';
 import { positionOf } from '../../src/ranges/index.ts';
 import {
@@ -90,6 +91,19 @@ describe('bytes of the first version', () => {
     expect(map.digestWords()).toEqual(other.digestWords());
   });
 
+  it('and a publication is read and written as when there first were any', () => {
+    const bytes = (...values: number[]) => new Uint8Array(values);
+    const publications = [
+      { channel: bytes(110, 101, 119, 115), message: bytes(0, 255, 13, 10) },
+      { channel: bytes(), message: bytes() },
+    ];
+    const batch = { bootNonce: 0xfedcba98, seq: 70_000, publications };
+    const origin = A as NodeId;
+    expect(v1.hex(encodeBatch(origin, batch))).toBe(golden.publication);
+    const group = decodeGroup(bytesOf(golden.publication));
+    expect(group).toEqual({ origin, deltas: [], records: [], accusations: [], batch });
+  });
+
   it('a change of today is written as a delta of then', () => {
     const map = new AworMap();
     const entry = { node: A as NodeId, start: 7, end: 0xfffffff0 };
@@ -137,7 +151,7 @@ function present(boot: Partial<Boot> = {}): {
     multicast: (bytes: Uint8Array) => void said.push({ bytes, how: 'multicast' }),
     write: (_stream: number, bytes: Uint8Array) => void said.push({ bytes, how: 'frame' }),
     ...{ connect: nothing, close: nothing, persist: nothing, note: nothing, lease: nothing },
-    ...{ snapshot: nothing, answer: nothing, event: nothing, log: nothing },
+    ...{ snapshot: nothing, answer: nothing, published: nothing, event: nothing, log: nothing },
   };
   const identity = { id: SELF, incarnation: 1, bootNonce: 1, leaseFrom: 1, leaseTo: 1025, snapshot: null };
   const options = {
@@ -182,6 +196,7 @@ describe('an old peer in a group with the present machine', () => {
       ?.samples.flatMap((sample) =>
         'value' in sample && Object.values(sample.labels ?? {})[0] === what ? [sample.value] : [],
       )[0];
+  const publish = (): boolean => node.publish(new Uint8Array([110]), new Uint8Array(9), nowMs);
   const change = (start: number, counter: number): Uint8Array =>
     v1.delta({ node: OLD, start, end: start + 9, live: [{ actor: OLD, counter, base: true, amount: 4 }] });
 
@@ -235,6 +250,20 @@ describe('an old peer in a group with the present machine', () => {
     for (const { bytes } of said) expect(v1.decode(bytes)?.sender ?? 'of a kind it does not know').toBe(SELF);
   });
 
+  it('that knows no publications takes one for a group of no changes', () => {
+    const before = said.length;
+    expect(publish()).toBe(true);
+    const payloads = said.slice(before).flatMap(({ bytes }) => {
+      const message = v1.decode(bytes)?.message;
+      return message !== undefined && 'payload' in message
+        ? [unpack(message.payload) as readonly Value[]]
+        : [];
+    });
+    expect(payloads.map(([, deltas, records, accusations]) => [deltas, records, accusations])).toEqual([
+      [[], [], []],
+    ]);
+  });
+
   it('and one newer than this: unknown kinds and fields are ignored, and counted', () => {
     const digest = node.digest();
     const later = (array: readonly Value[]): Uint8Array => v1.encodeArray(v1.TAG_OF_SHOAL, OLD, array);
@@ -246,7 +275,7 @@ describe('an old peer in a group with the present machine', () => {
     node.datagram(later([17, 5, 0, 0, null, null, 'more', [1]]), OLD_ADDRESS, false, nowMs++);
     expect(heard(18)).toHaveLength(1);
     const who = [...v1.record({ ...oldRecord, incarnation: 2 }), 'a field of later'];
-    const group = encodeValue([bytesOf(OLD), [change(0, 1)], [who], [], { later: true }]);
+    const group = encodeValue([bytesOf(OLD), [change(0, 1)], [who], [], null, { later: true }]);
     hears({ kind: 2, id: 9, ids: [SELF], ageMs: 0, payload: group });
     expect(node.ranges()).toHaveLength(1);
     expect(node.members(nowMs).find(({ name }) => name === 'old')?.incarnation).toBe(2);

@@ -43,6 +43,10 @@ export const deltas: readonly string[] = [
 export const group =
   '94c4080123456789abcdef92c418010123456789abcdef010001000000000000006304000215c419010123456789abcdef01000100000000000000630400049802919cc4080123456789abcdef070003c408fedcba9876543210a862c3b66172642d3192ae31302e302e302e313a3239393939b35b323030313a6462383a3a315d3a3239393939ae31302e302e302e313a323939373982a47261636ba161a47a6f6e65a46561737483a5636f72657304a86d656d6f72794d62cd03b4a46c6f6164cb3fe0000000000000a5302e312e30cedeadbeef9193c408fedcba98765432100991c4080123456789abcdef';
 
+/** Later the same day, before any release: a payload by A that carries two publications, told in frozen.test.ts. */
+export const publication =
+  '95c4080123456789abcdef90909093cefedcba98ce0001117094c4046e657773c40400ff0d0ac400c400';
+
 /** A reconciliation, each step the answer to the one before: P asks Q. P has the map of the deltas, Q one entry: node 1111111111111111, 5-6, priority 2, its dot 1. Both then have both. */
 export const steps: readonly string[] = [
   '00000000000102e41b45433e8216d5',

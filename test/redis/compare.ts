@@ -7,17 +7,21 @@ const CLOCK_MS = 10_000;
 /** Later times are not kept: see src/resp/README.md. */
 const FAR_MS = 9e15;
 
-type Same = (ours: Reply, theirs: Reply, words: Words) => boolean;
+/** Texts whose lengths multiply to more LCS refuses: see src/resp/README.md. */
+const MAX_LCS = 4_194_304;
+
+/** `before` are our answers to the commands before. */
+type Same = (ours: Reply, theirs: Reply, words: Words, before: readonly Reply[]) => boolean;
 
 const exact: Same = (ours, theirs) => show(ours) === show(theirs);
 const sameType: Same = (ours, theirs) =>
   ours.type === theirs.type &&
-  (ours.type === '-' ? exact(ours, theirs, []) : (ours.text === null) === (theirs.text === null));
+  (ours.type === '-' ? exact(ours, theirs, [], []) : (ours.text === null) === (theirs.text === null));
 /** Times that are left, or of the clock, `unit` milliseconds each; negative ones are answers of their own. */
 const about =
   (unit: number): Same =>
   (ours, theirs) => {
-    if (exact(ours, theirs, [])) return true;
+    if (exact(ours, theirs, [], [])) return true;
     const a = Math.min(Number(ours.text) * unit, FAR_MS);
     const b = Math.min(Number(theirs.text) * unit, FAR_MS);
     return ours.type === ':' && theirs.type === ':' && a >= 0 && b >= 0 && Math.abs(a - b) <= CLOCK_MS;
@@ -25,12 +29,17 @@ const about =
 const seconds = about(1000);
 const anyOrder: Same = (ours, theirs) =>
   ours.type === theirs.type && ours.text === theirs.text && sorted(ours) === sorted(theirs);
-const scan: Same = (ours, theirs, words) => {
-  if (ours.type !== '*' || theirs.type !== '*') return exact(ours, theirs, words);
+const scan: Same = (ours, theirs, words, before) => {
+  if (ours.type !== '*' || theirs.type !== '*') return exact(ours, theirs, words, before);
   return (
-    exact(ours.parts[0] as Reply, theirs.parts[0] as Reply, words) &&
-    anyOrder(ours.parts[1] as Reply, theirs.parts[1] as Reply, words)
+    exact(ours.parts[0] as Reply, theirs.parts[0] as Reply, words, before) &&
+    anyOrder(ours.parts[1] as Reply, theirs.parts[1] as Reply, words, before)
   );
+};
+const lcs: Same = (ours, theirs, words, before) => {
+  const [x, y] = before.slice(-2).map(({ text }) => Number(text));
+  const tooLong = (x ?? 0) * (y ?? 0) > MAX_LCS && ours.text?.startsWith('ERR Insufficient memory') === true;
+  return tooLong || exact(ours, theirs, words, before);
 };
 
 /** All but the numbers and versions in it. */
@@ -54,26 +63,34 @@ const COMPARED: Record<string, Same> = {
   // A SET whose time is over is counted by Redis until somebody asks for the key.
   dbsize: sameType,
   // Help is in our own words; idle is since the last write, not the last use.
-  object: (ours, theirs, words) => {
+  object: (ours, theirs, words, before) => {
     const compare = { help: sameType, idletime: sameType }[words[1]?.toLowerCase() ?? ''] ?? exact;
-    return compare(ours, theirs, words);
+    return compare(ours, theirs, words, before);
   },
-  // We refuse what would take the loop too long.
-  lcs: (ours, theirs, words) =>
-    exact(ours, theirs, words) || (ours.text ?? '').startsWith('ERR Insufficient memory'),
-  command: (ours, theirs, words) => (/^list$/i.test(words[1] ?? '') ? anyOrder : exact)(ours, theirs, words),
+  lcs,
+  command: (ours, theirs, words, before) =>
+    (/^list$/i.test(words[1] ?? '') ? anyOrder : exact)(ours, theirs, words, before),
   config: anyOrder,
   time: sameType,
   // The version that is shown, and the connection's number.
-  hello: (ours, theirs, words) =>
-    ours.type === '-' ? exact(ours, theirs, words) : shape(ours) === shape(theirs),
+  hello: (ours, theirs, words, before) =>
+    ours.type === '-' ? exact(ours, theirs, words, before) : shape(ours) === shape(theirs),
   lastsave: sameType,
   // Bytes are what they are.
   memory: sameType,
 };
 
-export function isSame(words: Words, ours: Reply, theirs: Reply): boolean {
-  return (COMPARED[(words[0] ?? '').toLowerCase()] ?? exact)(ours, theirs, words);
+/** The commands with what `isSame` must know before some of them: the lengths that LCS multiplies. */
+export function prepared(commands: readonly Words[]): Words[] {
+  return commands.flatMap((words) => {
+    const [name = '', x, y] = words;
+    if (!/^lcs$/i.test(name) || x === undefined || y === undefined) return [words];
+    return [['STRLEN', x], ['STRLEN', y], words];
+  });
+}
+
+export function isSame(words: Words, ours: Reply, theirs: Reply, before: readonly Reply[]): boolean {
+  return (COMPARED[(words[0] ?? '').toLowerCase()] ?? exact)(ours, theirs, words, before);
 }
 
 /** The answers of a transaction's commands. */
@@ -81,6 +98,8 @@ export function isSameList(all: readonly Words[], ours: Reply, theirs: Reply): b
   return (
     ours.type === theirs.type &&
     ours.parts.length === theirs.parts.length &&
-    all.every((words, i) => isSame(words, ours.parts[i] as Reply, theirs.parts[i] as Reply))
+    all.every((words, i) =>
+      isSame(words, ours.parts[i] as Reply, theirs.parts[i] as Reply, ours.parts.slice(0, i)),
+    )
   );
 }

@@ -1,7 +1,7 @@
 /** A reply, taken apart: its type is the sign it begins with. */
 export interface Reply {
   readonly type: string;
-  /** Of a string, an error or a number: its text, a byte a character; null of what is not there. */
+  /** Of a string, an error or a number: its text, a byte a character; of a list nothing; null of what is not there. */
   readonly text: string | null;
   readonly parts: readonly Reply[];
 }
@@ -31,7 +31,7 @@ export function readReply(bytes: Buffer, at: number): { reply: Reply; next: numb
       parts.push(part.reply);
       next = part.next;
     }
-    return { reply: { type, text: null, parts }, next };
+    return { reply: { type, text: '', parts }, next };
   }
   if (!'+-:,#_('.includes(type))
     throw new Error(`no reply begins with ${JSON.stringify(type)}: ${line.slice(0, 80)}`);
@@ -40,5 +40,6 @@ export function readReply(bytes: Buffer, at: number): { reply: Reply; next: numb
 
 export function show(reply: Reply): string {
   if (reply.parts.length > 0) return `${reply.type}[${reply.parts.map(show).join(' ')}]`;
-  return reply.type + (reply.text === null ? 'null' : JSON.stringify(reply.text));
+  if (reply.text === null) return `${reply.type}null`;
+  return '*%~>'.includes(reply.type) ? `${reply.type}[]` : reply.type + JSON.stringify(reply.text);
 }

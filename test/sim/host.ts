@@ -434,6 +434,7 @@ export class SimHost {
         alive(() => disk.lease(upTo, (error) => this.input((m, now) => m.leased(upTo, error, now)))),
       snapshot: (bytes) => alive(() => disk.snapshot(bytes)),
       answer: (token, answer) => alive(() => this.#answered(token, answer)),
+      published: (channel, message) => alive(() => world.published(this, channel, message)),
       event: (event: NodeEvent) => alive(() => world.happened(this, event)),
       log: (level, message, fields) => world.logged(this, level, message, fields),
     };

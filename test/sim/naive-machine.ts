@@ -75,6 +75,9 @@ export class NaiveMachine implements Machine {
   accepted(): void {}
   opened(): void {}
   described(): void {}
+  publish(): boolean {
+    return false;
+  }
   closed(): void {}
   leased(): void {}
 

@@ -41,6 +41,8 @@ export interface Watcher {
   /** A record given to `persist`, whether or not it reaches the disk. */
   persisted?(host: SimHost, record: Uint8Array): void;
   happened?(host: SimHost, event: NodeEvent): void;
+  /** Its machine hands on a message that another published. */
+  published?(host: SimHost, channel: Uint8Array, message: Uint8Array): void;
   answered?(host: SimHost, command: Command, answer: Answer): void;
 }
 
@@ -226,6 +228,10 @@ export class World {
   happened(host: SimHost, event: NodeEvent): void {
     for (const watcher of this.watchers) watcher.happened?.(host, event);
     if (this.#log !== undefined) this.#write(host, 'event', `${event.type} ${JSON.stringify(event)}`);
+  }
+
+  published(host: SimHost, channel: Uint8Array, message: Uint8Array): void {
+    for (const watcher of this.watchers) watcher.published?.(host, channel, message);
   }
 
   answered(host: SimHost, command: Command, answer: Answer): void {

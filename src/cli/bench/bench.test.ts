@@ -97,6 +97,24 @@ describe('shoal bench', () => {
     expect([...store.map.values()].every((value) => value === 'x'.repeat(100))).toBe(true);
   });
 
+  it('takes what redis-benchmark takes, and runs its tests in turn', async () => {
+    const [store, url] = await start();
+    const { code, out } = await run('-c 3 -n 200 -P 4 -d 9 -r 5 -t SET,get --json', url);
+    expect(code).toBe(0);
+    const answers = out
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(answers.map(({ set, get }) => [set.count, get.count])).toEqual([
+      [200, 0],
+      [0, 200],
+    ]);
+    expect(answers[0].plan).toMatchObject({ clients: 3, pipeline: 4, sizeBytes: 9, keys: 5 });
+    const order = store.heard.filter(([name]) => name !== 'PING').map(([name]) => name);
+    expect(order.lastIndexOf('SET')).toBeLessThan(order.indexOf('GET'));
+    expect([...store.map.values()].every((value) => value === 'x'.repeat(9))).toBe(true);
+  });
+
   it('says it in words too: what was not there, and the latencies of what was sent', async () => {
     const [, url] = await start();
     const { code, out } = await run('--requests 50 --clients 2 --ratio 0:1 --size 0', url);
@@ -244,6 +262,8 @@ describe('what goes wrong', () => {
     ['--ratio 0:0', /--ratio.*SET:GET/],
     ['--ratio 5', /--ratio/],
     ['--rate 0', /--rate/],
+    ['-t set,lpush', /--tests: 'lpush'.*set,get/],
+    ['-t set --ratio 1:1', /keep one/],
     ['--ack 0m1d', /--ack.*1m1d/],
     ['--url http://h:1', /--url.*redis:\/\//],
     ['--url redis://h:1/5', /--url/],

@@ -19,6 +19,25 @@ const MAX = {
   bufferBytes: 64 * 2 ** 20,
 } as const;
 
+/** The loads to put on, one after the other. */
+export function readPlans(options: OptionValues, password: string | undefined): Plan[] {
+  const plan = readPlan(options, password);
+  const tests = textOption(options, 'tests');
+  if (tests === undefined) return [plan];
+  if (options.ratio !== undefined) throw usage('--tests and --ratio are both given: keep one');
+  return tests.split(',').map((name) => {
+    const ratio = RATIOS[name.trim().toLowerCase()];
+    if (ratio === undefined)
+      throw usage(`--tests: '${clip(name)}' is none of them: set, get, or set,get for both in turn`);
+    return { ...plan, ...ratio };
+  });
+}
+
+const RATIOS: Readonly<Record<string, { readonly sets: number; readonly gets: number }>> = {
+  set: { sets: 1, gets: 0 },
+  get: { sets: 0, gets: 1 },
+};
+
 /** What was typed, checked. `password` is the one of the environment, which `ps` does not show. */
 export function readPlan(options: OptionValues, password: string | undefined): Plan {
   const whole = (name: string, otherwise: number, min: number, max: number): number => {

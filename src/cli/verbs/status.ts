@@ -3,11 +3,7 @@ import { EXIT } from '../errors.ts';
 import { clean, duration, plural, shareOfKeySpace } from '../layout.ts';
 import type { Shell } from '../shell.ts';
 import type { Verb } from '../verb.ts';
-import { pause } from '../wait.ts';
-
-const REDRAW_MS = 1000;
-/** Home, then erase from there down: what has scrolled off stays. */
-const CLEAR_SCREEN = '\x1b[H\x1b[J';
+import { watch } from '../watch.ts';
 
 export const status: Verb = {
   usage: 'status',
@@ -22,37 +18,12 @@ export const status: Verb = {
   run: async (shell, _args, options) => {
     const client = shell.client(true);
     const fetch = async (): Promise<StatusView> => (await client.call('GET', '/v1/status')) as StatusView;
-    if (options.watch === true) return watch(shell, fetch);
+    if (options.watch === true) return watch(shell, fetch, (view) => statusLines(shell, view));
     const view = await fetch();
     shell.answer(view, () => statusLines(shell, view));
     return EXIT.done;
   },
 };
-
-/** Ends at Ctrl-C. A daemon that goes away later may come back: it is asked on. */
-async function watch(shell: Shell, fetch: () => Promise<StatusView>): Promise<number> {
-  const stop = shell.io.interrupted();
-  let view = await fetch();
-  let trouble: string | null = null;
-  while (!stop.aborted) {
-    const clear = shell.io.isTerminal && !shell.json ? CLEAR_SCREEN : '';
-    if (trouble !== null) {
-      // Not to standard error, which may be a file.
-      shell.io.stdout(clear);
-      shell.note(trouble);
-    } else if (shell.json) shell.printJson(view);
-    else shell.io.stdout(`${clear}${statusLines(shell, view).join('\n')}\n${clear === '' ? '\n' : ''}`);
-    await pause(REDRAW_MS, stop);
-    if (stop.aborted) break;
-    try {
-      view = await fetch();
-      trouble = null;
-    } catch (error) {
-      trouble = (error as Error).message;
-    }
-  }
-  return EXIT.done;
-}
 
 function statusLines(shell: Shell, view: StatusView): string[] {
   const { node, members, ranges, health, multicast } = view;

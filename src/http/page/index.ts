@@ -3,13 +3,13 @@
  *
  * Intuition: what an operator wants at a glance is the key space: who owns what, in which order, and where nobody does.
  * So the bands come first, gaps in red, and around them the group's members, its events and how fast changes spread.
- * The page is a reader of HTTP version 1 like any other: it asks `/v1/status members owners ranges propagation drops`,
- * `/readyz`, and follows `/v1/events`; it needs nothing else of the daemon and writes nothing.
+ * The page is a reader of HTTP version 1 like any other: it asks `/v1/status members owners ranges propagation drops
+ * store store/history store/slowlog`, `/readyz`, and follows `/v1/events`; it needs nothing else of the daemon and writes nothing.
  *
  * The browser gets plain ES modules and CSS, as they are in `assets/`: no build, no framework, no other host. Everything
  * works under the policy `default-src 'self'`: no inline script or style; elements are styled through the CSSOM only.
  *
- * Bounds: tables show at most 300 members, 200 registrations, 100 events, 50 gaps, 30 reasons of drops and say when there is more. Refetching
+ * Bounds: tables show at most 300 members, 200 registrations, 100 events, 50 gaps, 50 slow commands, 30 reasons of drops and say when there is more. Refetching
  * takes at most a fifth of the time (`feed.js`), drawing is linear in the segments in view. Nothing is asked while the
  * page is hidden. Names and tags are hostile input: they go into text nodes only (`dom.js`).
  *
@@ -34,9 +34,12 @@ import overview from './assets/overview.js?raw';
 import css from './assets/page.css?raw';
 import html from './assets/page.html?raw';
 import page from './assets/page.js?raw';
+import plot from './assets/plot.js?raw';
 import propagation from './assets/propagation.js?raw';
 import ranges from './assets/ranges.js?raw';
 import security from './assets/security.js?raw';
+import storeCss from './assets/store.css?raw';
+import store from './assets/store.js?raw';
 import stream from './assets/stream.js?raw';
 import tablesCss from './assets/tables.css?raw';
 import uplotCss from './vendor/uplot.css?raw';
@@ -68,9 +71,11 @@ const modules = {
   members,
   overview,
   page,
+  plot,
   propagation,
   ranges,
   security,
+  store,
   stream,
 };
 
@@ -80,6 +85,7 @@ export const pageFiles: ReadonlyMap<string, PageFile> = new Map([
   ['/page.css', { contentType: TYPES.css, body: css }],
   ['/keyspace.css', { contentType: TYPES.css, body: keyspaceCss }],
   ['/tables.css', { contentType: TYPES.css, body: tablesCss }],
+  ['/store.css', { contentType: TYPES.css, body: storeCss }],
   ['/favicon.svg', { contentType: TYPES.svg, body: favicon }],
   ['/vendor/uplot.css', { contentType: TYPES.css, body: uplotCss }],
   ['/vendor/uplot.js', { contentType: TYPES.js, body: `/*\n${uplotLicence}\n*/\n${uplot}` }],

@@ -46,6 +46,10 @@ export class FakeMachine implements Machine {
   datagram(bytes: Uint8Array, from: string, viaMulticast: boolean): void {
     this.inputs.push({ kind: 'datagram', bytes: Buffer.from(bytes).toString(), from, viaMulticast });
   }
+  publish(channel: Uint8Array, message: Uint8Array): boolean {
+    this.inputs.push({ kind: 'publish', channel, message });
+    return true;
+  }
   described(change: Described): void {
     this.inputs.push({ kind: 'described', ...change });
   }

@@ -9,6 +9,8 @@ export interface Seat {
   readonly node: Node;
   readonly answers: Map<number, Answer>;
   readonly events: NodeEvent[];
+  /** Messages that others published, as text. */
+  readonly published: string[];
   readonly journal: Uint8Array[];
   readonly logs: string[];
   /** While set, the disk refuses with it. */
@@ -16,6 +18,8 @@ export interface Seat {
   /** Cut off: nothing goes in or out. */
   cut: boolean;
 }
+
+const textOf = (bytes: Uint8Array): string => String.fromCharCode(...bytes.subarray(0, 100));
 
 /**
  * A small loss-free world for named tests of the node: datagrams take 1 ms, the disk 2 ms, multicast reaches all seats.
@@ -64,6 +68,7 @@ export class Lab {
     const seat = {
       answers: new Map(),
       events: [],
+      published: [],
       journal: [],
       logs: [],
       diskError: null,
@@ -172,6 +177,7 @@ export class Lab {
         seat.answers.set(token, answer);
       },
       event: (event) => seat.events.push(event),
+      published: (channel, message) => seat.published.push(`${textOf(channel)} ${textOf(message)}`),
       log: (_level, message) => seat.logs.push(message),
     };
   }

@@ -1,3 +1,4 @@
+import { PIECE_BYTES, Rope } from '../../store/index.ts';
 import type { Call } from '../call.ts';
 import { int64 } from '../numbers.ts';
 import { MAX_BULK_BYTES } from '../request.ts';
@@ -42,7 +43,11 @@ function run(call: Call, readOnly: boolean): void {
   const found = call.findKey();
   const before = found ? table.valueLength : 0;
   let length = before;
-  for (const { offset, bits } of writes) length = Math.max(length, Math.floor((offset + bits - 1) / 8) + 1);
+  for (const { offset, bits } of writes) length = Math.max(length, endOf(offset, bits));
+  if (length > PIECE_BYTES) {
+    runOnPart(call, operations, writes.length > 0, length, found);
+    return;
+  }
   const to = writes.length === 0 ? null : room(length);
   if (to !== null) {
     if (found) copyValue(call, to, 0);
@@ -54,6 +59,36 @@ function run(call: Call, readOnly: boolean): void {
   let changed = length > before;
   for (const operation of operations) if (one(call, operation, bytes, at, at + length)) changed = true;
   if (to !== null && changed) table.put(to, 0, length, found ? table.expiryMs : 0);
+}
+
+/** Of a large value, only what lies between the first and the last of the operations is copied. */
+function runOnPart(
+  call: Call,
+  operations: readonly Operation[],
+  writes: boolean,
+  length: number,
+  found: boolean,
+): void {
+  const { table } = call.store;
+  let from = length;
+  let end = 0;
+  for (const { offset, bits } of operations) {
+    from = Math.min(from, Math.floor(offset / 8));
+    end = Math.max(end, endOf(offset, bits));
+  }
+  end = Math.max(from, Math.min(end, length));
+  const rope = found ? table.rope : Rope.of([]);
+  const part = new Uint8Array(end - from);
+  rope.copyTo(part, 0, from, end);
+  call.reply.array(operations.length);
+  let changed = length > rope.length;
+  for (const operation of operations) if (one(call, operation, part, -from, length - from)) changed = true;
+  if (writes && changed) table.putRope(rope.with(from, [part]), found ? table.expiryMs : 0);
+}
+
+/** The byte after the last of so many bits. */
+function endOf(offset: number, bits: number): number {
+  return Math.floor((offset + bits - 1) / 8) + 1;
 }
 
 /** Runs one operation and answers it; whether it wrote. */

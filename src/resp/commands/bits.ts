@@ -1,8 +1,11 @@
+import { PIECE_BYTES, Rope } from '../../store/index.ts';
 import type { Call } from '../call.ts';
+import type { WriteReply } from '../client.ts';
 import { MAX_BULK_BYTES } from '../request.ts';
 import { bitfield, bitfieldReadOnly } from './bitfield.ts';
 import { entries, keys } from './entry.ts';
 import { BIT_OFFSET, BIT_VALUE, NOT_INTEGER, SYNTAX } from './errors.ts';
+import { inSteps } from './steps.ts';
 import { copyValue, room } from './values.ts';
 
 /** Bits that are set in a byte. */
@@ -30,11 +33,19 @@ function setBit(call: Call): void {
   const before = found ? table.valueLength : 0;
   const place = Math.floor(offset / 8);
   const length = Math.max(before, place + 1);
+  const bit = 7 - (offset % 8);
+  if (length > PIECE_BYTES) {
+    const rope = found ? table.rope : Rope.of([]);
+    const byte = rope.byteAt(place);
+    const after = rope.with(place, [Uint8Array.of((byte & ~(1 << bit)) | (on << bit))]);
+    table.putRope(after, found ? table.expiryMs : 0);
+    call.reply.integer((byte >> bit) & 1);
+    return;
+  }
   const to = room(length);
   if (found) copyValue(call, to, 0);
   to.bytes.fill(0, before, length);
   const byte = to.bytes[place] as number;
-  const bit = 7 - (offset % 8);
   to.bytes[place] = (byte & ~(1 << bit)) | (on << bit);
   table.put(to, 0, length, found ? table.expiryMs : 0);
   call.reply.integer((byte >> bit) & 1);
@@ -45,8 +56,13 @@ function getBit(call: Call): void {
   const offset = bitOffset(call, 2);
   if (offset === null) return;
   const place = Math.floor(offset / 8);
-  if (!call.findKey() || place >= table.valueLength) call.reply.integer(0);
-  else call.reply.integer(((table.value.bytes[table.valueAt + place] as number) >> (7 - (offset % 8))) & 1);
+  if (!call.findKey() || place >= table.valueLength) {
+    call.reply.integer(0);
+    return;
+  }
+  const isLarge = table.valueLength > PIECE_BYTES;
+  const byte = isLarge ? table.rope.byteAt(place) : (table.value.bytes[table.valueAt + place] as number);
+  call.reply.integer((byte >> (7 - (offset % 8))) & 1);
 }
 
 /** A part of a value, in bits: from `first` up to but not including `end`. */
@@ -119,21 +135,58 @@ function countBits(call: Call): void {
   }
   const part = call.count === 2 ? { first: 0, end: length * 8 } : partOf(call, 2, length);
   if (part === null) return;
-  const { bytes } = table.value;
-  const at = table.valueAt;
+  if (length > PIECE_BYTES) {
+    countInRope(call, table.rope, part);
+    return;
+  }
+  call.reply.integer(onesIn(table.value.bytes.subarray(table.valueAt, table.valueAt + length), part));
+}
+
+/** Bits that are set in a part of these bytes. */
+function onesIn(bytes: Uint8Array, part: Part): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   let ones = 0;
   const last = Math.ceil(part.end / 8) - 1;
   for (let place = Math.floor(part.first / 8); place <= last; place++) {
-    const byte = bytes[at + place] as number;
-    ones += ONES[byte & maskOf(place, part)] as number;
+    ones += ONES[(bytes[place] as number) & maskOf(place, part)] as number;
     // Between the ends whole words are counted.
-    for (; place + 5 < last && (at + place + 1) % 4 === 0; place += 4)
-      ones += onesOf(table.value.view.getInt32(at + place + 1, true));
+    for (; place + 5 < last; place += 4) ones += onesOfWord(view.getInt32(place + 1, true));
   }
-  call.reply.integer(ones);
+  return ones;
 }
 
-function onesOf(word: number): number {
+function countInRope(call: Call, { pieces }: Rope, part: Part): void {
+  let ones = 0;
+  const visit = (piece: Uint8Array, within: Part): boolean => {
+    ones += onesIn(piece, within);
+    return true;
+  };
+  eachPiece(call, pieces, part, visit, (reply) => reply.integer(ones));
+}
+
+/** Goes through the pieces that a part of the value is in, in steps, until one gives false. */
+function eachPiece(
+  call: Call,
+  pieces: readonly Uint8Array[],
+  { first, end }: Part,
+  visit: (piece: Uint8Array, within: Part, at: number) => boolean,
+  write: WriteReply,
+): void {
+  let i = 0;
+  let at = 0;
+  const step = (): boolean => {
+    const piece = pieces[i++];
+    if (piece === undefined || at * 8 >= end) return false;
+    const bits = piece.length * 8;
+    const within = { first: Math.max(first - at * 8, 0), end: Math.min(end - at * 8, bits) };
+    const goOn = within.first >= within.end || visit(piece, within, at);
+    at += piece.length;
+    return goOn;
+  };
+  inSteps(call, step, write);
+}
+
+function onesOfWord(word: number): number {
   let n = word - ((word >>> 1) & 0x55555555);
   n = (n & 0x33333333) + ((n >>> 2) & 0x33333333);
   return Math.imul((n + (n >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
@@ -161,19 +214,32 @@ function findBit(call: Call): void {
     call.reply.integer(-1);
     return;
   }
-  const { bytes } = table.value;
-  const at = table.valueAt;
-  const none = bit === 1 ? 0 : 0xff;
-  for (let place = Math.floor(part.first / 8); place * 8 < part.end; place++) {
-    const byte = bytes[at + place] as number;
-    if (byte === none) continue;
-    const hits = (bit === 1 ? byte : ~byte) & maskOf(place, part);
-    if (hits === 0) continue;
-    call.reply.integer(place * 8 + Math.clz32(hits) - 24);
+  // Without an end, what follows the value counts as zeros.
+  const none = bit === 0 && call.count < 5 ? part.end : -1;
+  if (length > PIECE_BYTES) {
+    let found = none;
+    const visit = (piece: Uint8Array, within: Part, at: number): boolean => {
+      const here = firstIn(piece, bit, within);
+      if (here >= 0) found = at * 8 + here;
+      return here < 0;
+    };
+    eachPiece(call, table.rope.pieces, part, visit, (reply) => reply.integer(found));
     return;
   }
-  // Without an end, what follows the value counts as zeros.
-  call.reply.integer(bit === 0 && call.count < 5 ? part.end : -1);
+  const here = firstIn(table.value.bytes.subarray(table.valueAt, table.valueAt + length), bit, part);
+  call.reply.integer(here < 0 ? none : here);
+}
+
+/** Where the first such bit within a part of these bytes is, or -1. */
+function firstIn(bytes: Uint8Array, bit: number, part: Part): number {
+  const none = bit === 1 ? 0 : 0xff;
+  for (let place = Math.floor(part.first / 8); place * 8 < part.end; place++) {
+    const byte = bytes[place] as number;
+    if (byte === none) continue;
+    const hits = (bit === 1 ? byte : ~byte) & maskOf(place, part);
+    if (hits !== 0) return place * 8 + Math.clz32(hits) - 24;
+  }
+  return -1;
 }
 
 const OPERATIONS = ['AND', 'OR', 'XOR', 'NOT'] as const;
@@ -189,29 +255,44 @@ function combine(call: Call): void {
     call.reply.error('ERR BITOP NOT must be called with a single source key.');
     return;
   }
+  const sources: Rope[] = [];
   let longest = 0;
-  for (let i = 3; i < call.count; i++) if (call.find(i)) longest = Math.max(longest, table.valueLength);
-  const to = room(longest);
-  const result = to.bytes;
   for (let i = 3; i < call.count; i++) {
-    const length = call.find(i) ? table.valueLength : 0;
-    const from = length === 0 ? result : table.value.bytes;
-    const at = length === 0 ? 0 : table.valueAt;
-    if (i === 3) {
-      for (let k = 0; k < length; k++) result[k] = from[at + k] as number;
-      result.fill(0, length, longest);
-    } else if (operation === 'AND') {
-      for (let k = 0; k < length; k++) result[k] = (result[k] as number) & (from[at + k] as number);
-      result.fill(0, length, longest);
-    } else if (operation === 'OR')
-      for (let k = 0; k < length; k++) result[k] = (result[k] as number) | (from[at + k] as number);
-    else for (let k = 0; k < length; k++) result[k] = (result[k] as number) ^ (from[at + k] as number);
+    sources.push(call.find(i) ? table.rope : Rope.of([]));
+    longest = Math.max(longest, (sources.at(-1) as Rope).length);
   }
-  if (operation === 'NOT') for (let k = 0; k < longest; k++) result[k] = ~(result[k] as number);
+  const pieces: Uint8Array[] = [];
+  for (let at = 0; at < longest; at += PIECE_BYTES)
+    pieces.push(combined(operation, sources, at, Math.min(at + PIECE_BYTES, longest)));
   const found = call.find(2);
-  if (longest > 0) table.put(to, 0, longest, 0);
+  if (longest > 0) table.putRope(Rope.of(pieces), 0);
   else if (found) table.remove();
   call.reply.integer(longest);
+}
+
+type BitOperation = (typeof OPERATIONS)[number];
+
+/** The bytes of the result from `at` up to `end`, by words. */
+function combined(operation: BitOperation, sources: readonly Rope[], at: number, end: number): Uint8Array {
+  const words = (end - at + 3) >> 2;
+  const result = new Int32Array(words);
+  const bytes = new Uint8Array(result.buffer, 0, end - at);
+  const other = new Int32Array(sources.length > 1 ? words : 0);
+  sources.forEach((source, i) => {
+    if (i === 0) {
+      source.copyTo(bytes, 0, at, end);
+      return;
+    }
+    other.fill(0);
+    source.copyTo(new Uint8Array(other.buffer), 0, at, end);
+    if (operation === 'AND')
+      for (let k = 0; k < words; k++) result[k] = (result[k] as number) & (other[k] as number);
+    else if (operation === 'OR')
+      for (let k = 0; k < words; k++) result[k] = (result[k] as number) | (other[k] as number);
+    else for (let k = 0; k < words; k++) result[k] = (result[k] as number) ^ (other[k] as number);
+  });
+  if (operation === 'NOT') for (let k = 0; k < words; k++) result[k] = ~(result[k] as number);
+  return bytes;
 }
 
 const entry = entries('bitmap');

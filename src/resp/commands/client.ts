@@ -65,7 +65,7 @@ function replyMode(call: Call): void {
     client.replies = 'off';
     client.gate(GATE.silent, true);
   } else if (call.is(2, 'SKIP')) {
-    if (client.replies === 'on') client.replies = 'skip';
+    if (client.replies !== 'off') client.replies = 'skip-next';
     client.gate(GATE.silent, true);
   } else call.reply.error(SYNTAX);
 }

@@ -41,12 +41,11 @@ function quit(call: Call): void {
 
 function reset(call: Call): void {
   const { client, server } = call;
-  client.transaction = null;
-  server.unwatch(client);
+  server.endTransaction(client);
   server.channels.forget(client);
   server.stopMonitor(client);
   client.replies = 'on';
-  client.gate(GATE.transaction | GATE.silent | GATE.subscribed, false);
+  client.gate(GATE.silent | GATE.subscribed, false);
   client.name = '';
   client.user = 'default';
   client.noEvict = false;

@@ -1,3 +1,4 @@
+import { PIECE_BYTES } from '../../store/index.ts';
 import type { Call } from '../call.ts';
 import { entries, keys } from './entry.ts';
 import { NO_SUCH_KEY, NOT_INTEGER, SAME_OBJECT, SYNTAX } from './errors.ts';
@@ -37,16 +38,18 @@ function isSame(call: Call, i: number, k: number): boolean {
   return true;
 }
 
-/** Copies argument 1's record to argument 2; it is there. The old one is dropped when the key is renamed. */
+/** Copies argument 1's record to argument 2, a large value by sharing it; it is there. The old one is dropped when the key is renamed. */
 function transfer(call: Call, keep: boolean): void {
   const { table } = call.store;
   call.find(1);
-  const to = room(table.valueLength);
-  const length = copyValue(call, to, 0);
   const { expiryMs } = table;
+  const large = table.valueLength > PIECE_BYTES ? table.rope : null;
+  const to = room(large === null ? table.valueLength : 0);
+  const length = large === null ? copyValue(call, to, 0) : 0;
   if (!keep) table.remove();
   call.find(2);
-  table.put(to, 0, length, expiryMs);
+  if (large === null) table.put(to, 0, length, expiryMs);
+  else table.putRope(large, expiryMs);
 }
 
 function rename(call: Call): void {

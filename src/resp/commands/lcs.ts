@@ -1,6 +1,8 @@
+import { Span } from '../../store/index.ts';
 import type { Call } from '../call.ts';
 import { entries, keys } from './entry.ts';
 import { NOT_INTEGER, SYNTAX } from './errors.ts';
+import { copyValue } from './values.ts';
 
 /** Cells of the table that is filled in: some 20 ms of this thread. Redis stops only where its memory does. */
 const MAX_CELLS = 4 * 1024 * 1024;
@@ -22,19 +24,19 @@ interface Match {
 
 /** Longest common subsequence, by the table of all prefixes. */
 function lcs(call: Call): void {
-  const a = textOf(call, 1);
-  const b = textOf(call, 2);
   const options = read(call);
   if (options === null) return;
   if (options.index && options.length) {
     call.reply.error('ERR If you want both the length and indexes, please just use IDX.');
     return;
   }
-  const width = b.length + 1;
-  if ((a.length + 1) * width > MAX_CELLS) {
+  if ((lengthOf(call, 1) + 1) * (lengthOf(call, 2) + 1) > MAX_CELLS) {
     call.reply.error('ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len');
     return;
   }
+  const a = textOf(call, 1);
+  const b = textOf(call, 2);
+  const width = b.length + 1;
   const cells = new Uint32Array((a.length + 1) * width);
   for (let i = 1; i <= a.length; i++)
     for (let j = 1; j <= b.length; j++) {
@@ -98,10 +100,16 @@ function trace(a: Uint8Array, b: Uint8Array, cells: Uint32Array, width: number, 
   return { matches, text: Buffer.from(found.buffer).toString('latin1') };
 }
 
+function lengthOf(call: Call, i: number): number {
+  return call.find(i) ? call.store.table.valueLength : 0;
+}
+
 function textOf(call: Call, i: number): Uint8Array {
   const { table } = call.store;
   if (!call.find(i)) return new Uint8Array(0);
-  return table.value.bytes.slice(table.valueAt, table.valueAt + table.valueLength);
+  const text = new Span(new Uint8Array(table.valueLength));
+  copyValue(call, text, 0);
+  return text.bytes;
 }
 
 /** Null after an error was given. */

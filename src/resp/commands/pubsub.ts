@@ -1,3 +1,4 @@
+import { LIMITS } from '../../base/index.ts';
 import type { Call } from '../call.ts';
 import type { Client } from '../client.ts';
 import { Glob } from '../glob.ts';
@@ -28,6 +29,7 @@ function subscribing(word: string, kind: Kind) {
       reply.bulk(call.span, call.startOf(i), call.lengthOf(i));
       reply.integer(counted(client, kind));
     }
+    call.kept = reply.length;
   };
 }
 
@@ -44,32 +46,38 @@ function unsubscribing(word: string, kind: Kind) {
       reply.bulkText(name);
       reply.integer(counted(client, kind));
     }
-    if (names.length > 0) return;
-    reply.push(3);
-    reply.bulkText(word);
-    reply.none();
-    reply.integer(counted(client, kind));
+    if (names.length === 0) {
+      reply.push(3);
+      reply.bulkText(word);
+      reply.none();
+      reply.integer(counted(client, kind));
+    }
+    call.kept = reply.length;
   };
 }
 
 function publish(call: Call): void {
   const { server } = call;
-  const channel = call.text(1);
+  const { publishToGroup } = server.hooks;
+  const bytes = call.lengthOf(1) + call.lengthOf(2);
+  if (publishToGroup !== undefined && bytes > LIMITS.publicationBytes) {
+    call.reply.error(
+      `ERR a message of ${bytes} bytes with its channel is too long for the group: at most ${LIMITS.publicationBytes}`,
+    );
+    return;
+  }
   const payload = call.bytes(2);
   server.counters.published++;
-  const receivers = server.channels.deliver(channel, payload);
-  server.hooks.publishToGroup?.(channel, payload, false);
+  const receivers = server.channels.deliver(call.text(1), payload);
+  publishToGroup?.(call.bytes(1), payload);
   call.reply.integer(receivers);
 }
 
+/** All subscribers of a shard channel are where it is published: at the node that serves its slot. */
 function spublish(call: Call): void {
   const { server } = call;
-  const channel = call.text(1);
-  const payload = call.bytes(2);
   server.counters.published++;
-  const receivers = server.channels.deliverShard(channel, payload);
-  server.hooks.publishToGroup?.(channel, payload, true);
-  call.reply.integer(receivers);
+  call.reply.integer(server.channels.deliverShard(call.text(1), call.bytes(2)));
 }
 
 function active(kind: 'channels' | 'shardChannels') {

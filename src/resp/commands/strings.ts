@@ -1,10 +1,10 @@
-import { equalSpan } from '../../store/index.ts';
+import { equalSpan, PIECE_BYTES, Rope } from '../../store/index.ts';
 import type { Call } from '../call.ts';
 import { MAX_BULK_BYTES } from '../request.ts';
 import { entries, keys } from './entry.ts';
 import { NOT_INTEGER, OFFSET_RANGE, TOO_LONG, wrongArity } from './errors.ts';
 import { SetOptions } from './set-options.ts';
-import { copyArgument, copyValue, replyValue, room } from './values.ts';
+import { argumentParts, copyArgument, copyValue, replyRope, replyValue, room } from './values.ts';
 import { whenOf } from './when.ts';
 
 function get(call: Call): void {
@@ -55,6 +55,7 @@ function putUntil(call: Call, value: number, expiryMs: number, found: boolean): 
 function isValue(call: Call, i: number): boolean {
   const { table } = call.store;
   const length = call.lengthOf(i);
+  if (length > PIECE_BYTES) return table.rope.equals(Rope.of(argumentParts(call, i)));
   return (
     table.valueLength === length && equalSpan(table.value, table.valueAt, call.span, call.startOf(i), length)
   );
@@ -167,6 +168,11 @@ function append(call: Call): void {
     call.reply.error(TOO_LONG);
     return;
   }
+  if (length > PIECE_BYTES) {
+    table.putRope(table.rope.with(length - more, argumentParts(call, 2)), table.expiryMs);
+    call.reply.integer(length);
+    return;
+  }
   const to = room(length);
   copyValue(call, to, 0);
   copyArgument(call, 2, to, length - more);
@@ -193,6 +199,12 @@ function setRange(call: Call): void {
     return;
   }
   const length = Math.max(before, offset + more);
+  if (length > PIECE_BYTES) {
+    const rope = found ? table.rope : Rope.of([]);
+    table.putRope(rope.with(offset, argumentParts(call, 3)), found ? table.expiryMs : 0);
+    call.reply.integer(length);
+    return;
+  }
   const to = room(length);
   if (found) copyValue(call, to, 0);
   if (offset > before) to.bytes.fill(0, before, offset);
@@ -217,6 +229,7 @@ function getRange(call: Call): void {
   start = Math.max(start < 0 ? length + start : start, 0);
   end = Math.min(Math.max(end < 0 ? length + end : end, 0), length - 1);
   if (start > end || length === 0) call.reply.bulkText('');
+  else if (length > PIECE_BYTES) replyRope(call, table.rope, start, end + 1);
   else call.reply.bulk(table.value, table.valueAt + start, end - start + 1);
 }
 

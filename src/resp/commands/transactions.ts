@@ -24,7 +24,7 @@ function exec(call: Call): void {
     return;
   }
   const touched = isTouched(call, client);
-  finish(call);
+  server.endTransaction(client);
   if (transaction.failed) {
     reply.error('EXECABORT Transaction discarded because of previous errors.');
     return;
@@ -43,14 +43,8 @@ function discard(call: Call): void {
     call.reply.error('ERR DISCARD without MULTI');
     return;
   }
-  finish(call);
+  call.server.endTransaction(call.client);
   call.reply.ok();
-}
-
-function finish(call: Call): void {
-  call.client.transaction = null;
-  call.client.gate(GATE.transaction, false);
-  call.server.unwatch(call.client);
 }
 
 function watchKeys(call: Call): void {
@@ -85,6 +79,7 @@ export const TRANSACTION_COMMANDS = [
     '1.2.0',
     'Runs what is queued, unless a watched key was written.',
     exec,
+    { acks: true },
   ),
   entry('discard', 1, FLAGS, null, '2.0.0', 'Forgets what is queued.', discard),
   entry(

@@ -1,4 +1,4 @@
-import { copySpan, Span } from '../../store/index.ts';
+import { copySpan, PIECE_BYTES, type Rope, Span } from '../../store/index.ts';
 import type { Call } from '../call.ts';
 
 const KEPT = new Span(new Uint8Array(64 * 1024));
@@ -11,14 +11,23 @@ export function room(length: number): Span {
 /** Answers with the value of the key found. */
 export function replyValue(call: Call): void {
   const { table } = call.store;
-  call.reply.bulk(table.value, table.valueAt, table.valueLength);
+  const length = table.valueLength;
+  if (length > PIECE_BYTES) replyRope(call, table.rope, 0, length);
+  else call.reply.bulk(table.value, table.valueAt, length);
+}
+
+/** Answers with a part of a large value, without copying it; more would be too much for one turn. */
+export function replyRope(call: Call, rope: Rope, from: number, to: number): void {
+  call.reply.bulkRope(rope, from, to);
+  call.halt = true;
 }
 
 /** Copies the value of the key found; how long it is. */
 export function copyValue(call: Call, to: Span, at: number): number {
   const { table } = call.store;
   const length = table.valueLength;
-  copySpan(table.value, table.valueAt, to, at, length);
+  if (length > PIECE_BYTES) table.rope.copyTo(to.bytes, at);
+  else copySpan(table.value, table.valueAt, to, at, length);
   return length;
 }
 
@@ -32,4 +41,9 @@ export function putText(call: Call, text: string, expiryMs: number): void {
   const to = room(text.length);
   for (let i = 0; i < text.length; i++) to.bytes[i] = text.charCodeAt(i);
   call.store.table.put(to, 0, text.length, expiryMs);
+}
+
+/** Argument `i`, to be kept. */
+export function argumentParts(call: Call, i: number): readonly Uint8Array[] {
+  return [call.bytes(i)];
 }

@@ -24,6 +24,7 @@ export class FakeGroup {
   readonly members = new Map<NodeId, FakeMember>();
   readonly registered: RangeView[] = [];
   readonly #listeners: ((event: EventView) => void)[] = [];
+  readonly #subscribed = new Map<NodeId, Parameters<StoreNode['onPublished']>[0]>();
 
   join(id: NodeId, resp: Address | null, status: MemberView['status'] = 'alive'): void {
     this.members.set(id, { status, resp });
@@ -68,6 +69,14 @@ export class FakeGroup {
       ranges: (node) => this.registered.filter((range) => node === undefined || range.node === node),
       ready: () => ({ ready: true, reason: 'ready' }),
       ownership: () => this.view.snapshot(),
+      publish: (...publication) => {
+        for (const [id, listener] of this.#subscribed) if (id !== self) listener(...publication);
+        return true;
+      },
+      onPublished: (listener) => {
+        this.#subscribed.set(self, listener);
+        return () => this.#subscribed.delete(self);
+      },
       ownersAt: (position) =>
         ({
           position,

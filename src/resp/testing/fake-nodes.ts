@@ -15,20 +15,23 @@ export interface FakeNode {
   client(role?: Role): Promise<TestClient>;
 }
 
+interface NodeOptions {
+  readonly keys?: readonly Uint8Array[] | null;
+  readonly settings?: Readonly<Record<string, string>>;
+  readonly store?: Store;
+}
+
 /** Nodes of one fake group in this process, each with a real server on loopback. */
 export class FakeNodes {
   readonly map = new FakeGroup();
   readonly nodes: FakeNode[] = [];
-  readonly #clients: TestClient[] = [];
+  /** Run at the end, before the servers are closed. */
+  readonly closers: (() => void)[] = [];
 
-  async add(
-    keys: readonly Uint8Array[] | null = null,
-    settings: Readonly<Record<string, string>> = {},
-  ): Promise<FakeNode> {
+  async add({ keys = null, settings = {}, store = new Store() }: NodeOptions = {}): Promise<FakeNode> {
     const id = nodeId(this.nodes.length + 1);
     // Members know an address before the server is there: a free port is taken first.
     this.map.join(id, null);
-    const store = new Store();
     const group = createGroupServer({
       node: this.map.node(id),
       store,
@@ -48,7 +51,7 @@ export class FakeNodes {
       ports,
       client: async (role = ROLE.proxy) => {
         const client = await TestClient.connect(ports.get(role) as number);
-        this.#clients.push(client);
+        this.closers.push(() => client.close());
         return client;
       },
     };
@@ -62,7 +65,7 @@ export class FakeNodes {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const client of this.#clients) client.close();
+    for (const close of this.closers) close();
     await Promise.all(this.nodes.map(({ group }) => group.close()));
   }
 }

@@ -1,10 +1,11 @@
+import { numberAt } from '../externals.ts';
 import { KeyHash } from '../key-hash.ts';
 import { MARK, markExpiryMs, markOf } from '../marks.ts';
-import { EXPIRES, EXPIRY_BYTES, EXTERNAL, HEADER_BYTES, USED, WRITE_SHIFT, WRITES } from '../record.ts';
+import { EXTERNAL, USED, WRITE_SHIFT, WRITES } from '../record.ts';
 import type { ChangeSink } from '../sink.ts';
 import { Span } from '../span.ts';
 import type { Stamps } from '../stamps.ts';
-import type { Insides, MessageTable } from '../table.ts';
+import type { MessageTable } from '../table.ts';
 import type { Message } from './layout.ts';
 import { note } from './level-recorder.ts';
 
@@ -35,7 +36,7 @@ export class Cache {
   readonly #stamps: Stamps;
   readonly #maxBytes: number;
   readonly #hash = new KeyHash();
-  #insides: Insides;
+  #insides: MessageTable['insides'];
   keeper: Keeper = { isPending: () => true, isReading: () => false };
   /** The number of the last write that is done. */
   lastWrite = -1;
@@ -145,10 +146,7 @@ export class Cache {
     const { arena, index, externals } = this.#insides;
     index.locate(slot, hash, ref);
     index.repoint(markOf(table.expiryMs));
-    if ((flags & EXTERNAL) !== 0) {
-      const header = (flags & EXPIRES) === 0 ? HEADER_BYTES : HEADER_BYTES + EXPIRY_BYTES;
-      externals.drop(words[at + (header >> 2)] as number);
-    }
+    if ((flags & EXTERNAL) !== 0) externals.drop(words[numberAt(words, at)] as number);
     arena.free(ref);
     this.counters.evicted++;
   };

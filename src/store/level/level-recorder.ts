@@ -2,6 +2,7 @@ import { KeyHash } from '../key-hash.ts';
 import type { BatchPool } from '../log/batch.ts';
 import { Recorder, type Tape } from '../log/recorder.ts';
 import { WRITE_SHIFT, WRITES } from '../record.ts';
+import type { Rope } from '../rope.ts';
 import type { Span } from '../span.ts';
 import { placeOf } from './layout.ts';
 
@@ -35,7 +36,7 @@ export class LevelRecorder extends Recorder {
     note(words, at, this.#counter.taken);
   }
 
-  override wroteExternal(words: Int32Array, at: number, key: Span, value: Span): void {
+  override wroteExternal(words: Int32Array, at: number, key: Span, value: Rope): void {
     super.wroteExternal(words, at, key, value);
     // It was handed over already, as a write of its own.
     note(words, at, this.#counter.taken - 1);

@@ -194,7 +194,7 @@ export class Writer implements CountingTape {
     if (value === null) return this.#write([[diskKey, null]], this.epoch);
     const words = Int32Array.of(0, ...stamp, expiryMs | 0, Math.floor(expiryMs / 2 ** 32));
     const room = valueRoom(words, 0, expiryMs !== 0, value.length);
-    room.set(value, room.length - value.length);
+    value.copyTo(room, room.length - value.length, 0, value.length);
     return this.#write([[diskKey, room]], this.epoch);
   }
 

@@ -27,6 +27,7 @@ export interface AppenderWatch {
 export interface AppendPoint {
   readonly file: StoreFile;
   readonly generation: number;
+  readonly salt: number;
   readonly bytes: number;
   readonly batches: number;
 }
@@ -53,6 +54,7 @@ export class Appender implements Tape {
   readonly #compress: boolean;
   #file: StoreFile;
   #generation: number;
+  #salt: number;
   #bytes: number;
   #batches: number;
   /** Batches and bytes of the file known to be on the medium. */
@@ -94,6 +96,7 @@ export class Appender implements Tape {
     this.#compress = compress;
     this.#file = point.file;
     this.#generation = point.generation;
+    this.#salt = point.salt;
     this.#bytes = point.bytes;
     this.#batches = point.batches;
     this.#syncedBatches = point.batches;
@@ -321,6 +324,7 @@ export class Appender implements Tape {
       number: this.#batches,
       generation: this.#generation,
       synced: this.#syncedBatches,
+      salt: this.#salt,
     });
     try {
       if (this.#torn) await this.#file.truncate(this.#bytes);
@@ -383,7 +387,7 @@ export class Appender implements Tape {
 
   async #open(afterFailure: boolean): Promise<void> {
     const generation = this.#generation + 1;
-    const file = await createStoreFile(this.#disk, this.#directory, fileName('log', generation), {
+    const { file, salt } = await createStoreFile(this.#disk, this.#directory, fileName('log', generation), {
       kind: 'log',
       generation,
       afterFailure,
@@ -392,6 +396,7 @@ export class Appender implements Tape {
     await this.#file.close().catch(() => {});
     this.#file = file;
     this.#generation = generation;
+    this.#salt = salt;
     this.olderBytes += this.#bytes;
     this.#bytes = FILE_HEADER_BYTES;
     this.#batches = 0;

@@ -1,3 +1,4 @@
+import { type Rope, RopeBuilder } from '../rope.ts';
 import { Span } from '../span.ts';
 import { BATCH_HEADER_BYTES, BATCH_HEADER_WORDS, MAX_BATCH_BYTES } from './format.ts';
 
@@ -13,19 +14,13 @@ const REMOVAL = 1;
 export class ExternalChange {
   readonly key: Uint8Array;
   /** Null: the key was removed. */
-  readonly value: Uint8Array | null;
+  readonly value: Rope | null;
   readonly stamp: Int32Array;
   readonly expiryMs: number;
   readonly sequence: number;
   written = 0;
 
-  constructor(
-    key: Uint8Array,
-    value: Uint8Array | null,
-    stamp: Int32Array,
-    expiryMs: number,
-    sequence: number,
-  ) {
+  constructor(key: Uint8Array, value: Rope | null, stamp: Int32Array, expiryMs: number, sequence: number) {
     this.key = key;
     this.value = value;
     this.stamp = stamp;
@@ -57,9 +52,9 @@ export class ExternalChange {
       from += filled;
     }
     if (this.value !== null && from >= keyBytes && filled < PART_BYTES) {
-      const part = this.value.subarray(from - keyBytes, from - keyBytes + PART_BYTES - filled);
-      bytes.set(part, PART_AT + filled);
-      filled += part.length;
+      const end = Math.min(from - keyBytes + PART_BYTES - filled, this.value.length);
+      this.value.copyTo(bytes, PART_AT + filled, from - keyBytes, end);
+      filled += end - (from - keyBytes);
     }
     this.written += filled;
     return PART_HEADER_WORDS * 4 + filled;
@@ -69,7 +64,7 @@ export class ExternalChange {
 /** Puts parts together again. One change at a time: its parts follow each other. */
 export class Assembly {
   key = new Uint8Array(0);
-  value = new Uint8Array(0);
+  #value = new RopeBuilder(0);
   removal = false;
   readonly stamp = new Int32Array(4);
   expiryMs = 0;
@@ -81,7 +76,7 @@ export class Assembly {
     this.#done = 0;
     this.#total = 0;
     this.key = new Uint8Array(0);
-    this.value = new Uint8Array(0);
+    this.#value = new RopeBuilder(0);
   }
 
   /** 'whole' when this was the last part; 'wrong' when it does not follow the one before. */
@@ -94,7 +89,7 @@ export class Assembly {
     if (keyBytes > MAX_EXTERNAL_BYTES || valueBytes > MAX_EXTERNAL_BYTES) return 'wrong';
     if (offset === 0) {
       this.key = new Uint8Array(keyBytes);
-      this.value = new Uint8Array(valueBytes);
+      this.#value = new RopeBuilder(valueBytes);
       this.removal = ((words[first + 2] as number) & REMOVAL) !== 0;
       this.stamp.set(words.subarray(first + 3, first + 7));
       this.expiryMs = ((words[first + 7] as number) >>> 0) + (words[first + 8] as number) * 2 ** 32;
@@ -107,14 +102,14 @@ export class Assembly {
     const from = at + PART_HEADER_WORDS * 4;
     const ofKey = Math.max(0, Math.min(length, keyBytes - offset));
     this.key.set(bytes.subarray(from, from + ofKey), Math.min(offset, keyBytes));
-    this.value.set(bytes.subarray(from + ofKey, from + length), Math.max(0, offset - keyBytes));
+    this.#value.add(bytes.subarray(from + ofKey, from + length));
     this.#done += length;
     return this.#done === this.#total ? 'whole' : 'more';
   }
 
   /** Key and value are the caller's. */
-  take(): { key: Span; value: Span } {
-    const whole = { key: new Span(this.key), value: new Span(this.value) };
+  take(): { key: Span; value: Rope } {
+    const whole = { key: new Span(this.key), value: this.#value.take() };
     this.drop();
     return whole;
   }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { ShoalError, systemReason } from '../../base/index.ts';
 import type { StoreDisk, StoreFile } from './disk.ts';
@@ -18,17 +19,23 @@ export function isLeftover(name: string): boolean {
   return /^(log|snapshot)\.[1-9][0-9]{0,9}\.tmp$/.test(name);
 }
 
-/** A new file with its header on the medium; nothing of it stays when that fails. */
+/** What a damaged file that was given up is kept as. */
+export function keptName(name: string): string {
+  return `${name}.damaged`;
+}
+
+/** A new file with its header, and the salt in it, on the medium; nothing of it stays when that fails. */
 export async function createStoreFile(
   disk: StoreDisk,
   directory: string,
   name: string,
-  header: FileHeader,
-): Promise<StoreFile> {
+  header: Omit<FileHeader, 'salt'>,
+): Promise<{ readonly file: StoreFile; readonly salt: number }> {
   const path = join(directory, name);
+  const salt = randomBytes(4).readInt32LE();
   const file = await disk.create(path);
   try {
-    await file.write(fileHeader(header), 0);
+    await file.write(fileHeader({ ...header, salt }), 0);
     await file.sync();
     await disk.syncDirectory(directory);
   } catch (error) {
@@ -36,7 +43,7 @@ export async function createStoreFile(
     await disk.remove(path).catch(() => {});
     throw error;
   }
-  return file;
+  return { file, salt };
 }
 
 /** Null: not even the header is sound. @throws ShoalError `store-newer` */

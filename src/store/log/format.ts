@@ -8,7 +8,7 @@ import { crc32 } from './crc32.ts';
  * bytes, rounded up to words.
  *
  * Every batch carries the file's generation and its number in it, so that neither a missing one nor one of another file
- * passes; and how many batches of the file were known to be synced when it was written, which tells damage from what a
+ * passes; a random number of the file, so that no message whose value looks like a batch is taken for one; and how many batches of the file were known to be synced when it was written, which tells damage from what a
  * power cut leaves: see recovery.ts.
  */
 export const FILE_HEADER_BYTES = 48;
@@ -16,7 +16,8 @@ export const BATCH_HEADER_BYTES = 48;
 export const BATCH_HEADER_WORDS = BATCH_HEADER_BYTES / 4;
 /** A batch with its header, and so the most that a reader must hold. */
 export const MAX_BATCH_BYTES = 1 << 20;
-const ALIGN = 16;
+/** Batches begin at multiples of it. */
+export const ALIGN = 16;
 
 /** "shoalM", the format's version, a newline. */
 const FILE_MAGIC = [0x73, 0x68, 0x6f, 0x61, 0x6c, 0x4d, 0x31, 0x0a] as const;
@@ -52,6 +53,8 @@ export interface FileHeader {
   /** The log before this one could not be written: of its bytes only so many are to be trusted. */
   readonly afterFailure: boolean;
   readonly trustedBytes: number;
+  /** A random number that each of its batches repeats: nobody outside can know it. */
+  readonly salt: number;
 }
 
 export function fileHeader(header: FileHeader): Uint8Array {
@@ -62,6 +65,7 @@ export function fileHeader(header: FileHeader): Uint8Array {
   view.setUint32(12, header.generation, true);
   view.setUint32(16, header.afterFailure ? 1 : 0, true);
   view.setFloat64(24, header.trustedBytes, true);
+  view.setInt32(32, header.salt, true);
   view.setUint32(44, crc32(bytes.subarray(0, 44)), true);
   return bytes;
 }
@@ -79,6 +83,7 @@ export function readFileHeader(bytes: Uint8Array): FileHeader | number | null {
     generation: view.getUint32(12, true),
     afterFailure: view.getUint32(16, true) === 1,
     trustedBytes: view.getFloat64(24, true),
+    salt: view.getInt32(32, true),
   };
 }
 
@@ -91,6 +96,7 @@ export interface BatchMarks {
   readonly generation: number;
   /** Batches of the file that were synced when it was written. */
   readonly synced: number;
+  readonly salt: number;
 }
 
 /** Bytes of a batch in the file with so many stored bytes of records. */
@@ -116,7 +122,8 @@ export function frameBatch(
   words[6] = marks.number;
   words[7] = marks.generation;
   words[8] = marks.synced;
-  words.fill(0, 9, BATCH_HEADER_WORDS);
+  words[9] = marks.salt;
+  words.fill(0, 10, BATCH_HEADER_WORDS);
   words[1] = crc32(bytes.subarray(8, total));
   return bytes.subarray(0, total);
 }

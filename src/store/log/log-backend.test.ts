@@ -5,15 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { SeededRng, utf8 } from '../../base/index.ts';
 import { Span } from '../span.ts';
 import { Store, type StoreOptions } from '../store.ts';
-import { Life, turns } from './testing/life.ts';
-
-async function until(what: string, condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 10_000;
-  while (!condition()) {
-    expect(Date.now(), what).toBeLessThan(deadline);
-    await turns(1);
-  }
-}
+import { Life, turns, until } from './testing/life.ts';
 
 /** Ends the process, and starts again with the same disk. */
 async function restart(life: Life): Promise<void> {
@@ -281,6 +273,7 @@ describe('the log on a real disk', () => {
         maxMemoryBytes: 0,
         maxDiskBytes: 0,
         compress: true,
+        salvage: false,
         notices: { info: () => {}, warn: () => {} },
         nowMs: 1,
       };

@@ -7,7 +7,7 @@ import type { MessageTable } from '../table.ts';
 import { Appender, type AppenderWatch } from './appender.ts';
 import { BatchPool } from './batch.ts';
 import { realDisk, type StoreDisk } from './disk.ts';
-import { diskError, generationOf, isFull } from './files.ts';
+import { diskError, generationOf, isFull, keptName } from './files.ts';
 import { Leases } from './leases.ts';
 import { Recorder } from './recorder.ts';
 import { type Recovered, Recovery } from './recovery.ts';
@@ -23,6 +23,8 @@ export interface LogOptions {
   readonly maxDiskBytes: number;
   /** Batches are packed with deflate, as far as that is cheap: see appender.ts. */
   readonly compress: boolean;
+  /** Damaged files do not keep it from starting: see recovery.ts. */
+  readonly salvage: boolean;
   readonly disk?: StoreDisk;
   readonly tuning?: Partial<LogTuning>;
 }
@@ -60,6 +62,11 @@ const EARLY_BYTES = 256 * 1024;
 const CLOSED = new ShoalError('store-closed', 'the node was stopped before it was known to be on disk');
 /** A record's length word, in the log. */
 const RECORD_OVERHEAD_BYTES = 4;
+/**
+ * Files so much larger than what lives are compacted: of what is overwritten again and again, each message is then written
+ * once and a half on average, against twice at 2 and once and a third at 4; a start reads so much at most.
+ */
+const COMPACT_RATIO = 3;
 /** Under a budget, files so much larger than what lives are worth compacting. */
 const WORTHWHILE = 1.25;
 const WORTHWHILE_SHARE = 16;
@@ -68,7 +75,7 @@ const WORTHWHILE_SHARE = 16;
  * The append log (a write-ahead log in the field's term, though memory is written first: what is promised is what `whenOnDisk`
  * says, and nothing else). Every change is copied into a batch while it is made (recorder.ts); one batch is written at a time, and what
  * comes meanwhile is the next (appender.ts): group commit. It is synced when somebody waits for it, and about every second
- * otherwise. When the files are more than twice what lives, a snapshot takes the place of all older ones (snapshot.ts, with the invariant
+ * otherwise. When the files are more than three times what lives, a snapshot takes the place of all older ones (snapshot.ts, with the invariant
  * that makes it exact); a start reads the snapshot and the logs after it (recovery.ts, with what it mends and what it refuses).
  *
  * Errors. The table in memory is always whole, so a log that cannot be trusted is replaced by a snapshot of memory:
@@ -123,9 +130,9 @@ export class LogBackend implements Backend, AppenderWatch {
   static async open(table: MessageTable, stamps: Stamps, options: LogOptions): Promise<LogBackend> {
     const tuning = { ...TUNING, ...options.tuning };
     const disk = options.disk ?? realDisk;
-    const { directory, notices } = options;
+    const { directory, notices, salvage } = options;
     const { progressMs } = tuning;
-    const recovery = new Recovery({ disk, directory, table, stamps, notices, progressMs });
+    const recovery = new Recovery({ disk, directory, table, stamps, notices, progressMs, salvage });
     const backend = new LogBackend(table, stamps, options, tuning, await recovery.run());
     await backend.#begin();
     return backend;
@@ -320,7 +327,7 @@ export class LogBackend implements Backend, AppenderWatch {
     const live = this.#table.usedBytes + this.#table.size * RECORD_OVERHEAD_BYTES;
     const { maxDiskBytes } = this.#options;
     this.#overBudget = maxDiskBytes > 0 && total + live > maxDiskBytes;
-    if (total > 2 * live + this.#tuning.compactFloorBytes) this.#startCompaction();
+    if (total > COMPACT_RATIO * live + this.#tuning.compactFloorBytes) this.#startCompaction();
     else if (this.#overBudget && total > WORTHWHILE * live + maxDiskBytes / WORTHWHILE_SHARE)
       this.#startCompaction();
     this.blocked = this.#leases.usedUp
@@ -432,8 +439,10 @@ export class LogBackend implements Backend, AppenderWatch {
     const names = await this.#disk.list(directory).catch(() => []);
     for (const name of names) {
       const other = generationOf('log', name) ?? generationOf('snapshot', name);
-      if (other !== null && other < generation)
-        await this.#disk.remove(join(directory, name)).catch(() => {});
+      if (other === null || other >= generation) continue;
+      const path = join(directory, name);
+      const isKept = this.#recovered.damaged.includes(name);
+      await (isKept ? this.#disk.rename(path, keptName(path)) : this.#disk.remove(path)).catch(() => {});
     }
   }
 

@@ -1,3 +1,4 @@
+import type { Rope } from '../rope.ts';
 import type { ChangeSink } from '../sink.ts';
 import type { Span } from '../span.ts';
 import type { Batch, BatchPool } from './batch.ts';
@@ -89,11 +90,11 @@ export class Recorder implements ChangeSink {
     }
   }
 
-  wroteExternal(words: Int32Array, at: number, key: Span, value: Span): void {
+  wroteExternal(words: Int32Array, at: number, key: Span, value: Rope): void {
     let expiryMs = 0;
     if (((words[at + 1] as number) & RECORD_EXPIRES) !== 0)
       expiryMs = ((words[at + 6] as number) >>> 0) + (words[at + 7] as number) * 2 ** 32;
-    this.#external(key.bytes, value.bytes, words, at, expiryMs);
+    this.#external(key.bytes, value, words, at, expiryMs);
   }
 
   removed(key: Span, keyAt: number, keyLength: number, words: Int32Array, at: number): void {
@@ -159,13 +160,7 @@ export class Recorder implements ChangeSink {
     this.#tape.batch(batch);
   }
 
-  #external(
-    key: Uint8Array,
-    value: Uint8Array | null,
-    words: Int32Array,
-    at: number,
-    expiryMs: number,
-  ): void {
+  #external(key: Uint8Array, value: Rope | null, words: Int32Array, at: number, expiryMs: number): void {
     this.seal();
     this.#before++;
     const stamp = words.slice(at + 2, at + 2 + STAMP_WORDS);

@@ -4,8 +4,9 @@ import type { Notices } from '../notices.ts';
 import type { Stamps } from '../stamps.ts';
 import type { MessageTable } from '../table.ts';
 import type { AppendPoint } from './appender.ts';
+import { Damages } from './damages.ts';
 import type { StoreDisk, StoreFile } from './disk.ts';
-import { createStoreFile, fileName, generationOf, isLeftover, readHeader } from './files.ts';
+import { createStoreFile, fileName, generationOf, isLeftover, keptName, readHeader } from './files.ts';
 import { FILE_HEADER_BYTES, type FileHeader, type FileKind } from './format.ts';
 import { BatchReader } from './reader.ts';
 import { Replay } from './replay.ts';
@@ -17,34 +18,40 @@ export interface RecoveryOptions {
   readonly stamps: Stamps;
   readonly notices: Notices;
   readonly progressMs: number;
+  /** Of damaged files what can be read is taken, rather than refusing them. */
+  readonly salvage: boolean;
 }
 
 export interface Recovered {
   readonly point: AppendPoint;
-  /** Counters below these were leased before. */
-  readonly leases: Float64Array;
   readonly records: number;
   /** Of the snapshot and the logs before the last. */
   readonly olderBytes: number;
-  /** A log had failed: what was read may be in the system's cache only, and is to be written again. */
+  /** A log had failed, or was damaged: what was read may be in the system's cache only, and is to be written again. */
   readonly untrusted: boolean;
+  /** Files to be kept, as evidence, when others have taken their place. */
+  readonly damaged: readonly string[];
   /** What may have been lost, for people to know until the next start. */
   readonly warnings: readonly string[];
 }
 
 /** Of reading, before other work gets its turn. */
 const TURN_MS = 3;
+/** Added to all counters when leases may be lost: more than any lost file can have leased. */
+const LEAP = 2 ** 40;
 
-interface LogFile {
+interface OpenFile {
+  readonly name: string;
   readonly generation: number;
   readonly file: StoreFile;
   readonly size: number;
-  readonly header: FileHeader;
+  /** Null: damaged. */
+  readonly header: FileHeader | null;
 }
 
 /**
  * Reads a directory back: the newest snapshot, then the logs from its generation on, in order, holding two batches at a
- * time. What a crash may leave is mended with a message; everything else is an error, and nothing is changed:
+ * time. What a crash may leave is mended with a message:
  *
  * - A batch that is not whole or not sound at the end of the last log was never acknowledged as on disk, if no sound
  *   batch behind it was written at a time when more were synced (batches carry that; a power cut may well leave out a batch and
@@ -52,6 +59,11 @@ interface LogFile {
  *   known whether it was synced: when it is all there but for its checksum, a warning says what that may mean.
  * - The same in a log that failed, behind the bytes its successor's header says are to be trusted.
  * - A last log without even a header: nothing was in it.
+ *
+ * Everything else is damage. All files are read to the end whatever is met, so that it can be said how much is lost; then
+ * that is an error and nothing is changed, or, under `salvage`, what could be read is the store: it goes on in a new log, is
+ * written again as a snapshot at once, and the damaged files are kept under another name. A key may then be as it was
+ * before its last change, or a removed one be back; nothing that was not written appears.
  */
 export class Recovery {
   readonly #options: RecoveryOptions;
@@ -61,6 +73,11 @@ export class Recovery {
   #doneBytes = 0;
   #totalBytes = 0;
   #untrusted = false;
+  readonly #damages = new Damages();
+  /** Files read, to be closed but for the one that is written on. */
+  readonly #files: OpenFile[] = [];
+  /** What a crash left, to be cut off. */
+  readonly #cuts: { readonly log: OpenFile; readonly end: number }[] = [];
   readonly #warnings: string[] = [];
 
   constructor(options: RecoveryOptions) {
@@ -88,123 +105,138 @@ export class Recovery {
     const names = await disk.list(directory);
     const snapshot = Math.max(0, ...generations('snapshot', names));
     const needed = generations('log', names).filter((generation) => generation >= snapshot);
-    this.#checkComplete(snapshot, needed);
-    const logs = await this.#open(needed, snapshot);
+    this.#noteMissing(snapshot, needed);
+    let kept: StoreFile | null = null;
     try {
-      const snapshotBytes = snapshot === 0 ? 0 : await this.#readSnapshot(snapshot);
+      const logs = await this.#openLogs(needed, snapshot);
+      let olderBytes = snapshot === 0 ? 0 : await this.#readSnapshot(snapshot);
       let batches = 0;
       let end = FILE_HEADER_BYTES;
-      let olderBytes = snapshotBytes;
-      for (let i = 0; i < logs.length; i++) {
-        const log = logs[i] as LogFile;
+      for (const [i, log] of logs.entries()) {
+        if (i > 0) olderBytes += end;
         ({ batches, end } = await this.#readLog(log, logs[i + 1]));
-        if (i < logs.length - 1) olderBytes += end;
       }
-      const point = await this.#appendPoint(logs.pop(), batches, end);
-      this.#replay.finish();
+      await this.#decide();
+      const point = await this.#appendPoint(
+        logs.at(-1),
+        Math.max(snapshot, ...logs.map(({ generation }) => generation)),
+        batches,
+        end,
+      );
+      kept = point.file;
+      if (this.#damages.any) olderBytes += end;
+      this.#replay.finish(this.#damages.any ? LEAP : 0);
       await this.#tidy(names, snapshot);
-      const { leases, records } = this.#replay;
-      const untrusted = this.#untrusted;
-      return { point, leases, records, olderBytes, untrusted, warnings: this.#warnings };
+      return {
+        point,
+        records: this.#replay.records,
+        olderBytes,
+        untrusted: this.#untrusted,
+        damaged: this.#damages.files,
+        warnings: this.#warnings,
+      };
     } finally {
-      for (const { file } of logs) await file.close().catch(() => {});
+      for (const { file } of this.#files) if (file !== kept) await file.close().catch(() => {});
     }
   }
 
-  #checkComplete(snapshot: number, needed: readonly number[]): void {
-    const first = Math.max(snapshot, 1);
+  #noteMissing(snapshot: number, needed: readonly number[]): void {
     if (needed.length === 0 && snapshot === 0) return;
-    for (let i = 0; i < Math.max(needed.length, 1); i++) {
-      if (needed[i] !== first + i)
-        throw this.#damage(`${fileName('log', first + i)} is missing`, 'put it back');
-    }
+    const last = needed.at(-1) ?? snapshot;
+    for (let generation = Math.max(snapshot, 1); generation <= last; generation++)
+      if (!needed.includes(generation)) this.#damages.missing(fileName('log', generation));
   }
 
   /** Opens the logs. A last one that was only begun is removed, unless it is the only one. */
-  async #open(needed: readonly number[], snapshot: number): Promise<LogFile[]> {
+  async #openLogs(needed: readonly number[], snapshot: number): Promise<OpenFile[]> {
     const { disk, directory } = this.#options;
-    const logs: (Omit<LogFile, 'header'> & { header: FileHeader | null })[] = [];
-    for (const generation of needed) {
-      const path = join(directory, fileName('log', generation));
-      const file = await disk.open(path);
-      const size = await file.size();
-      const header = await readHeader(file, path);
-      logs.push({ generation, file, size, header });
-      this.#totalBytes += size;
-      if (header?.afterFailure) this.#untrusted = true;
-    }
+    const logs: OpenFile[] = [];
+    for (const generation of needed) logs.push(await this.#openFile('log', generation));
     for (let last = logs.at(-1); last !== undefined; last = logs.at(-1)) {
       if (last.size > FILE_HEADER_BYTES || last.generation === snapshot) break;
       if (logs.length === 1 && last.header !== null) break;
-      await last.file.close();
-      await disk.remove(join(directory, fileName('log', last.generation)));
+      await disk.remove(join(directory, last.name));
       logs.pop();
     }
-    return logs.map((log) => {
-      const { generation, header } = log;
-      if (header === null || header.kind !== 'log' || header.generation !== generation)
-        throw this.#damageAt('log', generation, 0, 'its header');
-      return { ...log, header };
-    });
+    for (const { name, header, size } of logs) {
+      if (header === null)
+        this.#damages.found(name, 0, 'its header', Math.min(size, FILE_HEADER_BYTES), size);
+      else if (header.afterFailure) this.#untrusted = true;
+    }
+    return logs;
+  }
+
+  async #openFile(kind: FileKind, generation: number): Promise<OpenFile> {
+    const { disk, directory } = this.#options;
+    const name = fileName(kind, generation);
+    const path = join(directory, name);
+    const file = await disk.open(path);
+    const size = await file.size();
+    this.#totalBytes += size;
+    const opened: OpenFile = { name, generation, file, size, header: null };
+    this.#files.push(opened);
+    const header = await readHeader(file, path);
+    const isRight = header?.kind === kind && header.generation === generation;
+    return isRight ? { ...opened, header } : opened;
   }
 
   async #readSnapshot(generation: number): Promise<number> {
-    const { disk, directory } = this.#options;
-    const path = join(directory, fileName('snapshot', generation));
-    const file = await disk.open(path);
-    try {
-      const size = await file.size();
-      this.#totalBytes += size;
-      const header = await readHeader(file, path);
-      if (header === null || header.kind !== 'snapshot' || header.generation !== generation)
-        throw this.#damageAt('snapshot', generation, 0, 'its header');
-      const reader = new BatchReader(file, size, generation);
-      const replay = this.#replay;
-      let at = reader.at;
-      for (;;) {
-        const found = await reader.next();
-        if (found === 'end') break;
-        const wrong = found === 'unsound' ? 'a batch' : replay.apply(reader);
-        if (wrong !== null) throw this.#damageAt('snapshot', generation, at, wrong);
-        await this.#progress(reader.at - at);
-        at = reader.at;
-      }
-      if (replay.ended !== replay.records - 1) throw this.#damageAt('snapshot', generation, at, 'its end');
-      return size;
-    } finally {
-      await file.close();
-    }
+    const snapshot = await this.#openFile('snapshot', generation);
+    const { name, size, header } = snapshot;
+    if (header === null) this.#damages.found(name, 0, 'its header', Math.min(size, FILE_HEADER_BYTES), size);
+    await this.#apply(snapshot, async () => false);
+    const { ended, records } = this.#replay;
+    if (ended < 0 || (ended !== records - 1 && !this.#damages.has(name)))
+      this.#damages.found(name, size, 'its end', 0, size);
+    return size;
   }
 
   /** Applies a log; `end` is where its sound part ends. */
-  async #readLog(log: LogFile, next: LogFile | undefined): Promise<{ batches: number; end: number }> {
-    const reader = new BatchReader(log.file, log.size, log.generation);
+  #readLog(log: OpenFile, next: OpenFile | undefined): Promise<{ batches: number; end: number }> {
+    return this.#apply(log, (reader, end) => this.#isTorn(log, next, reader, end));
+  }
+
+  /** Applies what can be read of a file; `isTorn` says whether what is unsound ends it, as a crash may. */
+  async #apply(
+    { name, file, size, generation, header }: OpenFile,
+    isTorn: (reader: BatchReader, end: number) => Promise<boolean>,
+  ): Promise<{ batches: number; end: number }> {
+    const reader = new BatchReader(file, size, generation, header?.salt ?? null);
     const replay = this.#replay;
     let end = reader.at;
     for (;;) {
       const found = await reader.next();
       if (found === 'end') break;
+      if (found === 'unsound' && (await isTorn(reader, end))) break;
       if (found === 'unsound') {
-        await this.#cut(log, next, reader, end);
-        break;
+        const batches = await reader.skip();
+        const what = passedOver(batches);
+        this.#damages.found(name, end, what, reader.at - end, size);
+        replay.interrupt();
+      } else {
+        const wrong = replay.apply(reader);
+        if (wrong !== null) this.#damages.found(name, end, wrong, reader.at - end, size);
       }
-      const wrong = replay.apply(reader);
-      if (wrong !== null) throw this.#damageAt('log', log.generation, end, wrong);
       await this.#progress(reader.at - end);
       end = reader.at;
     }
-    replay.endOfFile();
+    replay.interrupt();
     return { batches: reader.batches, end };
   }
 
-  /** Cuts a log at `end`, where that loses nothing that was acknowledged. */
-  async #cut(log: LogFile, next: LogFile | undefined, reader: BatchReader, end: number): Promise<void> {
-    const failed = next?.header.afterFailure === true && end >= next.header.trustedBytes;
-    const odd = !failed && next === undefined && (await reader.isAllThere());
-    const torn = next === undefined && !(await reader.syncedBeyond());
-    if (!failed && !torn) throw this.#damageAt('log', log.generation, end, 'a batch');
+  /** Whether a log may be cut at `end`, because that loses nothing that was acknowledged. */
+  async #isTorn(
+    log: OpenFile,
+    next: OpenFile | undefined,
+    reader: BatchReader,
+    end: number,
+  ): Promise<boolean> {
+    const after = next?.header ?? null;
+    const failed = after?.afterFailure === true && end >= after.trustedBytes;
+    if (!failed && (next !== undefined || log.header === null || (await reader.syncedBeyond()))) return false;
+    const odd = !failed && (await reader.isAllThere());
     const { directory, notices } = this.#options;
-    const path = join(directory, fileName('log', log.generation));
+    const path = join(directory, log.name);
     const cut = `cut at byte ${end}, ${log.size - end} bytes less`;
     if (odd) {
       const what = `${path} ends in a batch whose checksum is wrong: ${cut}; if the power did not fail, the disk has changed it, and messages acknowledged as on disk may have been in it`;
@@ -216,26 +248,52 @@ export class Recovery {
         `${path} ends in the middle of a write (${why}): ${cut}; nothing acknowledged as on disk was in them`,
       );
     }
-    await log.file.truncate(end);
-    await log.file.sync();
+    this.#cuts.push({ log, end });
+    return true;
   }
 
-  async #appendPoint(last: LogFile | undefined, batches: number, end: number): Promise<AppendPoint> {
+  /** All is read: from here on files are changed. */
+  async #decide(): Promise<void> {
+    const damages = this.#damages;
+    const { directory, notices, salvage } = this.#options;
+    if (damages.any && !salvage) throw damages.refusal(directory, this.#replay.records);
+    if (damages.any) {
+      this.#untrusted = true;
+      const names = damages.files.map(keptName).join(', ');
+      const kept = names === '' ? '' : `; the damaged files are kept as ${names} until somebody removes them`;
+      const what = `store directory ${directory} was salvaged: ${damages.describe()}; messages acknowledged as on disk may be lost${kept}`;
+      notices.warn(what);
+      this.#warnings.push(what);
+    }
+    for (const { log, end } of this.#cuts) {
+      await log.file.truncate(end);
+      await log.file.sync();
+    }
+  }
+
+  async #appendPoint(
+    last: OpenFile | undefined,
+    newest: number,
+    batches: number,
+    end: number,
+  ): Promise<AppendPoint> {
     const { disk, directory } = this.#options;
-    if (last !== undefined) {
+    if (last !== undefined && last.header !== null && !this.#damages.any) {
       // After a crash of the process alone it may be in the system's cache only.
       await last.file.sync();
-      return { file: last.file, generation: last.generation, bytes: end, batches };
+      const { file, generation, header } = last;
+      return { file, generation, salt: header.salt, bytes: end, batches };
     }
-    const generation = 1;
+    const generation = newest + 1;
     const header = { kind: 'log' as const, generation, afterFailure: false, trustedBytes: 0 };
-    const file = await createStoreFile(disk, directory, fileName('log', generation), header);
-    return { file, generation, bytes: FILE_HEADER_BYTES, batches: 0 };
+    const { file, salt } = await createStoreFile(disk, directory, fileName('log', generation), header);
+    return { file, generation, salt, bytes: FILE_HEADER_BYTES, batches: 0 };
   }
 
   /** Removes what the snapshot stands for, and what was half made. */
   async #tidy(names: readonly string[], snapshot: number): Promise<void> {
     const { disk, directory } = this.#options;
+    if (this.#damages.any) return;
     for (const name of names) {
       const generation = generationOf('log', name) ?? generationOf('snapshot', name);
       if ((generation !== null && generation < snapshot) || isLeftover(name))
@@ -259,21 +317,6 @@ export class Recovery {
       `reading the store back from ${this.#options.directory}: ${share} %, ${this.#replay.records} records, ${this.#options.table.size} keys`,
     );
   }
-
-  #damageAt(kind: FileKind, generation: number, at: number, what: string): ShoalError {
-    return this.#damage(
-      `${fileName(kind, generation)} is damaged at byte ${at} (${what}), where messages acknowledged as on disk may have been`,
-      'restore it from a backup',
-    );
-  }
-
-  #damage(what: string, then: string): ShoalError {
-    return new ShoalError(
-      'store-damaged',
-      `store directory ${this.#options.directory}: ${what}: ${then}, or move the directory away to start with an empty store`,
-      'store-dir',
-    );
-  }
 }
 
 function generations(kind: FileKind, names: readonly string[]): number[] {
@@ -281,4 +324,10 @@ function generations(kind: FileKind, names: readonly string[]): number[] {
     .map((name) => generationOf(kind, name))
     .filter((generation) => generation !== null)
     .sort((a, b) => a - b);
+}
+
+function passedOver(batches: number): string {
+  if (batches < 0) return 'all from there on';
+  if (batches === 0) return 'bytes of no batch';
+  return batches === 1 ? 'a batch' : `${batches} batches`;
 }

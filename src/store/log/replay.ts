@@ -61,14 +61,15 @@ export class Replay {
     return null;
   }
 
-  /** A change whose last parts are missing was never finished. */
-  endOfFile(): void {
+  /** What follows does not go on from here: a change whose last parts are missing was never finished, or is lost. */
+  interrupt(): void {
     this.#assembly.drop();
   }
 
-  /** The stamps go on where these versions ended. */
-  finish(): void {
+  /** The stamps go on where these versions ended, and so much further. */
+  finish(leap: number): void {
     this.#stamps.given = null;
+    for (let tile = 0; tile < TILES; tile++) this.leases[tile] = (this.leases[tile] as number) + leap;
     this.#stamps.resume(this.leases, this.#clockLow, this.#clockHigh);
   }
 
@@ -111,24 +112,19 @@ export class Replay {
     this.#stamp(words, at + 2);
     const expiryMs = expires ? ((words[at + 6] as number) >>> 0) + (words[at + 7] as number) * 2 ** 32 : 0;
     const keyAt = at * 4 + header;
-    this.#store(this.#span, keyAt, keyLength, this.#span, keyAt + keyLength, valueLength, expiryMs);
+    if (this.#names(this.#span, keyAt, keyLength, expiryMs))
+      this.#table.put(this.#span, keyAt + keyLength, valueLength, expiryMs);
     return null;
   }
 
-  #store(
-    key: Span,
-    keyAt: number,
-    keyLength: number,
-    value: Span,
-    valueAt: number,
-    valueLength: number,
-    expiryMs: number,
-  ): void {
-    if (expiryMs !== 0 && expiryMs <= this.#table.nowMs) this.#remove(key, keyAt, keyLength);
-    else {
-      this.#table.lookup(key, keyAt, keyLength);
-      this.#table.put(value, valueAt, valueLength, expiryMs);
+  /** Looks the key up to be written; what has expired meanwhile is removed instead. */
+  #names(key: Span, at: number, length: number, expiryMs: number): boolean {
+    if (expiryMs !== 0 && expiryMs <= this.#table.nowMs) {
+      this.#remove(key, at, length);
+      return false;
     }
+    this.#table.lookup(key, at, length);
+    return true;
   }
 
   #remove(key: Span, at: number, length: number): void {
@@ -144,7 +140,7 @@ export class Replay {
     const { removal, expiryMs } = assembly;
     const { key, value } = assembly.take();
     if (removal) this.#remove(key, 0, key.bytes.length);
-    else this.#store(key, 0, key.bytes.length, value, 0, value.bytes.length, expiryMs);
+    else if (this.#names(key, 0, key.bytes.length, expiryMs)) this.#table.putRope(value, expiryMs);
     this.records++;
     return null;
   }

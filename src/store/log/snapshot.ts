@@ -47,6 +47,7 @@ export class SnapshotWriter implements Tape {
   #hash = 0;
   #place = 0;
   #batches = 0;
+  #salt = 0;
   #syncedBytes = 0;
   #given = false;
   /** Length of the file so far. */
@@ -81,7 +82,8 @@ export class SnapshotWriter implements Tape {
       afterFailure: false,
       trustedBytes: 0,
     };
-    const file = await createStoreFile(this.#disk, this.#directory, temporary, header);
+    const { file, salt } = await createStoreFile(this.#disk, this.#directory, temporary, header);
+    this.#salt = salt;
     try {
       this.bytes = FILE_HEADER_BYTES;
       this.#recorder.lease(this.#source.actor, this.#source.leasedTo);
@@ -181,7 +183,7 @@ export class SnapshotWriter implements Tape {
     records: number,
   ): Promise<void> {
     const number = this.#batches++;
-    const marks = { flags, records, number, generation: this.#generation, synced: 0 };
+    const marks = { flags, records, number, generation: this.#generation, synced: 0, salt: this.#salt };
     const framed = frameBatch(words, bytes, stored, stored, marks);
     await file.write(framed, this.bytes);
     this.bytes += framed.length;

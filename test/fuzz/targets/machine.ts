@@ -31,6 +31,7 @@ function outputsTo(keep: (bytes: Uint8Array) => void, connect: Outputs['connect'
     lease: () => {},
     snapshot: () => {},
     answer: () => {},
+    published: () => {},
     event: () => {},
     log: () => {},
   };

@@ -4,7 +4,7 @@
  * nothing while the page is hidden.
  */
 
-/** @typedef {'status' | 'members' | 'owners' | 'ranges' | 'propagation' | 'drops' | 'ready'} Topic */
+/** @typedef {keyof typeof PATHS} Topic */
 /** @typedef {import('../../../node/contract.ts').StatusView} Status */
 
 const PATHS = {
@@ -15,7 +15,12 @@ const PATHS = {
   propagation: '/v1/propagation',
   drops: '/v1/drops',
   ready: '/readyz',
+  store: '/v1/store',
+  history: '/v1/store/history',
+  slowlog: '/v1/store/slowlog',
 };
+/** @type {readonly Topic[]} */
+export const STORE_TOPICS = ['store', 'history', 'slowlog'];
 const LEAST_GAP_MS = 500;
 const DUTY = 4;
 const POLL_MS = 5000;
@@ -23,9 +28,9 @@ const TIMEOUT_MS = 15_000;
 const RETRY_MS = [1000, 1000, 2000, 3000, 5000];
 
 /** @type {readonly Topic[]} */
-const ALL = ['status', 'members', 'owners', 'ranges', 'propagation', 'drops', 'ready'];
+const ALL = ['status', 'members', 'owners', 'ranges', 'propagation', 'drops', 'ready', ...STORE_TOPICS];
 /** @type {readonly Topic[]} */
-const POLLED = ['status', 'members', 'propagation', 'drops', 'ready'];
+const POLLED = ['status', 'members', 'propagation', 'drops', 'ready', ...STORE_TOPICS];
 
 export class Feed {
   /** @type {Set<Topic>} */
@@ -40,14 +45,17 @@ export class Feed {
   #tablesFor = '';
   #onData;
   #onLink;
+  #queryOf;
 
   /**
    * @param {(topic: Topic, answer: unknown) => void} onData
    * @param {(state: 'live' | 'lost', problem: string) => void} onLink `problem`: what a reachable node refused
+   * @param {(topic: Topic) => string | null} queryOf what goes behind the path; null: it is not to be asked
    */
-  constructor(onData, onLink) {
+  constructor(onData, onLink, queryOf) {
     this.#onData = onData;
     this.#onLink = onLink;
+    this.#queryOf = queryOf;
   }
 
   /** @param {readonly Topic[]} topics */
@@ -112,12 +120,17 @@ export class Feed {
    * @returns {Promise<string>} '' when all is well
    */
   async #fetch(topic) {
+    const query = this.#queryOf(topic);
+    if (query === null) return '';
     /** @type {Response} */
     let response;
     /** @type {string} */
     let text;
     try {
-      response = await fetch(PATHS[topic], { cache: 'no-store', signal: AbortSignal.timeout(TIMEOUT_MS) });
+      response = await fetch(PATHS[topic] + query, {
+        cache: 'no-store',
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+      });
       text = await response.text();
     } catch {
       return 'unreachable';

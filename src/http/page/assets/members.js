@@ -49,7 +49,7 @@ export function showMembers(data) {
         { class: 'more' },
         el(
           'td',
-          { colspan: 7, class: 'muted' },
+          { colspan: 8, class: 'muted' },
           `and ${members.length - shown.length} more: shoal members lists them`,
         ),
       ),
@@ -95,6 +95,7 @@ function cellTexts(member, { status, first }) {
     hears: status?.multicast.hears.includes(member.id) ?? false,
     heardBy: status?.multicast.heardBy.includes(member.id) ?? false,
     multicast: status?.multicast.enabled ?? false,
+    fill: fillOf(member),
     agrees: member.self || !isLive(member) ? '' : agreement(member, status),
   };
 }
@@ -102,6 +103,18 @@ function cellTexts(member, { status, first }) {
 /** @param {Member} member */
 function isLive({ status }) {
   return status === 'alive' || status === 'suspect';
+}
+
+/**
+ * How full its store is, as it last told: in steps. Null: it has none.
+ * @param {Member} member
+ */
+function fillOf({ capacity }) {
+  const { storeMb, storePercent = 0, storeDiskMb, storeDiskPercent = 0 } = capacity;
+  if (storeMb === undefined) return null;
+  const disk = storeDiskMb === undefined ? '' : `, disk ${storeDiskPercent} % of ${storeDiskMb} MB`;
+  const fullest = Math.max(storePercent, storeDiskMb === undefined ? 0 : storeDiskPercent);
+  return { fullest, text: `memory ${storePercent} % of ${storeMb} MB${disk}` };
 }
 
 /** @param {number} ms */
@@ -128,10 +141,6 @@ function agreement(member, status) {
 function fill(row, member, cells, colour) {
   row.className = `is-${member.status}`;
   const tags = Object.entries(member.tags).map(([k, v]) => el('li', null, v === '' ? k : `${k}=${v}`));
-  const meter = el('span', { class: 'meter', 'aria-hidden': 'true' }, el('span', null));
-  const bar = /** @type {HTMLElement} */ (meter.firstElementChild);
-  bar.style.width = `${cells.share * 100}%`;
-  bar.style.backgroundColor = colour;
   row.replaceChildren(
     el(
       'th',
@@ -152,12 +161,42 @@ function fill(row, member, cells, colour) {
     el(
       'td',
       { 'data-label': 'First owner of', class: 'share' },
-      meter,
+      meter(cells.share, colour),
       el('span', { class: 'number' }, percent(cells.share)),
+    ),
+    el(
+      'td',
+      { 'data-label': 'Store', class: 'share fill', title: cells.fill?.text },
+      ...storeCell(cells.fill),
     ),
     el('td', { 'data-label': 'Multicast', class: 'reach' }, ...reach(member, cells)),
     el('td', { 'data-label': 'Agrees' }, agrees(member, cells.agrees)),
   );
+}
+
+/**
+ * @param {number} share
+ * @param {string} colour
+ */
+function meter(share, colour) {
+  const node = el('span', { class: 'meter', 'aria-hidden': 'true' }, el('span', null));
+  const bar = /** @type {HTMLElement} */ (node.firstElementChild);
+  bar.style.width = `${Math.min(1, share) * 100}%`;
+  bar.style.backgroundColor = colour;
+  return node;
+}
+
+const NEARLY_FULL = 85;
+
+/** @param {ReturnType<typeof fillOf>} fill */
+function storeCell(fill) {
+  if (fill === null) return [];
+  const { fullest } = fill;
+  const full = fullest >= NEARLY_FULL;
+  return [
+    meter(fullest / 100, full ? 'var(--bad)' : 'var(--accent)'),
+    el('span', { class: full ? 'number bad' : 'number' }, `${fullest} %`),
+  ];
 }
 
 /**

@@ -5,13 +5,15 @@ import { showCoverage, showLegend } from './coverage.js';
 import { Cursor } from './cursor.js';
 import { byId, setText } from './dom.js';
 import { showEvents, showNoEvents } from './events.js';
-import { Feed } from './feed.js';
+import { Feed, STORE_TOPICS } from './feed.js';
 import { summarize } from './keyspace.js';
 import { showMembers } from './members.js';
 import { showReady, showStatus, showWarnings } from './overview.js';
-import { redrawPropagation, showPropagation, watchPropagationWidth } from './propagation.js';
+import { redrawPlots } from './plot.js';
+import { showPropagation } from './propagation.js';
 import { showRanges, watchFilter } from './ranges.js';
 import { showDrops, showKeys } from './security.js';
+import { historyQuery, showHistory, showNoStore, showSlow, showStore } from './store.js';
 import { Stream } from './stream.js';
 
 /** @typedef {import('../../../node/contract.ts').StatusView} Status */
@@ -95,6 +97,10 @@ function absentMembers() {
   return new Map(gone.map(({ id, status }) => [/** @type {string} */ (id), status]));
 }
 
+function hasStore() {
+  return (data.status?.node.addresses.resp ?? null) !== null;
+}
+
 /** @param {readonly Member[]} members */
 function namesOf(members) {
   return JSON.stringify(members.map(({ id, name }) => [id, name]));
@@ -103,7 +109,10 @@ function namesOf(members) {
 /** @type {Record<import('./feed.js').Topic, (answer: never) => void>} */
 const receive = {
   status(/** @type {Status} */ status) {
+    const had = hasStore();
     data.status = status;
+    if (!hasStore()) showNoStore();
+    else if (!had) feed.refetch(STORE_TOPICS);
     showWarnings(status.warnings);
     showKeys(status);
     redraw('status', 'members');
@@ -131,6 +140,9 @@ const receive = {
   drops(/** @type {{ drops: import('../../drops.ts').DropView[] }} */ { drops }) {
     showDrops(drops);
   },
+  store: showStore,
+  history: showHistory,
+  slowlog: showSlow,
   ready(/** @type {{ ready: boolean, reason: string }} */ state) {
     showReady(state);
   },
@@ -156,7 +168,12 @@ function showLink(state, problem) {
   if (state === 'live' && was === 'lost') stream.open();
 }
 
-const feed = new Feed((topic, answer) => receive[topic](/** @type {never} */ (answer)), showLink);
+const feed = new Feed(
+  (topic, answer) => receive[topic](/** @type {never} */ (answer)),
+  showLink,
+  (topic) =>
+    !STORE_TOPICS.includes(topic) ? '' : !hasStore() ? null : topic === 'history' ? historyQuery() : '',
+);
 
 const stream = new Stream(
   (events) => {
@@ -201,9 +218,8 @@ new ResizeObserver(() => {
 }).observe(canvas);
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
   bands.draw();
-  redrawPropagation();
+  redrawPlots();
 });
 document.addEventListener('visibilitychange', onVisibility);
 watchFilter();
-watchPropagationWidth();
 onVisibility();

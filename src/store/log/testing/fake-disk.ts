@@ -1,4 +1,5 @@
 /** For tests only: a file system in memory that crashes as real ones do, and fails on demand. */
+import { dirname, join } from 'node:path';
 import type { Rng } from '../../../base/index.ts';
 import type { StoreDisk, StoreFile } from '../disk.ts';
 
@@ -209,6 +210,17 @@ export class FakeDisk {
 
   remove(path: string): void {
     this.#change({ remove: path });
+  }
+
+  rename(from: string, to: string): void {
+    this.#change({ rename: from, to });
+  }
+
+  /** A file with these bytes and no other in its directory, on the medium. */
+  only(path: string, bytes: Uint8Array): void {
+    for (const name of this.list(dirname(path))) this.remove(join(dirname(path), name));
+    this.#create(path).do({ at: 0, bytes: bytes.slice() });
+    this.#syncDirectory();
   }
 
   #create(path: string): Inode {

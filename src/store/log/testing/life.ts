@@ -19,12 +19,21 @@ export const turns = async (count: number): Promise<void> => {
   for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve));
 };
 
+export async function until(what: string, condition: () => boolean): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  while (!condition()) {
+    expect(Date.now(), what).toBeLessThan(deadline);
+    await turns(1);
+  }
+}
+
 export class Life {
   readonly disk = new FakeDisk();
   readonly rng: Rng;
   readonly tuning: Partial<LogTuning>;
   readonly words: string[] = [];
   compress = false;
+  salvage = false;
   maxDiskBytes = 0;
   store!: Store;
   stamps!: Stamps;
@@ -57,6 +66,7 @@ export class Life {
       notices: { info: say, warn: say },
       maxDiskBytes: this.maxDiskBytes,
       compress: this.compress,
+      salvage: this.salvage,
       disk: this.disk.session(),
       tuning: this.tuning,
     });
@@ -65,29 +75,17 @@ export class Life {
       expect(this.stamps.counter(tile)).toBeGreaterThanOrEqual(this.used[tile] as number);
   }
 
-  /** Everything the store holds. */
   contents(): Map<string, string> {
-    const { table } = this.store;
-    const found = new Map<string, string>();
-    const refs: number[] = [];
-    for (let slot = 0; slot < 16384; slot++) {
-      if (table.countInSlot(slot) === 0) continue;
-      for (let hash = 0, place = 0; hash < 2 ** 32; hash = table.nextHash, place = table.nextPlace) {
-        refs.length = 0;
-        table.scan(slot, hash, place, refs);
-        for (const ref of refs) {
-          table.show(ref);
-          const key = text(table.key, table.keyAt, table.keyLength);
-          found.set(key, text(table.value, table.valueAt, table.valueLength));
-        }
-      }
-    }
-    return found;
+    return contentsOf(this.store.table);
   }
 
   put(key: string, length: number): void {
-    const value = `${++this.#unique}.`.padEnd(length, 'v');
-    const bytes = utf8(value);
+    this.putText(key, `${++this.#unique}.`.padEnd(length, 'v'));
+  }
+
+  /** Latin-1. */
+  putText(key: string, value: string): void {
+    const bytes = Uint8Array.from(Buffer.from(value, 'latin1'));
     this.#find(key);
     this.store.table.put(new Span(bytes), 0, bytes.length, 0);
     this.changes.push({ key, value });
@@ -200,4 +198,23 @@ export class Life {
 
 function text(span: Span, at: number, length: number): string {
   return Buffer.from(span.bytes.buffer, span.bytes.byteOffset + at, length).toString();
+}
+
+/** Everything a table holds. */
+export function contentsOf(table: MessageTable): Map<string, string> {
+  const found = new Map<string, string>();
+  const refs: number[] = [];
+  for (let slot = 0; slot < 16384; slot++) {
+    if (table.countInSlot(slot) === 0) continue;
+    for (let hash = 0, place = 0; hash < 2 ** 32; hash = table.nextHash, place = table.nextPlace) {
+      refs.length = 0;
+      table.scan(slot, hash, place, refs);
+      for (const ref of refs) {
+        table.show(ref);
+        const key = text(table.key, table.keyAt, table.keyLength);
+        found.set(key, Buffer.concat(table.rope.pieces).toString());
+      }
+    }
+  }
+  return found;
 }
