@@ -36,6 +36,14 @@ export function storeMetrics({ server, router }: GroupServer, { table, backend }
       expired,
       moved,
     }),
+    family(
+      'shoal_store_cache_total',
+      'event',
+      'With store = "leveldb": messages read from disk, and evicted from memory.',
+      {
+        ...(backend.readThrough?.counters() ?? { reads: 0, evicted: 0 }),
+      },
+    ),
     single('shoal_store_clients', 'Clients connected, other nodes among them.', server.connections),
     single(
       'shoal_store_client_bytes',

@@ -53,8 +53,10 @@ export class ColdKeys {
 
   #lookInTransaction(call: Call, cold: Uint8Array[]): void {
     const { client, request, index } = call;
-    for (const { key } of client.watched)
+    for (const name of client.watched.keys()) {
+      const key = Buffer.from(name, 'latin1');
       if (this.#disk.isColdKey(new Span(key), 0, key.length)) cold.push(key);
+    }
     if (client.transaction === null) return;
     this.#eachQueued(call, client.transaction, (known) => {
       this.#lookAtAll(call, known, cold);
@@ -90,7 +92,8 @@ export class ColdKeys {
       const argument = (request.firsts[i] as number) + 1;
       const at = request.starts[argument] as number;
       const length = request.lengths[argument] as number;
-      if (this.#disk.isColdKey(request.span, at, length)) keys.push(request.span.bytes.slice(at, at + length));
+      if (this.#disk.isColdKey(request.span, at, length))
+        keys.push(request.span.bytes.slice(at, at + length));
     }
     return keys;
   }

@@ -1,3 +1,5 @@
+import { readdir } from 'node:fs/promises';
+import { ShoalError } from '../base/index.ts';
 import type { Backend } from './backend.ts';
 import { LevelBackend } from './level/level-backend.ts';
 import { LogBackend, type LogTuning } from './log/log-backend.ts';
@@ -75,6 +77,7 @@ export class Store {
     table.nowMs = options.nowMs;
     if (options.backend === 'memory') return new Store(table, new MemoryBackend(), options.maxMemoryBytes);
     const { directory, notices = silent, maxMemoryBytes, maxDiskBytes, compress, salvage, tuning } = options;
+    await refuseForeign(options.backend, directory);
     if (options.backend === 'leveldb') {
       const level = { directory, actor: SELF, notices, maxMemoryBytes, maxDiskBytes };
       return new Store(table, await LevelBackend.open(table, stamps, level), maxMemoryBytes);
@@ -130,4 +133,19 @@ export class Store {
     }
     return this.backend.refusal;
   }
+}
+
+/** Files that only the other back end has: their messages would be passed over in silence. */
+const FOREIGN = { log: /^CURRENT$/, leveldb: /^(log|snapshot)\.\d+$/ };
+
+async function refuseForeign(backend: 'log' | 'leveldb', directory: string): Promise<void> {
+  const names = await readdir(directory).catch(() => []);
+  const foreign = names.find((name) => FOREIGN[backend].test(name));
+  if (foreign === undefined) return;
+  const other = backend === 'log' ? 'leveldb' : 'log';
+  throw new ShoalError(
+    'store-other',
+    `store directory ${directory} holds messages of store = "${other}" (${foreign}): set that again, or give another store_dir`,
+    'store-dir',
+  );
 }

@@ -2,9 +2,10 @@ import { type Listed, type ReadThrough, Span } from '../../store/index.ts';
 import type { Call } from '../call.ts';
 import type { WriteReply } from '../client.ts';
 import type { Glob } from '../glob.ts';
+import type { ScanOptions } from './scan.ts';
 
 /** Hashes of a slot: where a walk through the disk is, is slot * HASHES + hash. */
-export const HASHES = 2 ** 32;
+const HASHES = 2 ** 32;
 /** KEYS reads so many at a time. */
 const KEYS_STEP = 1024;
 /** SCAN reads so many at most, whatever its COUNT. */
@@ -13,17 +14,20 @@ const MAX_STEP = 20_000;
 /** Walks through all keys of a store that is larger than memory go through the disk, and answer when it has. */
 function answer(call: Call, read: () => Promise<WriteReply>): void {
   if (call.inTransaction) {
-    call.reply.error('ERR not inside a transaction: the messages of this node (store = "leveldb") are on disk');
+    call.reply.error(
+      'ERR not inside a transaction: the messages of this node (store = "leveldb") are on disk',
+    );
     return;
   }
   const reply = call.defer();
   read().then(reply, (error: Error) => reply((to) => to.error(`ERR ${error.message}`)));
 }
 
-export function scanDisk(call: Call, disk: ReadThrough, cursor: number, count: number, glob: Glob | null): void {
+export function scanDisk(call: Call, disk: ReadThrough, cursor: number, options: ScanOptions): void {
+  const { count, glob, strings } = options;
   answer(call, async () => {
     const { found, next } = await disk.list(cursor, Math.min(count, MAX_STEP));
-    const keys = meant(found, glob);
+    const keys = strings ? meant(found, glob) : [];
     return (to) => {
       to.array(2);
       to.bulkText(String(next));

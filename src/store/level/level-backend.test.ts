@@ -25,8 +25,8 @@ describe('the leveldb back end', () => {
       const rng = new SeededRng(seed);
       pair.maxMemoryBytes = 4 << 20;
       await pair.open();
-      const evicted = 0;
-      const reads = 0;
+      let evicted = 0;
+      let reads = 0;
       for (let run = 0; run < 2; run++) {
         for (let step = 0; step < 5000; step++) {
           const key = rng.below(3) === 0 ? `{tag}${rng.below(1000)}` : `key:${rng.below(4000)}`;
@@ -45,6 +45,9 @@ describe('the leveldb back end', () => {
           if (step === 2500 && run === 1) pair.clear();
         }
         await pair.checkAll();
+        evicted += pair.disk.counters().evicted;
+        reads += pair.disk.counters().reads;
+        expect(pair.store.table.heldBytes).toBeLessThan(1.1 * pair.maxMemoryBytes);
         await pair.restart();
         await pair.checkAll();
       }
