@@ -5,6 +5,7 @@ import { ColdKeys } from './cold.ts';
 import type { Known } from './command.ts';
 import { wrongArity } from './commands/errors.ts';
 import { Gatekeeper } from './gatekeeper.ts';
+import type { LargeRequest } from './large-request.ts';
 import { BATCH, BROKEN, NEED_MORE, type Outcome, READY, RequestReader } from './request.ts';
 import { ROLE } from './role.ts';
 import { SERVER_GATE, type ServerState } from './state.ts';
@@ -66,11 +67,30 @@ export class Dispatcher {
         client.closing = true;
         return BROKEN;
       }
+      if (request.large !== null && this.#assembles(call, request.large)) return READY;
       left -= request.size;
       this.#batch(call);
       if (call.halt || left <= 0 || call.reply.length > REPLY_BYTES) return READY;
     }
     return NEED_MORE;
+  }
+
+  /** Whether a large command is still to be put together, for who needs it in one piece: a step of that was done. */
+  #assembles(call: Call, large: LargeRequest): boolean {
+    const { request, client } = call;
+    call.select(0);
+    const known = this.server.commands.find(call.span.bytes, call.startOf(0), call.lengthOf(0));
+    // An unknown one is only shown.
+    if (known === undefined) return false;
+    if (known.takesRopes && call.ropeOf(1) === null && client.transaction === null) {
+      const slot = call.store.table.name(call.span, call.startOf(1), call.lengthOf(1));
+      if (client.role === ROLE.local || this.server.router === null || this.server.router.state[slot] === 0)
+        return false;
+    }
+    if (large.isFlat) return false;
+    large.assemble();
+    request.putBack(0);
+    return true;
   }
 
   #batch(call: Call): void {
@@ -203,7 +223,7 @@ export class Dispatcher {
       const name = cText(call, 1).slice(0, SHOWN_BYTES);
       const error = `ERR unknown subcommand '${name}'. Try ${container.name.toUpperCase()} HELP.`;
       this.#gatekeeper.refuse(call, undefined, error);
-    }
+    } else if (call.client.last === container) call.client.last = known;
     return known;
   }
 }

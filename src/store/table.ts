@@ -276,8 +276,8 @@ export class MessageTable {
   }
 
   /** A step of a walk: see {@link SlotIndex.scan}, `nextHash` and `nextPlace`. What has expired is among what is found. */
-  scan(slot: number, fromHash: number, place: number, out: number[]): void {
-    this.#index.scan(slot, fromHash, place, out);
+  scan(slot: number, fromHash: number, place: number, out: number[], wanted = 0): void {
+    this.#index.scan(slot, fromHash, place, out, wanted);
   }
 
   /** Marks that the last step met. */

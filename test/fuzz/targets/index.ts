@@ -4,13 +4,15 @@ import { httpTarget } from './http.ts';
 import { nodeTarget, stateTarget } from './machine.ts';
 import { requestTarget } from './resp.ts';
 import { keyringTarget, memberTarget, sealedTarget } from './seal.ts';
+import { storeLogTarget } from './store-log.ts';
 import { bodyTarget, configTarget, wordsTarget } from './text.ts';
-import { codecTarget, deltaTarget, reconcileTarget, recordTarget } from './wire.ts';
+import { codecTarget, deltaTarget, groupTarget, reconcileTarget, recordTarget } from './wire.ts';
 
 /** Everything that reads what others wrote: the network, sealed and not, the disk, HTTP, files and the command line. */
 export const TARGETS: Readonly<Record<string, () => Target>> = {
   codec: codecTarget,
   delta: deltaTarget,
+  group: groupTarget,
   reconcile: reconcileTarget,
   record: recordTarget,
   node: nodeTarget,
@@ -25,4 +27,5 @@ export const TARGETS: Readonly<Record<string, () => Target>> = {
   body: bodyTarget,
   http: httpTarget,
   resp: requestTarget,
+  'store-log': storeLogTarget,
 };
