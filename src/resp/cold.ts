@@ -41,7 +41,7 @@ export class ColdKeys {
   }
 
   #look(call: Call, i: number, cold: Uint8Array[]): void {
-    if (this.#disk.isColdKey(call.span, call.startOf(i), call.lengthOf(i))) cold.push(call.bytes(i));
+    if (this.#disk.isCold(call.span, call.startOf(i), call.lengthOf(i))) cold.push(call.bytes(i));
   }
 
   #lookAtAll(call: Call, known: Known, cold: Uint8Array[]): void {
@@ -55,7 +55,7 @@ export class ColdKeys {
     const { client, request, index } = call;
     for (const name of client.watched.keys()) {
       const key = Buffer.from(name, 'latin1');
-      if (this.#disk.isColdKey(new Span(key), 0, key.length)) cold.push(key);
+      if (this.#disk.isCold(new Span(key), 0, key.length)) cold.push(key);
     }
     if (client.transaction === null) return;
     this.#eachQueued(call, client.transaction, (known) => {
@@ -92,8 +92,7 @@ export class ColdKeys {
       const argument = (request.firsts[i] as number) + 1;
       const at = request.starts[argument] as number;
       const length = request.lengths[argument] as number;
-      if (this.#disk.isColdKey(request.span, at, length))
-        keys.push(request.span.bytes.slice(at, at + length));
+      if (this.#disk.isCold(request.span, at, length)) keys.push(request.span.bytes.slice(at, at + length));
     }
     return keys;
   }

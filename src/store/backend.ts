@@ -37,9 +37,8 @@ export interface Listed {
 
 /** Of a back end whose table is a cache: what is not in it is read while other commands run. */
 export interface ReadThrough {
-  /** Whether the message of a key with this slot and hash may be on disk only: no command may look for the key. */
-  isCold(slot: number, hash: number): boolean;
-  isColdKey(key: Span, at: number, length: number): boolean;
+  /** Whether the message of a key may be on disk only: no command may look for it. One that is in memory counts as used. */
+  isCold(key: Span, at: number, length: number): boolean;
   /** Calls back, later, when these keys are in memory, or known to be nowhere; each of them is cold. */
   read(keys: readonly Uint8Array[], done: () => void): void;
   /** While more is held than let go, nothing is forgotten: for who needs more messages at once than memory is meant for. */

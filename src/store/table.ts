@@ -103,11 +103,6 @@ export class MessageTable {
     this.#aheadHashes[i] = this.#hash.hash;
   }
 
-  /** The hash of number `i`, which was a key. */
-  hashAhead(i: number): number {
-    return this.#aheadHashes[i] as number;
-  }
-
   /** Number `i` is no key. */
   announceNone(i: number): void {
     this.#aheadSlots[i] = -1;

@@ -42,7 +42,7 @@ export class Cache {
   lastWrite = -1;
   /** Above 0: nothing is forgotten. */
   held = 0;
-  readonly counters = { evicted: 0, filled: 0 };
+  readonly counters = { evicted: 0 };
   /** For records that come from disk: nothing is to be written of them. */
   readonly #clean: ChangeSink = {
     wrote: (words, at) => this.#isClean(words, at),
@@ -100,7 +100,6 @@ export class Cache {
     table.put(new Span(message.value), 0, message.value.length, expiryMs);
     table.sink = sink;
     this.#stamps.given = null;
-    this.counters.filled++;
     if (table.isDue) table.dropDue();
     return true;
   }

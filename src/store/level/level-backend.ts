@@ -170,9 +170,8 @@ export class LevelBackend implements Backend, WriterWatch {
       isReading: (slot, hash) => this.#reader.isReading(slot, hash),
     };
     this.readThrough = {
-      isCold: (slot, hash) => cache.isMarked(slot, hash),
       read: (keys, done) => this.#reader.read(keys, done),
-      isColdKey: (key, at, length) => cache.isMarkedKey(key, at, length),
+      isCold: (key, at, length) => cache.isMarkedKey(key, at, length),
       hold: () => cache.held++,
       letGo: () => cache.held--,
       list: (from, count) => this.#reader.list(from, count),
