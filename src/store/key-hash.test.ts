@@ -22,3 +22,24 @@ it.each(['', '{', '{}', '{tag}', '}{', '{a}{b}'])(
     expect(hash.hash >>> 0).toBe(murmur32(bytes) >>> 0);
   },
 );
+
+it('a large key is hashed in steps, to the same, and what is remembered is not computed again', () => {
+  const bytes = new Uint8Array(SIZE + 13);
+  bytes.set(key('{x}'), 13);
+  const whole = new KeyHash();
+  whole.of(key('{x}'), 0, SIZE);
+  const steps = new LargeKeyHash(bytes, 13, SIZE);
+  let count = 1;
+  while (steps.step()) count++;
+  expect(count).toBeGreaterThan(10);
+  expect(steps.hash).toBe(whole.hash);
+  expect(steps.slot).toBe(whole.slot);
+  rememberHash(bytes, steps);
+  // Written to, which nobody may: the hash is the one remembered.
+  bytes.fill(0);
+  const again = new KeyHash();
+  again.of(bytes, 13, SIZE);
+  expect(again.hash).toBe(whole.hash);
+  again.of(bytes, 12, SIZE);
+  expect(again.hash).not.toBe(whole.hash);
+});
