@@ -50,7 +50,11 @@ export function storeMetrics({ server, router }: GroupServer, { table, backend }
     ),
     single('shoal_store_commands_total', 'Commands that came in.', commands),
     single('shoal_store_unknown_commands_total', 'Commands that are none.', unknown),
-    single('shoal_store_published_total', 'Messages of PUBLISH that came to a client.', published),
+    single(
+      'shoal_store_published_total',
+      'Messages published by clients of this node, on channels and shard channels.',
+      published,
+    ),
     family('shoal_store_network_bytes_total', 'direction', 'Bytes from and to clients that have left.', {
       in: bytesIn,
       out: bytesOut,

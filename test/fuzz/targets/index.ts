@@ -7,12 +7,13 @@ import { payloadTarget, requestTarget } from './resp.ts';
 import { keyringTarget, memberTarget, sealedTarget } from './seal.ts';
 import { storeLogTarget } from './store-log.ts';
 import { bodyTarget, configTarget, wordsTarget } from './text.ts';
-import { codecTarget, deltaTarget, reconcileTarget, recordTarget } from './wire.ts';
+import { codecTarget, deltaTarget, groupTarget, reconcileTarget, recordTarget } from './wire.ts';
 
 /** Everything that reads what others wrote: the network, sealed and not, the disk, HTTP, files and the command line. */
 export const TARGETS: Readonly<Record<string, () => Target>> = {
   codec: codecTarget,
   delta: deltaTarget,
+  group: groupTarget,
   reconcile: reconcileTarget,
   record: recordTarget,
   node: nodeTarget,
