@@ -7,6 +7,8 @@ import type { Peer } from '../peers.ts';
 import { ROLE } from '../role.ts';
 import { GroupRouter } from '../routing.ts';
 import { entries } from './entry.ts';
+import { container } from './help.ts';
+import { keysOfSlot } from './scan-disk.ts';
 
 const DISABLED = 'ERR This instance has cluster support disabled';
 const NOT_BY_HAND =
@@ -157,9 +159,14 @@ function getKeys(call: Call): void {
     reply.error('ERR Invalid slot or number of keys');
     return;
   }
+  const most = Math.min(count, MAX_KEYS, table.countInSlot(slot));
+  const disk = call.store.backend.readThrough;
+  if (disk !== null) {
+    keysOfSlot(call, disk, slot, most);
+    return;
+  }
   const walk = new Walk(table, slotRange(slot));
   const refs: number[] = [];
-  const most = Math.min(count, MAX_KEYS, table.countInSlot(slot));
   while (!walk.done && refs.length < most) walk.step(refs, most - refs.length, 4096);
   refs.length = Math.min(refs.length, most);
   reply.array(refs.length);
@@ -206,8 +213,9 @@ const byHand = (
 const ok = ({ reply }: Call): void => reply.ok();
 
 export const CLUSTER_COMMANDS: readonly Command[] = [
-  entry('cluster', -2, '', null, '3.0.0', 'A container for cluster commands.', () => {}, {
-    subcommands: [
+  container(
+    entry('cluster', -2, '', null, '3.0.0', 'Slots and the nodes that serve them.', () => {}),
+    [
       within('slots', 2, '3.0.0', 'The slots and the nodes that serve them.', slots),
       within('shards', 2, '7.0.0', 'The nodes and the slots they serve.', shards),
       within('nodes', 2, '3.0.0', 'The nodes, a line each.', nodes),
@@ -235,7 +243,7 @@ export const CLUSTER_COMMANDS: readonly Command[] = [
       byHand('set-config-epoch', 3, '3.0.0'),
       byHand('setslot', -4, '3.0.0'),
     ],
-  }),
+  ),
   within(
     'asking',
     1,
