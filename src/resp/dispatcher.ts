@@ -1,6 +1,7 @@
 import type { Store } from '../store/index.ts';
 import { Call } from './call.ts';
 import type { Client } from './client.ts';
+import { ColdKeys } from './cold.ts';
 import type { Known } from './command.ts';
 import { wrongArity } from './commands/errors.ts';
 import { Gatekeeper } from './gatekeeper.ts';
@@ -21,6 +22,8 @@ export class Dispatcher {
   readonly server: ServerState;
   readonly counters = { commands: 0, unknown: 0 };
   readonly #gatekeeper: Gatekeeper;
+  /** Null: all messages are in memory. */
+  readonly #cold: ColdKeys | null;
   readonly #batchCommands: (Known | undefined)[] = new Array<Known | undefined>(BATCH).fill(undefined);
   readonly #batchSlots = new Int32Array(BATCH);
 
@@ -28,6 +31,8 @@ export class Dispatcher {
     this.server = server;
     this.call = new Call(store, server);
     this.#gatekeeper = new Gatekeeper(server, this);
+    const disk = store.backend.readThrough;
+    this.#cold = disk === null ? null : new ColdKeys(disk, (...queued) => this.#eachQueued(...queued));
     server.commandsRun = () => this.counters.commands;
     server.resetCommands = () => {
       this.counters.commands = 0;
@@ -142,6 +147,7 @@ export class Dispatcher {
       this.#gatekeeper.refuse(call, known, wrongArity(known.name));
       return;
     }
+    if (this.#cold !== null && !this.#cold.ready(call, known)) return;
     known.calls++;
     call.known = known;
     if ((call.client.gates | this.server.gates) !== 0 || levelWords > 0 || known.timed)

@@ -103,11 +103,6 @@ export class MessageTable {
     this.#aheadHashes[i] = this.#hash.hash;
   }
 
-  /** The hash of number `i`, which was a key. */
-  hashAhead(i: number): number {
-    return this.#aheadHashes[i] as number;
-  }
-
   /** Number `i` is no key. */
   announceNone(i: number): void {
     this.#aheadSlots[i] = -1;
@@ -278,6 +273,11 @@ export class MessageTable {
   /** A step of a walk: see {@link SlotIndex.scan}, `nextHash` and `nextPlace`. What has expired is among what is found. */
   scan(slot: number, fromHash: number, place: number, out: number[], wanted = 0): void {
     this.#index.scan(slot, fromHash, place, out, wanted);
+  }
+
+  /** Marks that the last step met. */
+  get marks(): readonly number[] {
+    return this.#index.marks;
   }
 
   get nextHash(): number {

@@ -7,6 +7,7 @@ import type { Peer } from '../peers.ts';
 import { ROLE } from '../role.ts';
 import { GroupRouter } from '../routing.ts';
 import { entries } from './entry.ts';
+import { keysOfSlot } from './scan-disk.ts';
 
 const DISABLED = 'ERR This instance has cluster support disabled';
 const NOT_BY_HAND =
@@ -157,9 +158,14 @@ function getKeys(call: Call): void {
     reply.error('ERR Invalid slot or number of keys');
     return;
   }
+  const most = Math.min(count, MAX_KEYS, table.countInSlot(slot));
+  const disk = call.store.backend.readThrough;
+  if (disk !== null) {
+    keysOfSlot(call, disk, slot, most);
+    return;
+  }
   const walk = new Walk(table, slotRange(slot));
   const refs: number[] = [];
-  const most = Math.min(count, MAX_KEYS, table.countInSlot(slot));
   while (!walk.done && refs.length < most) walk.step(refs, most - refs.length, 4096);
   refs.length = Math.min(refs.length, most);
   reply.array(refs.length);
