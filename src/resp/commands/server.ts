@@ -212,6 +212,14 @@ export const SERVER_COMMANDS = [
   entry('slaveof', 3, REPLICATION, null, '1.0.0', 'Refused: nodes are equals.', noReplica),
   entry('failover', -1, 'admin noscript stale', null, '6.2.0', 'Refused: nodes are equals.', noReplica),
   container(
+    entry('module', -2, '', null, '4.0.0', 'There are no modules.', () => {}),
+    [
+      entry('list', 2, 'admin noscript', null, '4.0.0', 'None.', (call) => call.reply.array(0), {
+        tips: ['nondeterministic_output_order'],
+      }),
+    ],
+  ),
+  container(
     entry('acl', -2, '', null, '6.0.0', 'Of users there is one.', () => {}),
     [
       entry('whoami', 2, 'noscript loading stale', null, '6.0.0', 'The user of this connection.', (call) =>
