@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { LIMITS, type NodeId } from '../base/index.ts';
 import { STATE } from '../members/index.ts';
-import { Bench, idOf, recordOf, type SentTree } from './testing/bench.ts';
+import { Bench, idOf, PASSING, recordOf, type SentTree } from './testing/bench.ts';
 
 const PAYLOAD = new Uint8Array(40);
 const ids = (from: number, to: number): NodeId[] =>
@@ -114,6 +114,71 @@ describe('the tree', () => {
     expect(bench.trees).toEqual([]);
     expect(bench.delivered.length).toBe(2);
     expect(bench.broadcaster.counters.misplaced).toBe(2);
+  });
+});
+
+describe('a publication', () => {
+  const publication = new Uint8Array(1000).fill(PASSING);
+
+  it('is remembered, and not kept for neighbours, nor does it push out what is', () => {
+    const bench = Bench.apart(3);
+    const { seen } = bench.broadcaster;
+    bench.broadcaster.multicastReceived(idOf(2), 1, 0, PAYLOAD, 0);
+    for (let id = 2; id <= 5000; id++) bench.broadcaster.multicastReceived(idOf(2), id, 0, publication, 0);
+    for (let id = 2; id <= 5000; id++) bench.broadcaster.multicastReceived(idOf(3), id, 0, publication, 0);
+    expect(bench.delivered.length).toBe(5000);
+    expect(seen.recent(0, 1000, 99)).toEqual([1]);
+    expect(seen.payload(1)).toEqual(PAYLOAD);
+    expect([seen.payload(5000), seen.has(5000)]).toEqual([null, true]);
+  });
+
+  it('is sent to one that is silent longer than a change is, while the others are seen to', () => {
+    const tries = (lasting: boolean): number[] => {
+      const bench = Bench.apart(8);
+      bench.broadcaster.originate(publication, 0, lasting);
+      bench.exhaust();
+      expect(bench.broadcaster.nextMs()).toBe(Infinity);
+      return ids(2, 8).map((id) => bench.trees.filter(({ to }) => to === id).length);
+    };
+    expect(tries(true)).toEqual([2, 2, 2, 2, 2, 2, 2]);
+    // Six times by itself; two more where others depended on it.
+    for (const count of tries(false)) expect([6, 8]).toContain(count);
+  });
+
+  it('goes to nobody any longer who is down', () => {
+    const bench = Bench.apart(3);
+    bench.broadcaster.originate(publication, 0, false);
+    for (const id of ids(2, 3)) {
+      bench.members.merge({ ...recordOf(id), state: STATE.down });
+      bench.broadcaster.memberGone(id, 1);
+    }
+    expect(bench.broadcaster.pendingHops).toBe(0);
+    expect(bench.broadcaster.congested).toBe(false);
+  });
+
+  it('waits while too many are on their way, until they are answered or were lost', () => {
+    const bench = Bench.apart(2);
+    const { broadcaster } = bench;
+    let sent = 0;
+    for (; !broadcaster.congested; sent++) broadcaster.originate(publication, 0, false);
+    expect(sent).toBe(Math.ceil((64 * 1024) / publication.length));
+    for (const { to, part } of bench.trees.slice(0, 2)) broadcaster.ackReceived(to, part.id, false, 1);
+    expect(broadcaster.congested).toBe(false);
+    for (let i = 0; i < 9; i++) broadcaster.originate(publication, 1, false);
+    expect(broadcaster.congested).toBe(true);
+    bench.pass();
+    expect(broadcaster.congested).toBe(false);
+    expect(broadcaster.pendingHops).toBe(sent + 7);
+    bench.exhaust();
+    expect(broadcaster.pendingHops).toBe(0);
+  });
+
+  it('leaves places for changes among the hops that wait', () => {
+    const bench = Bench.apart(2);
+    for (let i = 0; i < LIMITS.publicationHops + 5; i++) bench.broadcaster.originate(publication, 0, false);
+    expect(bench.broadcaster.counters.dropped).toBe(5);
+    bench.broadcaster.originate(PAYLOAD, 0);
+    expect(bench.broadcaster.pendingHops).toBe(LIMITS.publicationHops + 1);
   });
 });
 

@@ -55,10 +55,11 @@ const HEADER_BYTES = 50;
 /** How often one hop's message is sent before its part is taken over. */
 const ATTEMPTS = 2;
 /**
- * What nobody will compare, publications, is sent to a silent node by itself so often more, while few enough hops wait: 20 % of
- * loss then miss one in some 10,000.
+ * What nobody will compare, publications, is sent so often to a silent node by itself, at pauses of at most so long, while few
+ * enough hops wait: with 20 % of loss one in some 10,000 is missed.
  */
 const PATIENT_ATTEMPTS = 6;
+const PATIENT_MS = 1000;
 const PATIENT_HOPS = 512;
 /** Bytes of publications that were sent once and not answered: beyond it no more are to be originated. */
 const UNANSWERED_BYTES = 64 * 1024;
@@ -347,7 +348,8 @@ export class Broadcaster {
     hop.sentMs = nowMs;
     const rto = this.#members.get(hop.to)?.rtt.timeoutMs() ?? STREAM_TIMEOUT_MS;
     const floor = fitsDatagram(hop.payload) ? 0 : STREAM_TIMEOUT_MS;
-    hop.dueMs = nowMs + Math.max(rto * hop.attempts, floor);
+    const wait = hop.attempts > ATTEMPTS ? Math.min(rto * ATTEMPTS, PATIENT_MS) : rto * hop.attempts;
+    hop.dueMs = nowMs + Math.max(wait, floor);
     this.#due.push(hop);
     this.counters.treeSent++;
     if (hop.view !== null) {

@@ -12,6 +12,9 @@
  * group is decoded, joined, noted in the journal without waiting, and told to watchers as events. What was missed is found
  * by `AntiEntropy` and mended by pushes of recent broadcasts or by a stream session (sessions.ts).
  *
+ * A message published for the channels of the store goes the same way from the outbox on, as a group that changes nothing
+ * (publications.ts).
+ *
  * Does not know: sockets, files, clocks, wall time, HTTP. Inputs and outputs: machine.ts; shapes for the edges: contract.ts.
  * Invariants: a dot counter comes from a block that is on disk as this node's (counters.ts) and is used once; a command is
  * answered once; an acknowledged change is on disk; an input never throws for what a stranger sent.
@@ -19,7 +22,7 @@
  * A member's death: `members`' prober decides, detection.ts carries its messages and tells the accused; suspicions and
  * verdicts go out by the same groups as changes, so all know within hops of the first. Registrations of the dead stay and
  * do not count.
- * Tests: test/sim (the main ones), node.test.ts, hostile.test.ts, unsealed.test.ts, disk-full.test.ts, events.test.ts.
+ * Tests: test/sim (the main ones), node.test.ts, hostile.test.ts, unsealed.test.ts, disk-full.test.ts, events.test.ts, publications.test.ts.
  */
 export type * from './contract.ts';
 export { EVENT_TYPES } from './contract.ts';

@@ -1,5 +1,5 @@
 import { assert } from '../base/index.ts';
-import type { Span, Store } from '../store/index.ts';
+import { PIECE_BYTES, type Rope, type Span, type Store } from '../store/index.ts';
 import { Client, type WriteReply } from './client.ts';
 import type { Known } from './command.ts';
 import type { LargeReply } from './large-reply.ts';
@@ -140,7 +140,15 @@ export class Call {
 
   /** Gives the key looked up argument `i` as its value. */
   put(i: number, expiryMs: number): void {
-    this.store.table.put(this.request.span, this.startOf(i), this.lengthOf(i), expiryMs);
+    const length = this.lengthOf(i);
+    const rope = length > PIECE_BYTES ? this.ropeOf(i) : null;
+    if (rope === null) this.store.table.put(this.request.span, this.startOf(i), length, expiryMs);
+    else this.store.table.putRope(rope, expiryMs);
+  }
+
+  /** Argument `i` of a large command, if it is itself large; null: it is where all others are. */
+  ropeOf(i: number): Rope | null {
+    return this.request.rope(this.#first + i);
   }
 
   /** Whether argument `i` is this upper-case word, in either case. */
@@ -159,6 +167,8 @@ export class Call {
   text(i: number): string {
     const { bytes } = this.request.span;
     const length = Math.min(this.lengthOf(i), MAX_TEXT_BYTES);
+    const rope = this.ropeOf(i);
+    if (rope !== null) return Buffer.concat(rope.parts(0, length)).toString('latin1');
     return Buffer.from(bytes.buffer, bytes.byteOffset + this.startOf(i), length).toString('latin1');
   }
 

@@ -92,6 +92,8 @@ export class Known {
   readonly deniesOom: boolean;
   /** From so many arguments on it may end with `ACKS m d [ms]`. */
   readonly acksFrom: number;
+  /** Its arguments behind the key may be ropes: see LargeRequest. */
+  readonly takesRopes: boolean;
   /** May take long: its time is measured. The others work on one key and do not. */
   readonly timed: boolean;
   calls = 0;
@@ -115,7 +117,8 @@ export class Known {
     this.deniesOom = command.flags.includes('denyoom');
     const acks = command.acks ?? (this.isWrite && command.arity > 0);
     this.acksFrom = acks ? Math.abs(command.arity) + 3 : Number.MAX_SAFE_INTEGER;
-    this.timed = !command.flags.includes('fast') && !(this.oneKey && command.group === 'string');
+    this.takesRopes = this.oneKey && command.group === 'string';
+    this.timed = !command.flags.includes('fast') && !this.takesRopes;
   }
 
   reset(): void {
@@ -130,6 +133,12 @@ export class Known {
     this.usec += usec;
     this.histogram ??= new Histogram();
     this.histogram.add(usec);
+  }
+
+  /** Which of `count` arguments are keys. */
+  keysOf(count: number): number[] {
+    const { keys, moreKeys = [] } = this.command;
+    return [...(keys === null ? [] : [keys]), ...moreKeys].flatMap((range) => keyPlaces(range, count));
   }
 
   has(flag: CommandFlag): boolean {

@@ -108,7 +108,7 @@ export class Connection implements Outlet {
 
   /** Bytes that came and were not run. */
   get inputBytes(): number {
-    return this.client.request.pendingBytes;
+    return this.client.request.inputBytes;
   }
 
   /** Memory that this client takes, of its own doing. */
@@ -301,7 +301,7 @@ export class Connection implements Outlet {
   /** Whether half a command has been here for long, and hardly any of the rest comes. To be asked now and then. */
   dawdles(nowMs: number): boolean {
     const { client } = this;
-    const waitsForRest = this.inputBytes > 0 && !this.queued && this.#mayRun();
+    const waitsForRest = client.request.pendingBytes > 0 && !this.queued && this.#mayRun();
     if (!waitsForRest || client.bytesIn - this.#halfBytes > LIMITS.respDawdlingBytes) {
       this.#halfSinceMs = nowMs;
       this.#halfBytes = client.bytesIn;
@@ -330,7 +330,7 @@ export class Connection implements Outlet {
   #came(length: number): void {
     const { client } = this;
     client.bytesIn += length;
-    if (this.inputBytes > this.#turns.inputLimit) {
+    if (client.request.pendingBytes > this.#turns.inputLimit) {
       this.#turns.cutForInput();
       this.cut();
       return;

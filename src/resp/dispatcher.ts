@@ -1,9 +1,11 @@
 import type { Store } from '../store/index.ts';
 import { Call } from './call.ts';
 import type { Client } from './client.ts';
+import { ColdKeys } from './cold.ts';
 import type { Known } from './command.ts';
 import { wrongArity } from './commands/errors.ts';
 import { Gatekeeper } from './gatekeeper.ts';
+import type { LargeRequest } from './large-request.ts';
 import { BATCH, BROKEN, NEED_MORE, type Outcome, READY, RequestReader } from './request.ts';
 import { ROLE } from './role.ts';
 import { SERVER_GATE, type ServerState } from './state.ts';
@@ -20,6 +22,8 @@ export class Dispatcher {
   readonly server: ServerState;
   readonly counters = { commands: 0, unknown: 0 };
   readonly #gatekeeper: Gatekeeper;
+  /** Null: all messages are in memory. */
+  readonly #cold: ColdKeys | null;
   readonly #batchCommands: (Known | undefined)[] = new Array<Known | undefined>(BATCH).fill(undefined);
   readonly #batchSlots = new Int32Array(BATCH);
 
@@ -27,6 +31,8 @@ export class Dispatcher {
     this.server = server;
     this.call = new Call(store, server);
     this.#gatekeeper = new Gatekeeper(server, this);
+    const disk = store.backend.readThrough;
+    this.#cold = disk === null ? null : new ColdKeys(disk, (...queued) => this.#eachQueued(...queued));
     server.commandsRun = () => this.counters.commands;
     server.resetCommands = () => {
       this.counters.commands = 0;
@@ -61,11 +67,32 @@ export class Dispatcher {
         client.closing = true;
         return BROKEN;
       }
+      if (request.large !== null && this.#assembles(call, request.large)) return READY;
       left -= request.size;
       this.#batch(call);
       if (call.halt || left <= 0 || call.reply.length > REPLY_BYTES) return READY;
     }
     return NEED_MORE;
+  }
+
+  /** Whether a large command is still to be put together, for who needs it in one piece: a step of that was done. */
+  #assembles(call: Call, large: LargeRequest): boolean {
+    const { request, client } = call;
+    call.select(0);
+    const known = this.server.commands.find(call.span.bytes, call.startOf(0), call.lengthOf(0));
+    // An unknown one is only shown.
+    if (known === undefined) return false;
+    if (known.takesRopes && call.ropeOf(1) === null && client.transaction === null) {
+      const slot = call.store.table.name(call.span, call.startOf(1), call.lengthOf(1));
+      if (client.role === ROLE.local || this.server.router === null || this.server.router.state[slot] === 0)
+        return false;
+    }
+    if (large.isFlat) {
+      const inner = known.subcommands?.find(call.span.bytes, call.startOf(1), call.lengthOf(1)) ?? known;
+      if (!large.hashes(inner.keysOf(call.count))) return false;
+    } else large.assemble();
+    request.putBack(0);
+    return true;
   }
 
   #batch(call: Call): void {
@@ -122,6 +149,7 @@ export class Dispatcher {
       this.#gatekeeper.refuse(call, known, wrongArity(known.name));
       return;
     }
+    if (this.#cold !== null && !this.#cold.ready(call, known)) return;
     known.calls++;
     call.known = known;
     if ((call.client.gates | this.server.gates) !== 0 || levelWords > 0 || known.timed)
@@ -197,7 +225,7 @@ export class Dispatcher {
       const name = cText(call, 1).slice(0, SHOWN_BYTES);
       const error = `ERR unknown subcommand '${name}'. Try ${container.name.toUpperCase()} HELP.`;
       this.#gatekeeper.refuse(call, undefined, error);
-    }
+    } else if (call.client.last === container) call.client.last = known;
     return known;
   }
 }

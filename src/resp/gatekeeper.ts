@@ -80,7 +80,6 @@ export class Gatekeeper {
   /** Runs a command, with an eye on time, watched keys, and those who watch. */
   run(call: Call, known: Known): void {
     const { gates } = this.#server;
-    if (gates & SERVER_GATE.monitors) this.#showMonitors(call, known);
     const from = call.reply.length;
     if (known.timed || gates & SERVER_GATE.timed) {
       const started = performance.now();
@@ -88,6 +87,7 @@ export class Gatekeeper {
       this.#took(call, known, (performance.now() - started) * 1000);
     } else known.run(call);
     if (call.reply.isErrorAt(from)) known.failed++;
+    if (gates & SERVER_GATE.monitors) this.#showMonitors(call, known);
     if (gates & SERVER_GATE.watches && known.isWrite) this.#server.watches.written(call);
   }
 

@@ -135,3 +135,75 @@ describe('a value of megabytes', () => {
     expect(await client.replies(2)).toEqual(['+OK', 'closed']);
   });
 });
+
+describe('a command with an argument of megabytes', () => {
+  it('comes in pieces of any size, before and behind others', async () => {
+    const { join } = await start();
+    const client = await join();
+    const text = pattern(5 * MB + 3);
+    const stream = Buffer.concat([
+      encode(['SET', 'a', 'small']),
+      encode(['SET', 'k', text, 'GET', 'EX', '100']),
+      encode(['ECHO', 'x']),
+      encode(['APPEND', 'k', text]),
+      encode(['GET', 'a']),
+    ]);
+    for (let at = 0, size = 1; at < stream.length; at += size, size = Math.min(size * 3, 300_000))
+      client.socket.write(stream.subarray(at, at + size));
+    expect(await client.replies(5)).toEqual(['+OK', '$-1', '$1 x', `:${text.length * 2}`, '$5 small']);
+    expect((await client.ask('GET', 'k')) === `$${text.length * 2} ${text}${text}`).toBe(true);
+    expect(await client.ask('TTL', 'k')).toMatch(/^:(99|100)$/);
+  });
+
+  it('is put together for who cannot take it otherwise', async () => {
+    const { join } = await start();
+    const client = await join();
+    const [a, b] = [pattern(2 * MB + 9), pattern(3 * MB + 1).replaceAll('7', 'seven')];
+    expect((await client.ask('ECHO', a)) === `$${a.length} ${a}`).toBe(true);
+    expect(await client.ask('MSET', 'x', a, 'small', 'v', 'y', b)).toBe('+OK');
+    expect(await client.replies(0)).toEqual([]);
+    client.send('MGET', 'y', 'small', 'x');
+    expect((await client.reply()) === `*3 $${b.length} ${b} $1 v $${a.length} ${a}`).toBe(true);
+    expect(await client.ask('SET', a, 'of a long key')).toBe('+OK');
+    expect(await client.ask('GET', a)).toBe('$13 of a long key');
+    expect(await client.ask('EXISTS', a, a, b)).toBe(':2');
+    expect(await client.ask('SET', b, b)).toBe('+OK');
+    expect(await client.ask('SET', b, 'w', 'IFEQ', b)).toBe('+OK');
+    expect(await client.ask('GET', b)).toBe('$1 w');
+    expect(await client.ask('DELIFEQ', 'y', b)).toBe(':1');
+    client.send('MULTI').send('SET', 't', a).send('STRLEN', 't').send('EXEC');
+    expect(await client.replies(4)).toEqual(['+OK', '+QUEUED', '+QUEUED', `*2 +OK :${a.length}`]);
+    expect(await client.ask('INCRBY', 'small', a)).toMatch(/not an integer/);
+    expect(await client.ask('INCRBYFLOAT', 'n', a)).toMatch(/not a valid float/);
+    expect(await client.ask('SET', 'k', 'v', a)).toBe('-ERR syntax error');
+  });
+
+  it('that breaks the protocol, or is more than the query buffer may hold, ends the connection', async () => {
+    const { server, join } = await start({ 'client-query-buffer-limit': String(4 * MB) });
+    const [broken, long, greedy] = [await join(), await join(), await join()];
+    const half = encode(['SET', 'k', 'x'.repeat(2 * MB)]).toString('latin1');
+    broken.socket.write(half.replace('*3', '*4'));
+    broken.socket.write(':5\r\n');
+    expect(await broken.replies(2)).toEqual(["-ERR Protocol error: expected '$', got ':'", 'closed']);
+    long.socket.write(half.replace('*3', '*4'));
+    long.socket.write('$536870913\r\n');
+    expect(await long.replies(2)).toEqual(['-ERR Protocol error: invalid bulk length', 'closed']);
+    for (let i = 0; i < 3; i++) greedy.socket.write(half.replace('*3', '*9').slice(i === 0 ? 0 : 4));
+    await greedy.whenClosed();
+    expect(server.state.counters.cutForInput).toBe(1);
+  });
+
+  it('takes memory for what came, not for what it says will come', async () => {
+    const { server, join } = await start();
+    const clients = await Promise.all(Array.from({ length: 50 }, () => join()));
+    for (const client of clients)
+      client.socket.write(`*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$536870912\r\n${'x'.repeat(100_000)}`);
+    const held = (): number => {
+      server.sweep.look(Date.now());
+      return server.sweep.heldBytes;
+    };
+    await poll(() => [...server.state.clients.values()].every(({ bytesIn }) => bytesIn > 100_000));
+    expect(held()).toBeGreaterThan(50 * 100_000);
+    expect(held()).toBeLessThan(50 * 110_000);
+  });
+});

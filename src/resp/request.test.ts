@@ -250,4 +250,39 @@ describe('the reader of requests', () => {
       { numRuns: 100 },
     );
   });
+
+  it('keeps a large argument apart, as a rope, until somebody wants it as it came', () => {
+    const large = new Uint8Array(3 * 2 ** 20).fill(120);
+    const bytes = encode([
+      latin('mset'),
+      latin('k'),
+      large,
+      new Uint8Array(0),
+      latin('v'),
+      large.subarray(1),
+    ]);
+    const reader = new RequestReader();
+    for (let at = 0; at < bytes.length; at += 60_000) {
+      expect(reader.next()).toBe(NEED_MORE);
+      reader.feed(bytes.slice(at, at + 60_000));
+    }
+    expect(reader.next()).toBe(READY);
+    expect(reader.size).toBe(1);
+    expect(reader.rope(2)?.length).toBe(large.length);
+    expect(reader.rope(1)).toBeNull();
+    expect(reader.span.bytes.length).toBeLessThan(100);
+    for (let steps = 0; reader.large?.isFlat === false; steps++) {
+      expect(steps).toBeLessThan(10);
+      reader.large.assemble();
+      reader.putBack(0);
+      expect(reader.next()).toBe(READY);
+      expect(wordsOf(reader, 0)[0]).toBe('6d736574');
+    }
+    expect(reader.beginOf(0)).toBe(0);
+    expect(reader.endOf(0)).toBe(bytes.length);
+    expect(Buffer.compare(reader.span.bytes, bytes)).toBe(0);
+    reader.feed(encode([latin('ping')]));
+    expect(reader.next()).toBe(READY);
+    expect(wordsOf(reader, 0)).toEqual(['70696e67']);
+  });
 });

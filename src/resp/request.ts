@@ -1,4 +1,6 @@
-import { AHEAD, Span } from '../store/index.ts';
+import { AHEAD, PIECE_BYTES, type Rope, Span } from '../store/index.ts';
+import { splitWords } from './inline.ts';
+import { LargeRequest } from './large-request.ts';
 import { SPARE_BYTES, type Spare } from './spare.ts';
 
 /** Redis' limits: `proto-max-bulk-len`, arguments of one command, and of a line without the array form. */
@@ -34,6 +36,8 @@ const INVALID = -3;
 export const BATCH = AHEAD;
 /** Arguments a batch has room for before it must make more. */
 const ARGUMENTS = 64;
+/** Of a command with a large argument so much is taken in as of any other. */
+const LARGE_FROM_BYTES = 64 * 1024;
 /** More are not kept room for, once they were run. */
 const KEPT_ARGUMENTS = 4096;
 
@@ -59,6 +63,11 @@ export class RequestReader {
   scratch: Span | null = null;
   /** Of the readers of a server. */
   spare: Spare | null = null;
+  /** A command with a large argument, which what comes belongs to until it is whole; after it was run, until the next call of `next`. */
+  large: LargeRequest | null = null;
+  /** What came behind it. */
+  #after: Uint8Array[] = [];
+  #afterBytes = 0;
   /** The buffer of `feedShared`. */
   #shared: Span | null = null;
   #at = 0;
@@ -70,17 +79,23 @@ export class RequestReader {
 
   /** Bytes held that make no whole command yet. */
   get pendingBytes(): number {
-    return this.#end - this.#at;
+    return this.inputBytes + (this.large?.bytes ?? 0);
+  }
+
+  /** Those that are not of a large command. */
+  get inputBytes(): number {
+    return this.#end - this.#at + this.#afterBytes;
   }
 
   /** Memory taken for them, and for places of arguments. */
   get heldBytes(): number {
-    return this.#carry.bytes.length + this.starts.byteLength + this.lengths.byteLength;
+    const large = this.large?.heldBytes ?? 0;
+    return large + this.#carry.bytes.length + this.starts.byteLength + this.lengths.byteLength;
   }
 
   /** Adds the first `length` bytes of a buffer that others read into as well: `settle` must be called before they do. */
   feedShared(shared: Span, length: number): void {
-    if (this.#end - this.#at > 0) {
+    if (this.#end - this.#at > 0 || this.large !== null) {
       this.feed(shared.bytes.subarray(0, length));
       return;
     }
@@ -92,6 +107,12 @@ export class RequestReader {
 
   /** Adds input; `chunk` must stay as it is until the next call. */
   feed(chunk: Uint8Array): void {
+    if (this.large !== null) {
+      const taken = this.large.take(chunk);
+      this.#afterBytes += chunk.length - taken;
+      if (taken < chunk.length) this.#after.push(Uint8Array.prototype.slice.call(chunk, taken));
+      return;
+    }
     const left = this.#end - this.#at;
     if (left === 0) {
       // Node's Buffers have another `slice`, and would make two shapes of what everybody reads.
@@ -182,6 +203,10 @@ export class RequestReader {
    */
   next(): Outcome {
     this.size = 0;
+    if (this.large !== null) {
+      const outcome = this.#nextLarge(this.large);
+      if (outcome !== null) return outcome;
+    }
     let used = 0;
     while (this.size < BATCH) {
       const from = this.#at;
@@ -211,6 +236,39 @@ export class RequestReader {
     return this.size > 0 ? READY : NEED_MORE;
   }
 
+  /** Null: it is over, and what follows comes next. */
+  #nextLarge(large: LargeRequest): Outcome | null {
+    if (large.error !== '') {
+      this.#broken(large.error);
+      return this.#fail();
+    }
+    if (!large.whole) return NEED_MORE;
+    if (!large.given) {
+      large.given = true;
+      this.span = large.span;
+      this.starts = large.starts;
+      this.lengths = large.lengths;
+      this.#begins[0] = 0;
+      this.firsts[0] = 0;
+      this.counts[0] = large.starts.length;
+      this.size = 1;
+      return READY;
+    }
+    this.large = null;
+    this.starts = new Int32Array(ARGUMENTS);
+    this.lengths = new Int32Array(ARGUMENTS);
+    const after = this.#after;
+    this.#after = [];
+    this.#afterBytes = 0;
+    for (const chunk of after) this.feed(chunk);
+    return null;
+  }
+
+  /** An argument that is large and not among the other bytes; `place` as in `starts`. */
+  rope(place: number): Rope | null {
+    return this.large?.rope(place) ?? null;
+  }
+
   /** Where the bytes of command `i` of the batch begin in `span`: in the array form, which inline commands are given. */
   beginOf(i: number): number {
     return this.#begins[i] as number;
@@ -223,6 +281,11 @@ export class RequestReader {
 
   /** Commands of the batch from number `i` on are to be read again. */
   putBack(i: number): void {
+    if (this.large !== null) {
+      this.large.given = i > 0;
+      this.size = i;
+      return;
+    }
     this.#at = this.#begins[i] as number;
     // That was of what follows the batch.
     this.#need = 0;
@@ -256,7 +319,8 @@ export class RequestReader {
         return this.#broken('unauthenticated bulk length');
       const start = this.#at;
       const after = start + length + 2;
-      if (after > end) return this.#wait(from, after - from);
+      if (after > end)
+        return length > PIECE_BYTES ? this.#waitLarge(from, used, count) : this.#wait(from, after - from);
       starts[i] = start;
       lengths[i] = length;
       this.#at = after;
@@ -317,12 +381,26 @@ export class RequestReader {
     return WAITING_COUNT;
   }
 
+  /** A command with a large argument goes on apart, once so much of it came that it may be meant. */
+  #waitLarge(from: number, used: number, count: number): number {
+    const { bytes } = this.span;
+    if (used > 0 || this.#end - from < LARGE_FROM_BYTES) return this.#wait(from, LARGE_FROM_BYTES);
+    const large = new LargeRequest(count, (length) => (length > MAX_BULK_BYTES ? 'invalid bulk length' : ''));
+    large.take(bytes.subarray(bytes.indexOf(LF, from) + 1, this.#end));
+    this.large = large;
+    this.#at = 0;
+    this.#end = 0;
+    this.#carry = NOTHING;
+    return WAITING_COUNT;
+  }
+
   #broken(what: string): number {
     this.error = `Protocol error: ${what}`;
     return BROKEN_COUNT;
   }
 
   #fail(): Outcome {
+    this.large = null;
     this.#at = 0;
     this.#end = 0;
     return BROKEN;
@@ -403,66 +481,4 @@ const KEEP_BYTES = 128 * 1024;
 
 function shown(byte: number): string {
   return byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '?';
-}
-
-const SPACE = 0x20;
-const QUOTE = 0x22;
-const APOSTROPHE = 0x27;
-const BACKSLASH = 0x5c;
-
-/** The words of an inline command, as Redis' `sdssplitargs` takes them: quotes, and escapes within double ones. */
-export function splitWords(line: Uint8Array): Uint8Array[] | null {
-  const words: Uint8Array[] = [];
-  let i = 0;
-  for (;;) {
-    while (i < line.length && isSpace(line[i] as number)) i++;
-    if (i >= line.length) return words;
-    const word: number[] = [];
-    while (i < line.length && !isSpace(line[i] as number)) {
-      const quote = line[i] as number;
-      if (quote !== QUOTE && quote !== APOSTROPHE) {
-        word.push(quote);
-        i++;
-        continue;
-      }
-      const after = quoted(line, i + 1, quote, word);
-      if (after < 0 || (after < line.length && !isSpace(line[after] as number))) return null;
-      i = after;
-    }
-    words.push(Uint8Array.from(word));
-  }
-}
-
-/** Where the closing quote ends, or -1. */
-function quoted(line: Uint8Array, from: number, quote: number, word: number[]): number {
-  for (let i = from; i < line.length; i++) {
-    const byte = line[i] as number;
-    if (byte === quote) return i + 1;
-    if (byte !== BACKSLASH) {
-      word.push(byte);
-      continue;
-    }
-    const next = line[i + 1];
-    if (quote === APOSTROPHE) {
-      if (next === APOSTROPHE) i++;
-      word.push(next === APOSTROPHE ? APOSTROPHE : BACKSLASH);
-    } else if (next === 0x78 && isHex(line[i + 2]) && isHex(line[i + 3])) {
-      word.push(Number.parseInt(String.fromCharCode(line[i + 2] as number, line[i + 3] as number), 16));
-      i += 3;
-    } else if (next !== undefined) {
-      word.push(ESCAPES.get(next) ?? next);
-      i++;
-    } else return -1;
-  }
-  return -1;
-}
-
-const ESCAPES = new Map([...'nrtba'].map((c, i) => [c.charCodeAt(0), [10, 13, 9, 8, 7][i] as number]));
-
-function isSpace(byte: number): boolean {
-  return byte === SPACE || (byte >= 9 && byte <= 13) || byte === 0;
-}
-
-function isHex(byte: number | undefined): boolean {
-  return byte !== undefined && /[0-9a-fA-F]/.test(String.fromCharCode(byte));
 }

@@ -45,9 +45,13 @@ export class Regions {
     }
   }
 
-  /** Gives everything back to the system, as soon as the engine collects garbage; nothing is reserved from here on. */
+  /**
+   * Takes all pieces back. Regions of which much was in use go back to the system, when the engine collects garbage; the others stay,
+   * or who clears a small table over and over would have it collect each time.
+   */
   clear(): void {
-    this.#regions = [];
+    this.#regions = this.#regions.filter(({ free }) => this.#pieces - free.length <= PIECES.min);
+    for (const region of this.#regions) this.#fill(region);
   }
 
   take(): Piece {
@@ -64,8 +68,13 @@ export class Regions {
 
   #add(): Region {
     const region: Region = { buffer: new ArrayBuffer(this.#pieces * PIECE_BYTES), free: [] };
-    for (let piece = this.#pieces - 1; piece >= 0; piece--) region.free.push(piece * PIECE_BYTES);
+    this.#fill(region);
     this.#regions.push(region);
     return region;
+  }
+
+  #fill({ free }: Region): void {
+    free.length = 0;
+    for (let piece = this.#pieces - 1; piece >= 0; piece--) free.push(piece * PIECE_BYTES);
   }
 }

@@ -217,15 +217,15 @@ export class SlotIndex {
 
   /**
    * One step of a walk through a slot, from `fromHash` (unsigned, where a segment begins) and `place` on: adds to `out` the
-   * records at one home of the table, and says where to go on in `nextHash` (2^32: the slot is done) and `nextPlace`.
+   * records at one home of the table, and at the next ones of the segment while it has fewer than `wanted`, and says where to go on in `nextHash` (2^32: the slot is done) and `nextPlace`.
    *
    * Homes are visited by their bits read backwards, of which `place` holds as many as the largest table has (Pieter Noordhuis'
    * cursor in Redis): so a place keeps its meaning when the table grows, shrinks or splits between steps. What is there all
    * the time is met at least once, and what does not change exactly once.
    */
-  scan(slot: number, fromHash: number, place: number, out: number[]): void {
+  scan(slot: number, fromHash: number, place: number, out: number[], wanted = 0): void {
     const segment = this.#segmentOf(slot, fromHash | 0);
-    this.marks.length = 0;
+    if (this.marks.length > 0) this.marks.length = 0;
     if (segment === 0) {
       this.nextHash = 2 ** 32;
       this.nextPlace = 0;
@@ -236,15 +236,19 @@ export class SlotIndex {
     const base = ((table >>> 4) & 0x3fff) << 4;
     const mask = (2 << (table & 15)) - 1;
     const shift = MAX_BITS - (table & 15);
-    const home = (BACKWARDS[(place >>> shift) << shift] as number) << 1;
-    for (let i = home; page[base + i + 1] !== 0; i = (i + 2) & mask) {
-      if ((((page[base + i] as number) << 1) & mask) !== home) continue;
-      const ref = page[base + i + 1] as number;
-      if (ref < 0) this.marks.push(ref >>> 0);
-      else out.push(ref);
-    }
+    let next = place >>> shift;
+    do {
+      const home = (BACKWARDS[next << shift] as number) << 1;
+      for (let i = home; page[base + i + 1] !== 0; i = (i + 2) & mask) {
+        if ((((page[base + i] as number) << 1) & mask) !== home) continue;
+        const ref = page[base + i + 1] as number;
+        if (ref < 0) this.marks.push(ref >>> 0);
+        else out.push(ref);
+      }
+      next++;
+    } while (out.length < wanted && next << shift < PLACES);
     this.nextHash = fromHash;
-    this.nextPlace = ((place >>> shift) + 1) << shift;
+    this.nextPlace = next << shift;
     if (this.nextPlace < PLACES) return;
     const width = 2 ** (32 - (this.#depths[segment] as number));
     this.nextHash = (Math.floor(fromHash / width) + 1) * width;

@@ -30,8 +30,10 @@ const BENCHES: Record<string, () => Promise<Bench>> = {
   kill9: () => import('./kill9.ts'),
   detect: () => import('./detect.ts'),
   store: () => import('./store.ts'),
+  'store-threads': () => import('./store-threads.ts'),
   'store-durable': () => import('./store-durable.ts'),
   'store-pauses': () => import('./store-pauses.ts'),
+  'store-hostile': () => import('./store-hostile.ts'),
 };
 
 /** Processes that benches start of this program. */

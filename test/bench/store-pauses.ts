@@ -18,7 +18,7 @@ import { Busy, sleep, until } from './proc.ts';
 import { aim, round, table } from './stats.ts';
 import { fill, fillExpiring } from './store-fill.ts';
 import { PauseMonitor, type Pauses } from './store-monitor.ts';
-import { type Probed, UP } from './store-probe.ts';
+import { type Probed, startProbe } from './store-probe.ts';
 import {
   fileSystemOf,
   needRedis,
@@ -41,7 +41,6 @@ const WARM_SECONDS = 5;
 const STEADY_SECONDS = 5;
 /** After the phase's work is done: what was put off comes then. */
 const AFTER_MS = 2000;
-const PROBE_START_MS = 10_000;
 const SNAPSHOT_LIMIT_MS = 600_000;
 const EXPIRY_LIMIT_MS = 120_000;
 
@@ -55,12 +54,6 @@ interface Phase {
   /** How long the server's main thread could run and was not let, in all. */
   readonly keptMs: number;
   readonly busy: number;
-}
-
-interface Probe {
-  readonly up: Promise<void>;
-  begin(): void;
-  stop(): Promise<Probed>;
 }
 
 interface Sizes {
@@ -140,7 +133,8 @@ class Watched {
   }
 
   async #phase(server: StoreServer, what: string, work: () => Promise<unknown>): Promise<void> {
-    const probe = this.#probe(server.port);
+    const launch = (args: readonly string[]) => this.#lab.program('store-probe', args, [], this.#first);
+    const probe = startProbe(launch, server.port);
     await probe.up;
     const busy = new Busy();
     await this.#monitor?.read();
@@ -162,27 +156,6 @@ class Watched {
     console.log(`${server.system}: ${what}: ${round(seconds)} s`);
     const keptMs = keptWaitingMs(server.pid) - waitedMs;
     this.#note({ system: server.system, what, seconds, probed, pauses, keptMs, busy: busy.since() });
-  }
-
-  #probe(port: number): Probe {
-    const child = this.#lab.program('store-probe', [String(port)], [], this.#first);
-    let text = '';
-    child.stdout?.on('data', (chunk: Buffer) => {
-      text += chunk.toString();
-    });
-    child.stderr?.on('data', (chunk: Buffer) => {
-      text += chunk.toString();
-    });
-    const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
-    const stop = async (): Promise<Probed> => {
-      child.stdin?.end();
-      await ended;
-      const line = text.split('\n').find((one) => one.startsWith('{'));
-      if (line === undefined) throw new Error(`the probe says: ${text.trim()}`);
-      return JSON.parse(line) as Probed;
-    };
-    const up = until('the probe asks', () => text.includes(UP), PROBE_START_MS);
-    return { up, begin: () => void child.stdin?.write('begin\n'), stop };
   }
 
   async #snapshot(server: StoreServer, steady: (seconds: number) => Promise<unknown>): Promise<void> {

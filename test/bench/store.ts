@@ -7,12 +7,11 @@
  * Processor time is the server's, all its threads, by /proc; "others busy" is what neither the servers nor the clients used
  * of the machine.
  */
-import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { promisify } from 'node:util';
-import { Args, BenchError } from './args.ts';
+import { Args } from './args.ts';
 import { Busy, cpuMs, memoryOf } from './proc.ts';
+import { redisBenchmark } from './redis-benchmark.ts';
 import { aim, median, round, table } from './stats.ts';
 import { fill } from './store-fill.ts';
 import { needRedis, parseSystems, StoreLab, type StoreServer, type System } from './store-systems.ts';
@@ -147,26 +146,16 @@ class StoreBench {
     sizeBytes: number,
   ): Promise<Run> {
     const requests = Math.max(CLIENTS, Math.round(pipeline < 16 ? this.#requests / 10 : this.#requests));
-    const flags = {
-      p: server.port,
-      c: CLIENTS,
-      n: requests,
-      P: pipeline,
-      d: sizeBytes,
-      r: keys,
-      t: test,
-    };
     const busy = new Busy();
     const from = { cpu: cpuMs(server.pid), client: childrenMs(), own: cpuMs(process.pid) };
     const fromMs = performance.now();
-    const words = Object.entries(flags).flatMap(([name, value]) => [`-${name}`, String(value)]);
-    const { stdout } = await promisify(execFile)('redis-benchmark', [...words, '--csv']);
+    const load = { test, clients: CLIENTS, requests, pipeline, sizeBytes, keys };
+    const figures = await redisBenchmark(server.port, load);
     const machineMs = (performance.now() - fromMs) * cpus().length;
     const cpu = cpuMs(server.pid) - from.cpu;
     const ours = cpu + childrenMs() - from.client + cpuMs(process.pid) - from.own;
-    const row = readCsv(stdout);
     return {
-      ...row,
+      ...figures,
       cpuUs: (cpu * 1000) / requests,
       others: Math.max(0, busy.since() - ours / machineMs),
     };
@@ -255,19 +244,6 @@ function summary(one: Case, system: System): Run {
 
 function times(one: number, other: number): string {
   return round(one / other, 2);
-}
-
-/** Of `redis-benchmark --csv`: names, then the one test's figures. */
-function readCsv(text: string): { perSecond: number; p50Ms: number; p99Ms: number } {
-  const [names = [], values = []] = text
-    .trim()
-    .split('\n')
-    .slice(-2)
-    .map((line) => line.split(',').map((cell) => cell.replaceAll('"', '')));
-  const of = (name: string): number => Number(values[names.indexOf(name)]);
-  const row = { perSecond: of('rps'), p50Ms: of('p50_latency_ms'), p99Ms: of('p99_latency_ms') };
-  if (!(row.perSecond > 0)) throw new BenchError(`redis-benchmark says: ${text.trim().slice(0, 200)}`);
-  return row;
 }
 
 /** Processor time of the processes that this one waited for, milliseconds. */

@@ -11,7 +11,7 @@ export type Program = 'redis-py' | 'php-redis' | 'redis-rb' | 'hiredis';
 export type Mode = 'plain' | 'cluster';
 
 const WITHIN_MS = 60_000;
-const source = (file: string): string => join(import.meta.dirname, 'programs', file);
+export const source = (file: string): string => join(import.meta.dirname, 'programs', file);
 
 /** How each is run; what is compiled is in the directory. */
 const WORDS: Readonly<Record<Program, (directory: string) => readonly string[]>> = {

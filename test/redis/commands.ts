@@ -1,4 +1,6 @@
 import fc from 'fast-check';
+import { FRAME_BYTES, writePayload } from '../../src/resp/dump-payload.ts';
+import { Span } from '../../src/store/index.ts';
 import type { Words } from './connection.ts';
 
 /** Few keys, so that commands meet: with a tag, empty, and bytes that are no text. */
@@ -112,6 +114,14 @@ const small = fc.oneof(
   { weight: 2, arbitrary: integer },
   { weight: 1, arbitrary: fc.integer({ min: 60_000, max: 600_000 }).map(String) },
 );
+
+/** As DUMP gives it. */
+function payloadOf(text: string): string {
+  const room = new Span(new Uint8Array(text.length + 2 * FRAME_BYTES));
+  Buffer.from(room.bytes.buffer).write(text, FRAME_BYTES, 'latin1');
+  const { at, length } = writePayload(room, FRAME_BYTES, text.length);
+  return Buffer.from(room.bytes.buffer, at, length).toString('latin1');
+}
 
 /** In the past, or so far away that nothing expires while the test runs; never so that two moments decide. */
 const seconds = fc.constantFrom(
@@ -320,6 +330,25 @@ const PLAIN: fc.Arbitrary<Words>[] = [
         words('MATCH', pattern),
         words('COUNT', fc.constantFrom('1000', '1000', '0', '-1', 'x')),
         words('TYPE', fc.constantFrom('string', 'STRING', 'hash', 'junk')),
+        words('JUNK'),
+      ),
+    ),
+  ),
+  words('DUMP', key),
+  words(
+    'RESTORE',
+    key,
+    // Sums that do not fit in 64 bits wrap around in Redis.
+    fc.constantFrom('0', '0', '0', '1000000', '5000000', '4102444800000', '-5', 'x'),
+    fc.oneof({ weight: 9, arbitrary: value.map(payloadOf) }, value),
+    some(
+      0,
+      2,
+      fc.oneof(
+        words('REPLACE'),
+        words('REPLACE'),
+        words('ABSTTL'),
+        words(fc.constantFrom('IDLETIME', 'FREQ'), small),
         words('JUNK'),
       ),
     ),

@@ -7,6 +7,10 @@ const CLOCK_MS = 10_000;
 /** Later times are not kept: see src/resp/README.md. */
 const FAR_MS = 9e15;
 
+/** Their HELP is in our own words. */
+const CONTAINERS =
+  'acl client command config function latency memory module object pubsub script slowlog'.split(' ');
+
 /** Texts whose lengths multiply to more LCS refuses: see src/resp/README.md. */
 const MAX_LCS = 4_194_304;
 
@@ -51,6 +55,72 @@ function sorted(reply: Reply): string {
   return reply.parts.map(show).sort().join(' ');
 }
 
+/** An entry of COMMAND INFO with its sets in order, without subcommands, and without notes, which are for people. */
+export function entryText(entry: Reply): string {
+  if (entry.parts.length === 0) return show(entry);
+  const [name, arity, flags, first, last, step, categories, tips, specs] = entry.parts;
+  const sorted = (part: Reply | undefined) => (part?.parts ?? []).map(show).sort().join(' ');
+  const specText = (spec: Reply) =>
+    spec.parts
+      .flatMap((part, i) =>
+        i % 2 === 0 && part.text !== 'notes' ? [`${part.text} ${show(spec.parts[i + 1] as Reply)}`] : [],
+      )
+      .join(' ');
+  return [
+    ...[name, arity, first, last, step].map((part) => show(part as Reply)),
+    sorted(flags),
+    sorted(categories),
+    sorted(tips),
+    ...(specs?.parts ?? []).map(specText),
+  ].join('\n');
+}
+
+const infos: Same = (ours, theirs) =>
+  ours.parts.map(entryText).join('\n\n') === theirs.parts.map(entryText).join('\n\n');
+
+/** Of a map of maps, what does not depend on words for people. */
+const docs: Same = (ours, theirs) => {
+  const facts = (reply: Reply): string =>
+    reply.parts
+      .map(({ parts }) =>
+        ['since', 'group'].map((name) => parts[parts.findIndex(({ text }) => text === name) + 1]),
+      )
+      .map((found) => found.map((part) => part?.text ?? '').join())
+      .join();
+  return ours.type === theirs.type && facts(ours) === facts(theirs);
+};
+
+/** Of the slow log, which commands it has. */
+const slowWords: Same = (ours, theirs, words, before) => {
+  if (theirs.type !== '*') return exact(ours, theirs, words, before);
+  const facts = (reply: Reply): string => reply.parts.map(({ parts }) => show(parts[3] as Reply)).join();
+  return ours.type === '*' && facts(ours) === facts(theirs);
+};
+
+/** Lines of CLIENT LIST: the fields that are not memory, times or places. */
+const clientLines: Same = (ours, theirs, words, before) => {
+  if (theirs.type === '-') return exact(ours, theirs, words, before);
+  const kept = /^(name|db|sub|psub|ssub|multi|flags|cmd|user|redir|resp)=/;
+  const facts = (reply: Reply): string =>
+    (reply.text ?? '')
+      .split('\n')
+      .map((line) =>
+        line
+          .split(' ')
+          .filter((field) => kept.test(field))
+          .sort()
+          .join(' '),
+      )
+      .sort()
+      .join('\n');
+  return ours.type === theirs.type && facts(ours) === facts(theirs);
+};
+
+/** A reply as text; of a line that a monitor sees without time and address. */
+export function monitored(reply: Reply): string {
+  return show(reply).replace(/^\+"[\d.]+ \[0 [\d.:]+\]/, '+"');
+}
+
 /** Commands whose replies need not be the same byte for byte, and what must be. */
 const COMPARED: Record<string, Same> = {
   ttl: seconds,
@@ -62,15 +132,31 @@ const COMPARED: Record<string, Same> = {
   randomkey: sameType,
   // A SET whose time is over is counted by Redis until somebody asks for the key.
   dbsize: sameType,
-  // Help is in our own words; idle is since the last write, not the last use.
-  object: (ours, theirs, words, before) => {
-    const compare = { help: sameType, idletime: sameType }[words[1]?.toLowerCase() ?? ''] ?? exact;
-    return compare(ours, theirs, words, before);
-  },
+  // Since the last write, not the last use.
+  'object|idletime': sameType,
   lcs,
+  // Redis has more commands.
   command: (ours, theirs, words, before) =>
-    (/^list$/i.test(words[1] ?? '') ? anyOrder : exact)(ours, theirs, words, before),
+    (words.length === 1 ? sameType : exact)(ours, theirs, words, before),
+  'command|count': sameType,
+  'command|info': infos,
+  'command|docs': docs,
+  'command|list': (ours, theirs, words, before) =>
+    (words.length === 2 ? sameType : anyOrder)(ours, theirs, words, before),
   config: anyOrder,
+  'client|id': sameType,
+  'client|info': clientLines,
+  'client|list': clientLines,
+  'pubsub|channels': anyOrder,
+  // We do not compress.
+  dump: (ours, theirs, words, before) =>
+    exact(ours, theirs, words, before) || (ours.type === '$' && theirs.text?.startsWith('\0\xc3') === true),
+  info: sameType,
+  lolwut: sameType,
+  'slowlog|get': slowWords,
+  'function|stats': sameType,
+  'latency|doctor': sameType,
+  ...Object.fromEntries(CONTAINERS.map((name) => [`${name}|help`, sameType])),
   time: sameType,
   // The version that is shown, and the connection's number.
   hello: (ours, theirs, words, before) =>
@@ -90,7 +176,9 @@ export function prepared(commands: readonly Words[]): Words[] {
 }
 
 export function isSame(words: Words, ours: Reply, theirs: Reply, before: readonly Reply[]): boolean {
-  return (COMPARED[(words[0] ?? '').toLowerCase()] ?? exact)(ours, theirs, words, before);
+  const [name = '', subcommand = ''] = words.map((word) => word.toLowerCase());
+  const compare = COMPARED[`${name}|${subcommand}`] ?? COMPARED[name] ?? exact;
+  return compare(ours, theirs, words, before);
 }
 
 /** The answers of a transaction's commands. */

@@ -25,11 +25,29 @@ export class Connection {
     socket.on('close', () => this.#waiting?.reject(new Error('the server has closed the connection')));
   }
 
-  /** Sends commands in one go, and waits for as many replies. */
-  ask(commands: readonly Words[]): Promise<Reply[]> {
+  /** Sends commands in one go, and waits for as many replies, or for `count`. */
+  ask(commands: readonly Words[], count = commands.length): Promise<Reply[]> {
     return new Promise((resolve, reject) => {
-      this.#waiting = { count: commands.length, replies: [], resolve, reject };
+      this.#waiting = { count, replies: [], resolve, reject };
       this.#socket.write(Buffer.concat(commands.map(encode)));
+      this.#read();
+    });
+  }
+
+  /** Ends the conversation: what was not read yet, and the answer to QUIT. */
+  quit(): Promise<Reply[]> {
+    return new Promise((resolve) => {
+      const end = () => {
+        const replies: Reply[] = [];
+        for (let one = readReply(this.#bytes, 0); one !== null; one = readReply(this.#bytes, 0)) {
+          replies.push(one.reply);
+          this.#bytes = this.#bytes.subarray(one.next);
+        }
+        resolve(replies);
+      };
+      if (this.#socket.destroyed) end();
+      else this.#socket.once('close', end);
+      this.#socket.write(encode(['QUIT']));
     });
   }
 

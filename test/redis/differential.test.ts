@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DATA_COMMANDS } from '../../src/resp/commands/index.ts';
+import { CommandTable } from '../../src/resp/command.ts';
+import { COMMANDS } from '../../src/resp/commands/index.ts';
 import { anyCommand } from './commands.ts';
-import { isSame, isSameList, prepared } from './compare.ts';
+import { entryText, isSame, isSameList, prepared } from './compare.ts';
 import type { Connection, Words } from './connection.ts';
 import { Ours } from './ours.ts';
 import { RedisServer, redisVersion } from './redis-server.ts';
@@ -186,6 +187,49 @@ describe.skipIf(missing)('beside redis-server', () => {
     });
   });
 
+  it('takes what it dumped, and gives it what it takes, compressed too', async () => {
+    const values = [
+      '',
+      '0',
+      '-128',
+      '-129',
+      '32767',
+      '32768',
+      '2147483647',
+      '2147483648',
+      '-2147483649',
+      '12345678901',
+      '0123',
+      '\xff\0\r\n',
+      'x'.repeat(63),
+      'y'.repeat(64),
+      'ab'.repeat(8192),
+      Array.from({ length: 20_000 }, (_, i) => `${i * i} `).join(''),
+    ];
+    await both(2, async (a, b) => {
+      for (const [from, to] of [
+        [a, b],
+        [b, a],
+      ] as const)
+        for (const value of values) {
+          const [, payload] = await from.ask([
+            ['SET', 'k', value],
+            ['DUMP', 'k'],
+          ]);
+          const [answer, got] = await to.ask([
+            ['RESTORE', 'k', '0', payload?.text ?? '', 'REPLACE'],
+            ['GET', 'k'],
+          ]);
+          expect([answer?.text, got?.text]).toEqual(['OK', value]);
+        }
+      const [, payload] = await b.ask([
+        ['SET', 'k', 'z'.repeat(1000)],
+        ['DUMP', 'k'],
+      ]);
+      expect(payload?.text?.length, 'it did compress').toBeLessThan(100);
+    });
+  });
+
   it('has every key once in a scan of keys that stay, in small steps', async () => {
     await both(2, async (a) => {
       await a.ask([['FLUSHALL']]);
@@ -203,34 +247,22 @@ describe.skipIf(missing)('beside redis-server', () => {
     });
   });
 
-  it('shows strings, bits and keys in COMMAND INFO as it does', async () => {
-    const names = DATA_COMMANDS.filter(({ since }) => since !== 'shoal').map(({ name }) => name);
-    expect(names.length).toBeGreaterThan(50);
+  it('shows commands in COMMAND INFO as it does', async () => {
+    const names = [...new CommandTable(COMMANDS).every()].map(({ name }) => name);
+    const differences: string[] = [];
+    let compared = 0;
     await both(2, async (a, b) => {
       for (const name of names) {
         const [mine, other] = await Promise.all([a, b].map((c) => c.ask([['COMMAND', 'INFO', name]])));
-        expect(entryText(mine?.[0]?.parts[0] as Reply)).toBe(entryText(other?.[0]?.parts[0] as Reply));
+        const [left, right] = [mine, other].map((answer) => answer?.[0]?.parts[0] as Reply);
+        // Not in Redis 7.0; and that one writes nothing here.
+        if (right?.parts.length === 0 || name === 'function|flush') continue;
+        compared++;
+        const [ours, theirs] = [left, right].map((entry) => entryText(entry as Reply));
+        if (ours !== theirs) differences.push(`ours:  ${ours}\nredis: ${theirs}`.replaceAll('\n', ' '));
       }
     });
+    expect(compared).toBeGreaterThan(150);
+    expect(differences).toEqual([]);
   });
 });
-
-/** An entry of COMMAND INFO with its sets in order, and without notes, which are for people. */
-function entryText(entry: Reply): string {
-  const [name, arity, flags, first, last, step, categories, tips, specs, subcommands] = entry.parts;
-  const sorted = (part: Reply | undefined) => (part?.parts ?? []).map(show).sort().join(' ');
-  const specText = (spec: Reply) =>
-    spec.parts
-      .flatMap((part, i) =>
-        i % 2 === 0 && part.text !== 'notes' ? [`${part.text} ${show(spec.parts[i + 1] as Reply)}`] : [],
-      )
-      .join(' ');
-  return [
-    ...[name, arity, first, last, step].map((part) => show(part as Reply)),
-    sorted(flags),
-    sorted(categories),
-    sorted(tips),
-    ...(specs?.parts ?? []).map(specText),
-    ...(subcommands?.parts ?? []).map(entryText).sort(),
-  ].join('\n');
-}

@@ -3,9 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { type NodeId, SeededRng } from '../../base/index.ts';
 import type { SegmentView } from '../../node/contract.ts';
 import { assignColours } from './assets/colour.js';
-import { duration, percent, percentile, slots } from './assets/format.js';
+import { bytes, duration, percent, percentile, slots } from './assets/format.js';
 import { binned, indexAt, KEY_SPACE, runs, summarize, tickStep } from './assets/keyspace.js';
 import { matcher } from './assets/ranges.js';
+import { merged } from './assets/store.js';
 import { pageFiles } from './index.ts';
 
 const LAST = KEY_SPACE - 1;
@@ -101,6 +102,17 @@ describe('words and colours on the page', () => {
     expect([0, 59, 61, 3600, 187_432].map(duration)).toEqual(['0 s', '59 s', '1 min 1 s', '1 h', '2 d 4 h']);
   });
 
+  it('tells bytes in units of 1024', () => {
+    expect([0, 1023, 1024, 1_600_000, 150 * 2 ** 20, 2 ** 45].map(bytes)).toEqual([
+      '0 B',
+      '1023 B',
+      '1 kB',
+      '1.5 MB',
+      '150 MB',
+      '32 TB',
+    ]);
+  });
+
   it('takes the percentile by nearest rank', () => {
     const hundred = Array.from({ length: 100 }, (_, i) => i + 1);
     expect([percentile(hundred, 0.5), percentile(hundred, 0.99), percentile([7], 0.99)]).toEqual([50, 99, 7]);
@@ -127,6 +139,49 @@ describe('words and colours on the page', () => {
     );
     expect(matching).toHaveLength(6);
     expect(['cod', '0x3ffff', 'slot:9', '5'].filter((text) => matcher(text)(range))).toEqual([]);
+  });
+});
+
+describe('figures over time on the page', () => {
+  const nothing = { usedBytes: [], heldBytes: [], diskBytes: [], clients: [], busyPercent: [], lagMs: [] };
+  const history = (...atMs: number[]) => ({
+    ...nothing,
+    everyMs: 2000,
+    atMs,
+    commandsPerSecond: atMs.map((at) => at / 1000),
+    keys: atMs,
+  });
+  const shown = (samples: readonly { atMs: number; commandsPerSecond?: number }[]) =>
+    samples.map(({ atMs, commandsPerSecond }) => [atMs / 1000, commandsPerSecond]);
+
+  it('go on where they were, with a break where time is missing', () => {
+    const known = merged([], history(2000, 4000));
+    expect(shown(merged(known, history()))).toEqual([
+      [2, 2],
+      [4, 4],
+    ]);
+    expect(shown(merged(known, history(6000)))).toEqual([
+      [2, 2],
+      [4, 4],
+      [6, 6],
+    ]);
+    expect(shown(merged(known, history(60_000)))).toEqual([
+      [2, 2],
+      [4, 4],
+      [6, undefined],
+      [60, 60],
+    ]);
+  });
+
+  it('begin anew where the clock was set back, and are the last ten minutes at most', () => {
+    const known = merged([], history(2000, 4000, 6000));
+    expect(shown(merged(known, history(3000, 5000)))).toEqual([
+      [2, 2],
+      [3, 3],
+      [5, 5],
+    ]);
+    const long = merged(known, history(...Array.from({ length: 300 }, (_, i) => 8000 + 2000 * i)));
+    expect([long.length, long[0]?.atMs]).toEqual([300, 8000]);
   });
 });
 

@@ -2,6 +2,7 @@ import type { Call } from '../call.ts';
 import type { Client } from '../client.ts';
 import { isClientType, typeOf } from './client-list.ts';
 import { SYNTAX } from './errors.ts';
+import { LEVEL_USER } from './name.ts';
 
 interface Filters {
   id?: number;
@@ -73,8 +74,10 @@ function read(call: Call): Filters | string {
     else if (call.is(i, 'TYPE')) {
       filters.type = value.toLowerCase();
       if (!isClientType(filters.type)) return `ERR Unknown client type '${value}'`;
-    } else if (call.is(i, 'USER')) filters.user = value;
-    else if (call.is(i, 'MAXAGE')) {
+    } else if (call.is(i, 'USER')) {
+      if (value !== 'default' && !value.startsWith(LEVEL_USER)) return `ERR No such user '${value}'`;
+      filters.user = value;
+    } else if (call.is(i, 'MAXAGE')) {
       const age = call.integer(i + 1);
       if (age === null || age < 1) return 'ERR maxage is not an integer or out of range';
       filters.maxAge = age;

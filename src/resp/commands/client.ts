@@ -4,7 +4,7 @@ import { GATE } from '../client.ts';
 import { killClients } from './client-kill.ts';
 import { clientLine, clientList } from './client-list.ts';
 import { entries } from './entry.ts';
-import { NOT_INTEGER, SYNTAX } from './errors.ts';
+import { badSubcommand, NOT_INTEGER, SYNTAX } from './errors.ts';
 import { container } from './help.ts';
 import { takeName } from './name.ts';
 
@@ -73,7 +73,7 @@ function replyMode(call: Call): void {
 function pause(call: Call): void {
   const ms = call.integer(2);
   const mode = call.count === 4 ? call.text(3).toLowerCase() : 'all';
-  if (call.count > 4) call.reply.error(SYNTAX);
+  if (call.count > 4) call.reply.error(badSubcommand('CLIENT', call.text(1)));
   else if (mode !== 'all' && mode !== 'write') call.reply.error('ERR CLIENT PAUSE mode must be WRITE or ALL');
   else if (ms === null) call.reply.error('ERR timeout is not an integer or out of range');
   else if (ms < 0) call.reply.error('ERR timeout is negative');
@@ -91,7 +91,8 @@ function unpause(call: Call): void {
 function unblock(call: Call): void {
   const id = call.integer(2);
   const withError = call.count > 3 && call.is(3, 'ERROR');
-  if (call.count > 3 && !withError && !call.is(3, 'TIMEOUT'))
+  if (call.count > 4) call.reply.error(badSubcommand('CLIENT', call.text(1)));
+  else if (call.count > 3 && !withError && !call.is(3, 'TIMEOUT'))
     call.reply.error('ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR');
   else if (id === null) call.reply.error(NOT_INTEGER);
   else call.reply.integer(call.server.clients.get(id)?.blocked?.unblock(withError) === true ? 1 : 0);
@@ -106,9 +107,7 @@ function refuseTracking(call: Call): void {
 
 function caching(call: Call): void {
   call.reply.error(
-    call.is(2, 'YES') || call.is(2, 'NO')
-      ? 'ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled'
-      : SYNTAX,
+    'ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled',
   );
 }
 

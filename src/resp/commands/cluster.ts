@@ -7,6 +7,8 @@ import type { Peer } from '../peers.ts';
 import { ROLE } from '../role.ts';
 import { GroupRouter } from '../routing.ts';
 import { entries } from './entry.ts';
+import { container } from './help.ts';
+import { keysOfSlot } from './scan-disk.ts';
 
 const DISABLED = 'ERR This instance has cluster support disabled';
 const NOT_BY_HAND =
@@ -157,9 +159,14 @@ function getKeys(call: Call): void {
     reply.error('ERR Invalid slot or number of keys');
     return;
   }
+  const most = Math.min(count, MAX_KEYS, table.countInSlot(slot));
+  const disk = call.store.backend.readThrough;
+  if (disk !== null) {
+    keysOfSlot(call, disk, slot, most);
+    return;
+  }
   const walk = new Walk(table, slotRange(slot));
   const refs: number[] = [];
-  const most = Math.min(count, MAX_KEYS, table.countInSlot(slot));
   while (!walk.done && refs.length < most) walk.step(refs, most - refs.length, 4096);
   refs.length = Math.min(refs.length, most);
   reply.array(refs.length);
@@ -176,6 +183,8 @@ function replicas(call: Call, router: GroupRouter): void {
 }
 
 const entry = entries('cluster');
+const UNSTABLE = { tips: ['nondeterministic_output'] };
+const OF_CONNECTION = { categories: ['connection'] };
 const within = (
   name: string,
   arity: number,
@@ -183,28 +192,37 @@ const within = (
   summary: string,
   run: (call: Call, router: GroupRouter) => void,
   flags = 'stale',
-): Command => entry(name, arity, flags, null, since, summary, inCluster(run));
-const byHand = (name: string, arity: number, since: string): Command =>
+  more: Partial<Command> = UNSTABLE,
+): Command => entry(name, arity, flags, null, since, summary, inCluster(run), more);
+const byHand = (
+  name: string,
+  arity: number,
+  since: string,
+  flags = 'admin stale no_async_loading',
+  more: Partial<Command> = {},
+): Command =>
   within(
     name,
     arity,
     since,
     'Refused: slots follow registrations.',
     ({ reply }) => reply.error(NOT_BY_HAND),
-    'admin stale',
+    flags,
+    more,
   );
 const ok = ({ reply }: Call): void => reply.ok();
 
 export const CLUSTER_COMMANDS: readonly Command[] = [
-  entry('cluster', -2, '', null, '3.0.0', 'A container for cluster commands.', () => {}, {
-    subcommands: [
+  container(
+    entry('cluster', -2, '', null, '3.0.0', 'Slots and the nodes that serve them.', () => {}),
+    [
       within('slots', 2, '3.0.0', 'The slots and the nodes that serve them.', slots),
       within('shards', 2, '7.0.0', 'The nodes and the slots they serve.', shards),
       within('nodes', 2, '3.0.0', 'The nodes, a line each.', nodes),
       within('info', 2, '3.0.0', 'State of the cluster.', info),
-      within('myid', 2, '3.0.0', "This node's id.", myId),
-      within('keyslot', 3, '3.0.0', 'The slot of a key.', keySlot),
-      within('countkeysinslot', 3, '3.0.0', 'Keys of a slot on this node.', countKeys),
+      within('myid', 2, '3.0.0', "This node's id.", myId, 'stale', {}),
+      within('keyslot', 3, '3.0.0', 'The slot of a key.', keySlot, 'stale', {}),
+      within('countkeysinslot', 3, '3.0.0', 'Keys of a slot on this node.', countKeys, 'stale', {}),
       within('getkeysinslot', 4, '3.0.0', 'Some keys of a slot on this node.', getKeys),
       within('links', 2, '7.0.0', 'None: nodes talk over links of their own.', ({ reply }) => reply.array(0)),
       within('replicas', 3, '5.0.0', 'None: there is one copy.', replicas, 'admin stale'),
@@ -212,7 +230,7 @@ export const CLUSTER_COMMANDS: readonly Command[] = [
       within('count-failure-reports', 3, '3.0.0', 'None.', ({ reply }) => reply.integer(0), 'admin stale'),
       byHand('addslots', -3, '3.0.0'),
       byHand('addslotsrange', -4, '7.0.0'),
-      byHand('bumpepoch', 2, '3.0.0'),
+      byHand('bumpepoch', 2, '3.0.0', 'admin stale no_async_loading', UNSTABLE),
       byHand('delslots', -3, '3.0.0'),
       byHand('delslotsrange', -4, '7.0.0'),
       byHand('failover', -2, '3.0.0'),
@@ -220,13 +238,29 @@ export const CLUSTER_COMMANDS: readonly Command[] = [
       byHand('forget', 3, '3.0.0'),
       byHand('meet', -4, '3.0.0'),
       byHand('replicate', 3, '3.0.0'),
-      byHand('reset', -2, '3.0.0'),
+      byHand('reset', -2, '3.0.0', 'admin stale noscript'),
       byHand('saveconfig', 2, '3.0.0'),
       byHand('set-config-epoch', 3, '3.0.0'),
       byHand('setslot', -4, '3.0.0'),
     ],
-  }),
-  within('asking', 1, '3.0.0', 'Does nothing: no slot is on the way between nodes.', ok, 'fast'),
-  within('readonly', 1, '3.0.0', 'Does nothing: there is one copy.', ok, 'fast loading stale'),
-  within('readwrite', 1, '3.0.0', 'Does nothing: there is one copy.', ok, 'fast loading stale'),
+  ),
+  within(
+    'asking',
+    1,
+    '3.0.0',
+    'Does nothing: no slot is on the way between nodes.',
+    ok,
+    'fast',
+    OF_CONNECTION,
+  ),
+  within('readonly', 1, '3.0.0', 'Does nothing: there is one copy.', ok, 'fast loading stale', OF_CONNECTION),
+  within(
+    'readwrite',
+    1,
+    '3.0.0',
+    'Does nothing: there is one copy.',
+    ok,
+    'fast loading stale',
+    OF_CONNECTION,
+  ),
 ];

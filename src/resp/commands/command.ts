@@ -3,7 +3,7 @@ import { type Command, type KeyRange, type Known, keyPlaces } from '../command.t
 import { Glob } from '../glob.ts';
 import type { ReplyWriter } from '../reply.ts';
 import { entries } from './entry.ts';
-import { SYNTAX, wrongArity } from './errors.ts';
+import { SYNTAX } from './errors.ts';
 import { container } from './help.ts';
 
 /** Groups whose name is not that of their ACL category; of others it is. */
@@ -216,7 +216,7 @@ function list(call: Call): void {
       return;
     }
   } else if (call.count !== 2) {
-    call.reply.error(call.count > 5 ? wrongArity('command|list') : SYNTAX);
+    call.reply.error(SYNTAX);
     return;
   }
   call.reply.array(chosen.length);
@@ -256,4 +256,5 @@ export const COMMAND = container(
       ORDER,
     ),
   ],
+  ['connection'],
 );

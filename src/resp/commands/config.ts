@@ -1,7 +1,7 @@
 import type { Call } from '../call.ts';
 import { Glob } from '../glob.ts';
 import { entries } from './entry.ts';
-import { wrongArity } from './errors.ts';
+import { SYNTAX } from './errors.ts';
 import { container } from './help.ts';
 
 function get(call: Call): void {
@@ -21,7 +21,7 @@ function get(call: Call): void {
 
 function set(call: Call): void {
   if (call.count % 2 !== 0) {
-    call.reply.error(wrongArity('config|set'));
+    call.reply.error(SYNTAX);
     return;
   }
   const pairs: [string, string][] = [];

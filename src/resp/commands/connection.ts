@@ -7,10 +7,9 @@ import type { ServerState } from '../state.ts';
 import { CLIENT } from './client.ts';
 import { entries } from './entry.ts';
 import { NOT_INTEGER, SYNTAX, wrongArity } from './errors.ts';
-import { BAD_NAME, takeName } from './name.ts';
+import { BAD_NAME, LEVEL_USER, takeName } from './name.ts';
 import { REDIS_VERSION } from './version.ts';
 
-const LEVEL_USER = 'ack-';
 const INT_LIMIT = 2 ** 31;
 
 const NO_PASSWORD =

@@ -14,6 +14,11 @@ export function wrongArity(name: string): string {
   return `ERR wrong number of arguments for '${name}' command`;
 }
 
+/** Of a subcommand that is there, but not with so many arguments. */
+export function badSubcommand(container: string, given: string): string {
+  return `ERR unknown subcommand or wrong number of arguments for '${given.slice(0, 128)}'. Try ${container} HELP.`;
+}
+
 export function badExpiry(name: string): string {
   return `ERR invalid expire time in '${name}' command`;
 }

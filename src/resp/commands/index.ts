@@ -2,6 +2,7 @@ import type { Command } from '../command.ts';
 import { BIT_COMMANDS } from './bits.ts';
 import { CLUSTER_COMMANDS } from './cluster.ts';
 import { CONNECTION_COMMANDS } from './connection.ts';
+import { DUMP_COMMANDS } from './dump.ts';
 import { EXPIRY_COMMANDS } from './expiry.ts';
 import { GENERIC_COMMANDS } from './generic.ts';
 import { LCS_COMMANDS } from './lcs.ts';
@@ -25,6 +26,7 @@ export const DATA_COMMANDS: readonly Command[] = [
   ...EXPIRY_COMMANDS,
   ...SCAN_COMMANDS,
   ...OBJECT_COMMANDS,
+  ...DUMP_COMMANDS,
 ];
 
 /**

@@ -1,6 +1,7 @@
 import type { Call } from '../call.ts';
 import type { Known } from '../command.ts';
 import { entries } from './entry.ts';
+import { badSubcommand } from './errors.ts';
 import { container } from './help.ts';
 import { MEMORY_USAGE } from './object.ts';
 
@@ -8,6 +9,10 @@ const DEFAULT_ENTRIES = 10;
 
 function slowGet(call: Call): void {
   const { reply, server } = call;
+  if (call.count > 3) {
+    reply.error(badSubcommand('SLOWLOG', call.text(1)));
+    return;
+  }
   const asked = call.count > 2 ? call.integer(2) : DEFAULT_ENTRIES;
   if (asked === null || asked < -1) {
     reply.error('ERR count should be greater than or equal to -1');
@@ -158,6 +163,10 @@ const NODES = ['request_policy:all_nodes', 'nondeterministic_output'];
 const SPECIAL = {
   tips: ['nondeterministic_output', 'request_policy:all_nodes', 'response_policy:special'],
 };
+const OF_SHARDS = {
+  tips: ['nondeterministic_output', 'request_policy:all_shards', 'response_policy:special'],
+};
+const ALL_NODES = { tips: ['request_policy:all_nodes', 'response_policy:all_succeeded'] };
 const SLOW = 'admin loading stale';
 const ADMIN = 'admin noscript loading stale';
 
@@ -165,10 +174,17 @@ export const SLOWLOG = container(
   entry('slowlog', -2, '', null, '2.2.12', 'Slow commands.', () => {}),
   [
     entry('get', -2, SLOW, null, '2.2.12', 'The newest entries: [count].', slowGet, { tips: NODES }),
-    entry('len', 2, SLOW, null, '2.2.12', 'How many entries there are.', (call) =>
-      call.reply.integer(call.server.slowLog.length),
+    entry(
+      'len',
+      2,
+      SLOW,
+      null,
+      '2.2.12',
+      'How many entries there are.',
+      (call) => call.reply.integer(call.server.slowLog.length),
+      { tips: ['request_policy:all_nodes', 'response_policy:agg_sum', 'nondeterministic_output'] },
     ),
-    entry('reset', 2, SLOW, null, '2.2.12', 'Forgets them.', slowReset),
+    entry('reset', 2, SLOW, null, '2.2.12', 'Forgets them.', slowReset, ALL_NODES),
   ],
 );
 
@@ -177,7 +193,7 @@ export const LATENCY = container(
   [
     entry('latest', 2, ADMIN, null, '2.8.13', 'The last spike of each event.', latest, SPECIAL),
     entry('history', 3, ADMIN, null, '2.8.13', 'Spikes of an event.', history, SPECIAL),
-    entry('reset', -2, ADMIN, null, '2.8.13', 'Forgets spikes: [event ...].', latencyReset),
+    entry('reset', -2, ADMIN, null, '2.8.13', 'Forgets spikes: [event ...].', latencyReset, ALL_NODES),
     entry('graph', 3, ADMIN, null, '2.8.13', 'Spikes of an event as bars.', graph, SPECIAL),
     entry('doctor', 2, ADMIN, null, '2.8.13', 'All events in words.', latencyDoctor, SPECIAL),
     entry(
@@ -197,13 +213,28 @@ export const MEMORY = container(
   entry('memory', -2, '', null, '4.0.0', 'About memory.', () => {}),
   [
     MEMORY_USAGE,
-    entry('stats', 2, '', null, '4.0.0', 'Where memory is.', memoryStats, SPECIAL),
-    entry('doctor', 2, '', null, '4.0.0', 'Whether anything is wrong.', memoryDoctor, SPECIAL),
-    entry('purge', 2, '', null, '4.0.0', 'Nothing to do: the table compacts itself.', (call) =>
-      call.reply.ok(),
+    entry('stats', 2, '', null, '4.0.0', 'Where memory is.', memoryStats, OF_SHARDS),
+    entry('doctor', 2, '', null, '4.0.0', 'Whether anything is wrong.', memoryDoctor, OF_SHARDS),
+    entry(
+      'purge',
+      2,
+      '',
+      null,
+      '4.0.0',
+      'Nothing to do: the table compacts itself.',
+      (call) => call.reply.ok(),
+      { tips: ['request_policy:all_shards', 'response_policy:all_succeeded'] },
     ),
-    entry('malloc-stats', 2, '', null, '4.0.0', "Of the table: it is shoal's own allocator.", (call) =>
-      call.reply.verbatim(`held ${call.store.table.heldBytes}, free ${call.store.table.freeBytes}\n`),
+    entry(
+      'malloc-stats',
+      2,
+      '',
+      null,
+      '4.0.0',
+      "Of the table: it is shoal's own allocator.",
+      (call) =>
+        call.reply.verbatim(`held ${call.store.table.heldBytes}, free ${call.store.table.freeBytes}\n`),
+      OF_SHARDS,
     ),
   ],
 );

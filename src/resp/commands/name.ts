@@ -2,6 +2,8 @@ import { levelInName } from '../ack-level.ts';
 import type { Client } from '../client.ts';
 
 export const BAD_NAME = 'ERR Client names cannot contain spaces, newlines or special characters.';
+/** Users whose name is a level, `ack-2m1d`, are the default one with that level. */
+export const LEVEL_USER = 'ack-';
 const BAD_LEVEL = 'ERR no level of acknowledgement: write ;ack=1m1d, with numbers, q or all';
 
 /** Checks and takes a client's name, with the level it may ask for. The fault, or null. */

@@ -3,6 +3,7 @@ import type { Call } from '../call.ts';
 import type { Client } from '../client.ts';
 import { Glob } from '../glob.ts';
 import { entries, keys } from './entry.ts';
+import { badSubcommand } from './errors.ts';
 import { container } from './help.ts';
 
 type Kind = 'channels' | 'patterns' | 'shardChannels';
@@ -83,9 +84,7 @@ function spublish(call: Call): void {
 function active(kind: 'channels' | 'shardChannels') {
   return (call: Call): void => {
     if (call.count > 3) {
-      call.reply.error(
-        `ERR unknown subcommand or wrong number of arguments for '${call.text(1)}'. Try PUBSUB HELP.`,
-      );
+      call.reply.error(badSubcommand('PUBSUB', call.text(1)));
       return;
     }
     const names = call.server.channels.active(kind, call.count === 3 ? new Glob(call.bytes(2)) : null);
@@ -210,5 +209,6 @@ export const PUBSUB_COMMANDS = [
         counts('shardChannels'),
       ),
     ],
+    [],
   ),
 ];

@@ -3,6 +3,7 @@ import type { Call } from '../call.ts';
 import { Glob } from '../glob.ts';
 import { entries } from './entry.ts';
 import { NOT_INTEGER, SYNTAX } from './errors.ts';
+import { keyOnDisk, keysOnDisk, scanDisk } from './scan-disk.ts';
 
 /** SCAN looks at so many homes of the index at most, whatever its COUNT: a fraction of a millisecond each thousand. */
 const MAX_HOMES = 20_000;
@@ -11,7 +12,7 @@ const DEFAULT_COUNT = 10;
 const KEYS_STEP = 4096;
 const MAX_CURSOR = 2n ** 64n;
 
-interface Options {
+export interface ScanOptions {
   count: number;
   glob: Glob | null;
   /** False: of a type that no key here has. */
@@ -27,6 +28,11 @@ function scan(call: Call): void {
   }
   const options = read(call);
   if (options === null) return;
+  const disk = call.store.backend.readThrough;
+  if (disk !== null) {
+    scanDisk(call, disk, cursor, options);
+    return;
+  }
   const walk = new Walk(table);
   walk.goTo(cursor);
   const refs: number[] = [];
@@ -45,8 +51,8 @@ function cursorOf(text: string): number | null {
 }
 
 /** Null after an error was given. */
-function read(call: Call): Options | null {
-  const options: Options = { count: DEFAULT_COUNT, glob: null, strings: true };
+function read(call: Call): ScanOptions | null {
+  const options: ScanOptions = { count: DEFAULT_COUNT, glob: null, strings: true };
   for (let i = 2; i < call.count; i += 2) {
     const next = i + 1 < call.count;
     if (next && call.is(i, 'COUNT')) {
@@ -84,6 +90,11 @@ function replyKeys(call: Call, refs: readonly number[]): void {
 
 function keys(call: Call): void {
   const glob = new Glob(call.bytes(1));
+  const disk = call.store.backend.readThrough;
+  if (disk !== null) {
+    keysOnDisk(call, disk, glob);
+    return;
+  }
   const walk = new Walk(call.store.table);
   const found: number[] = [];
   const refs: number[] = [];
@@ -96,8 +107,9 @@ function keys(call: Call): void {
 }
 
 function randomKey(call: Call): void {
-  const { table } = call.store;
-  if (showRandom(table, Math.random, 100)) call.reply.bulk(table.key, table.keyAt, table.keyLength);
+  const { table, backend } = call.store;
+  if (backend.readThrough !== null) keyOnDisk(call, backend.readThrough, Math.random());
+  else if (showRandom(table, Math.random, 100)) call.reply.bulk(table.key, table.keyAt, table.keyLength);
   else call.reply.none();
 }
 

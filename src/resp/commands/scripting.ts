@@ -1,5 +1,6 @@
 import type { Call } from '../call.ts';
 import { entries } from './entry.ts';
+import { badSubcommand } from './errors.ts';
 import { container } from './help.ts';
 
 /** There are no scripts. What test suites ask before and after their tests is answered as a server without any would. */
@@ -10,6 +11,23 @@ function flush(text: string) {
     if (words > 1 || (words === 1 && !call.is(2, 'SYNC') && !call.is(2, 'ASYNC'))) call.reply.error(text);
     else call.reply.ok();
   };
+}
+
+function functionFlush(call: Call): void {
+  if (call.count > 3) call.reply.error(badSubcommand('FUNCTION', call.text(1)));
+  else flush('ERR FUNCTION FLUSH only supports SYNC|ASYNC option')(call);
+}
+
+/** `FUNCTION LIST [LIBRARYNAME pattern] [WITHCODE]` */
+function list(call: Call): void {
+  for (let i = 2; i < call.count; i++) {
+    if (call.is(i, 'LIBRARYNAME') && i + 1 < call.count) i++;
+    else if (!call.is(i, 'WITHCODE')) {
+      call.reply.error(`ERR Unknown argument ${call.text(i)}`);
+      return;
+    }
+  }
+  call.reply.array(0);
 }
 
 function exists(call: Call): void {
@@ -31,25 +49,21 @@ function kill(call: Call): void {
 }
 
 const entry = entries('scripting', ['scripting']);
+const ONE = { tips: ['request_policy:all_shards', 'response_policy:one_succeeded'] };
 const ALL = { tips: ['request_policy:all_shards', 'response_policy:all_succeeded'] };
 
 export const SCRIPTING_COMMANDS = [
   container(
     entry('function', -2, '', null, '7.0.0', 'There are no functions.', () => {}, { categories: [] }),
     [
-      entry(
-        'flush',
-        -2,
-        'noscript',
-        null,
-        '7.0.0',
-        'Nothing to do.',
-        flush('ERR FUNCTION FLUSH only supports SYNC|ASYNC option'),
-        ALL,
-      ),
-      entry('list', -2, 'noscript', null, '7.0.0', 'None.', (call) => call.reply.array(0)),
-      entry('stats', 2, 'noscript allow_busy', null, '7.0.0', 'None runs.', stats),
-      entry('kill', 2, 'noscript allow_busy', null, '7.0.0', 'None runs.', kill, ALL),
+      entry('flush', -2, 'noscript', null, '7.0.0', 'Nothing to do.', functionFlush, ALL),
+      entry('list', -2, 'noscript', null, '7.0.0', 'None.', list, {
+        tips: ['nondeterministic_output_order'],
+      }),
+      entry('stats', 2, 'noscript allow_busy', null, '7.0.0', 'None runs.', stats, {
+        tips: ['nondeterministic_output', 'request_policy:all_shards', 'response_policy:special'],
+      }),
+      entry('kill', 2, 'noscript allow_busy', null, '7.0.0', 'None runs.', kill, ONE),
     ],
   ),
   container(
@@ -63,10 +77,12 @@ export const SCRIPTING_COMMANDS = [
         '2.6.0',
         'Nothing to do.',
         flush('ERR SCRIPT FLUSH only support SYNC|ASYNC option'),
-        ALL,
+        { tips: ['request_policy:all_nodes', 'response_policy:all_succeeded'] },
       ),
-      entry('exists', -3, 'noscript', null, '2.6.0', 'None does.', exists),
-      entry('kill', 2, 'noscript allow_busy', null, '2.6.0', 'None runs.', kill, ALL),
+      entry('exists', -3, 'noscript', null, '2.6.0', 'None does.', exists, {
+        tips: ['request_policy:all_shards', 'response_policy:agg_logical_and'],
+      }),
+      entry('kill', 2, 'noscript allow_busy', null, '2.6.0', 'None runs.', kill, ONE),
     ],
   ),
 ];

@@ -45,5 +45,5 @@ export function putText(call: Call, text: string, expiryMs: number): void {
 
 /** Argument `i`, to be kept. */
 export function argumentParts(call: Call, i: number): readonly Uint8Array[] {
-  return [call.bytes(i)];
+  return call.ropeOf(i)?.pieces ?? [call.bytes(i)];
 }

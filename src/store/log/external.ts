@@ -79,14 +79,21 @@ export class Assembly {
     this.#value = new RopeBuilder(0);
   }
 
-  /** 'whole' when this was the last part; 'wrong' when it does not follow the one before. */
-  add(words: Int32Array, bytes: Uint8Array, at: number, rawBytes: number): 'whole' | 'more' | 'wrong' {
+  /** 'whole' when this was the last part; 'wrong' when it does not follow the one before, or says more than a file of `fileBytes` holds. */
+  add(
+    words: Int32Array,
+    bytes: Uint8Array,
+    at: number,
+    rawBytes: number,
+    fileBytes: number,
+  ): 'whole' | 'more' | 'wrong' {
     if (rawBytes < PART_HEADER_WORDS * 4) return 'wrong';
     const first = at >> 2;
     const keyBytes = (words[first] as number) >>> 0;
     const valueBytes = (words[first + 1] as number) >>> 0;
     const offset = (words[first + 9] as number) >>> 0;
     if (keyBytes > MAX_EXTERNAL_BYTES || valueBytes > MAX_EXTERNAL_BYTES) return 'wrong';
+    if (keyBytes + valueBytes > fileBytes) return 'wrong';
     if (offset === 0) {
       this.key = new Uint8Array(keyBytes);
       this.#value = new RopeBuilder(valueBytes);

@@ -20,6 +20,9 @@ import {
 } from './format.ts';
 import type { BatchReader } from './reader.ts';
 
+/** A dot's counter has 48 bits. */
+const COUNTERS = 2 ** 48;
+
 /** Applies batches to the table, in order; every version keeps its own stamp. */
 export class Replay {
   readonly #table: MessageTable;
@@ -87,6 +90,7 @@ export class Replay {
         for (let tile = 0; tile < TILES; tile++) {
           const low = (words[at + 1 + tile * 2] as number) >>> 0;
           const upTo = (words[at + 2 + tile * 2] as number) * 2 ** 32 + low;
+          if (upTo < 0 || upTo >= COUNTERS) return 'a lease of counters that there are not';
           this.leases[tile] = Math.max(this.leases[tile] as number, upTo);
         }
         return null;
@@ -133,7 +137,7 @@ export class Replay {
 
   #part(reader: BatchReader): string | null {
     const assembly = this.#assembly;
-    const state = assembly.add(reader.words, reader.bytes, reader.recordsAt, reader.rawBytes);
+    const state = assembly.add(reader.words, reader.bytes, reader.recordsAt, reader.rawBytes, reader.size);
     if (state === 'wrong') return 'a part of a large record that does not follow the one before';
     if (state === 'more') return null;
     this.#stamp(assembly.stamp, 0);

@@ -11,8 +11,9 @@ import { Recorder, type Tape } from './recorder.ts';
 /** Of the walk, before other work gets its turn. */
 const STEP_MS = 1;
 const STEP_BYTES = 256 * 1024;
-/** Records looked at between two glances at the clock. */
-const GLANCE = 64;
+/** Records found together, and how often so many are between two glances at the clock. */
+const TOGETHER = 32;
+const GLANCE = 4;
 /** Synced as it grows: a sync of all at the end would hold up the log's own. */
 const SYNC_BYTES = 16 << 20;
 
@@ -126,8 +127,8 @@ export class SnapshotWriter implements Tape {
         this.#nextSlot();
         continue;
       }
-      refs.length = 0;
-      table.scan(this.#slot, this.#hash, this.#place, refs);
+      if (refs.length > 0) refs.length = 0;
+      table.scan(this.#slot, this.#hash, this.#place, refs, TOGETHER);
       for (const ref of refs) {
         table.show(ref);
         if (table.isDue) continue;

@@ -88,6 +88,7 @@ export function conversation(): Uint8Array[] {
         node.frame(1, bytes, now);
       }
     }
+    if (step === 90) a.publish(new Uint8Array([99]), new Uint8Array(20), now);
     if (step === 100) a.command(1, { kind: 'register', start: 5, end: 50, priority: 3 }, now);
     if (step === 120) a.command(2, { kind: 'adjust', start: 5, end: 50, by: 2 }, now);
     if (step === 140) a.command(3, { kind: 'release', start: 5, end: 50 }, now);

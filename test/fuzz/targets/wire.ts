@@ -1,5 +1,7 @@
 import type { NodeId } from '../../../src/base/index.ts';
 import { AworMap, beginReconcile, respondReconcile } from '../../../src/crdt/index.ts';
+import { decodeGroup, encodeBatch } from '../../../src/node/group.ts';
+import { Arrivals } from '../../../src/node/publications.ts';
 import {
   Codec,
   decodeValue,
@@ -7,6 +9,7 @@ import {
   deltaToWire,
   ENVELOPE_BYTES,
   encodeValue,
+  KIND,
   reconcileFromWire,
   reconcileToWire,
   recordFromWire,
@@ -76,6 +79,40 @@ export function deltaTarget(): Target {
         if (deltaFromWire(decodeValue(wire)) === null) throw new Error('what is written cannot be read');
       }
       return `+${bucket(input.length)}`;
+    },
+  };
+}
+
+/** What a broadcast carries: publications are handed on once, however often they come, and written again they are the same. */
+export function groupTarget(): Target {
+  const publications = [10, 0, 300].map((length) => ({
+    channel: new Uint8Array(length % 7).fill(99),
+    message: new Uint8Array(length),
+  }));
+  const record = everyKind().flatMap((bytes) => {
+    const decoded = new Codec('fuzz', A).decode(bytes);
+    return 'message' in decoded && decoded.message.kind === KIND.tree ? [decoded.message.payload] : [];
+  });
+  let [fed, handed] = [0, 0];
+  let arrivals = new Arrivals(B, () => handed++);
+  return {
+    shape: { kind: 'msgpack', at: 0 },
+    seeds: () => [...record, ...[1, 2, 9].map((seq) => encodeBatch(A, { bootNonce: 1, seq, publications }))],
+    feed(input) {
+      if (++fed % 5000 === 0) arrivals = new Arrivals(B, () => handed++);
+      const group = decodeGroup(input);
+      if (group === null) return 'no group';
+      const { origin, batch } = group;
+      if (batch === null) return `+${bucket(group.deltas.length + group.records.length)}`;
+      const again = decodeGroup(encodeBatch(origin, batch))?.batch;
+      if (again?.publications.length !== batch.publications.length)
+        throw new Error('publications that were written cannot be read');
+      arrivals.came(origin, batch, fed);
+      arrivals.wake(Infinity);
+      const before = handed;
+      arrivals.came(origin, batch, fed);
+      if (handed > before) throw new Error('a batch is handed on twice');
+      return `+batch ${bucket(batch.publications.length)}`;
     },
   };
 }

@@ -6,6 +6,7 @@ import { alarmRun, killRun, leaveRun, stallRun } from './detection.ts';
 import { faultRun } from './faults.ts';
 import { halving, lanRun, minimalRun } from './minimal.ts';
 import { partitionRun } from './partition.ts';
+import { publishRun } from './publish.ts';
 import { spreadRun } from './spread.ts';
 
 /** What the command line gives to a scenario; each takes what it needs. */
@@ -107,6 +108,21 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
       const perLan = Math.max(3, Math.ceil((settings.nodes ?? 4 * lans) / lans));
       return lanRun({ seed: settings.seed, factory: createNode, lans, perLan, ...logging(settings) });
     },
+  },
+  publish: {
+    what: '--changes messages are published in a group of --nodes (20) within --seconds (5), under loss, or halves apart for a third of it (--partition 1): nobody gets one twice',
+    run: (settings) =>
+      publishRun({
+        seed: settings.seed,
+        factory: createNode,
+        nodes: settings.nodes ?? 20,
+        loss: settings.loss,
+        domains: settings.domains,
+        messages: settings.changes,
+        seconds: settings.seconds ?? 5,
+        partition: settings.partition > 0,
+        ...logging(settings),
+      }),
   },
   partition: {
     what: 'two halves apart for --seconds (60), changing the same entries; they meet and agree within 15 s',

@@ -1,0 +1,20 @@
+"""python3-redis' cluster client as a store: a line `get KEY` or `set KEY VALUE` in, a line out. See test/clients/moving.test.ts."""
+import logging
+import sys
+
+from redis.cluster import RedisCluster
+
+# The cluster client logs every error it raises.
+logging.disable(logging.CRITICAL)
+client = RedisCluster(host="127.0.0.1", port=int(sys.argv[1]), client_name="follower;ack=1m1d")
+for line in sys.stdin:
+    command, key, *values = line.split()
+    try:
+        if command == "get":
+            value = client.get(key)
+            answer = "nil" if value is None else "value " + value.decode()
+        else:
+            answer = "value OK" if client.set(key, values[0]) else "nil"
+    except Exception as error:
+        answer = f"error {type(error).__name__}: {error}".replace("\n", " ")
+    print(answer, flush=True)
