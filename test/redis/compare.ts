@@ -8,9 +8,8 @@ const CLOCK_MS = 10_000;
 const FAR_MS = 9e15;
 
 /** Their HELP is in our own words. */
-const CONTAINERS = 'acl client command config function latency memory object pubsub script slowlog'.split(
-  ' ',
-);
+const CONTAINERS =
+  'acl client command config function latency memory module object pubsub script slowlog'.split(' ');
 
 /** Texts whose lengths multiply to more LCS refuses: see src/resp/README.md. */
 const MAX_LCS = 4_194_304;
@@ -91,6 +90,13 @@ const docs: Same = (ours, theirs) => {
   return ours.type === theirs.type && facts(ours) === facts(theirs);
 };
 
+/** Of the slow log, which commands it has. */
+const slowWords: Same = (ours, theirs, words, before) => {
+  if (theirs.type !== '*') return exact(ours, theirs, words, before);
+  const facts = (reply: Reply): string => reply.parts.map(({ parts }) => show(parts[3] as Reply)).join();
+  return ours.type === '*' && facts(ours) === facts(theirs);
+};
+
 /** Lines of CLIENT LIST: the fields that are not memory, times or places. */
 const clientLines: Same = (ours, theirs, words, before) => {
   if (theirs.type === '-') return exact(ours, theirs, words, before);
@@ -147,6 +153,7 @@ const COMPARED: Record<string, Same> = {
     exact(ours, theirs, words, before) || (ours.type === '$' && theirs.text?.startsWith('\0\xc3') === true),
   info: sameType,
   lolwut: sameType,
+  'slowlog|get': slowWords,
   'function|stats': sameType,
   'latency|doctor': sameType,
   ...Object.fromEntries(CONTAINERS.map((name) => [`${name}|help`, sameType])),

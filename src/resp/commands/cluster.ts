@@ -7,6 +7,7 @@ import type { Peer } from '../peers.ts';
 import { ROLE } from '../role.ts';
 import { GroupRouter } from '../routing.ts';
 import { entries } from './entry.ts';
+import { container } from './help.ts';
 import { keysOfSlot } from './scan-disk.ts';
 
 const DISABLED = 'ERR This instance has cluster support disabled';
@@ -212,8 +213,9 @@ const byHand = (
 const ok = ({ reply }: Call): void => reply.ok();
 
 export const CLUSTER_COMMANDS: readonly Command[] = [
-  entry('cluster', -2, '', null, '3.0.0', 'A container for cluster commands.', () => {}, {
-    subcommands: [
+  container(
+    entry('cluster', -2, '', null, '3.0.0', 'Slots and the nodes that serve them.', () => {}),
+    [
       within('slots', 2, '3.0.0', 'The slots and the nodes that serve them.', slots),
       within('shards', 2, '7.0.0', 'The nodes and the slots they serve.', shards),
       within('nodes', 2, '3.0.0', 'The nodes, a line each.', nodes),
@@ -241,7 +243,7 @@ export const CLUSTER_COMMANDS: readonly Command[] = [
       byHand('set-config-epoch', 3, '3.0.0'),
       byHand('setslot', -4, '3.0.0'),
     ],
-  }),
+  ),
   within(
     'asking',
     1,
