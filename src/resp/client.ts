@@ -31,8 +31,17 @@ export interface Outlet {
   flush(): void;
   /** Takes a place, that given or a new one, in the order of replies, behind what is in the reply now. */
   place(place?: Pending): Pending;
-  /** Fills the place: it and what waited behind it goes out. */
-  fill(place: Pending, bytes: Uint8Array | LargeReply): void;
+  /** Whether further commands whose answers come from elsewhere should be begun. */
+  readonly hasRoom: boolean;
+  /**
+   * Fills the place: it and what waited behind it goes out. The bytes may be others' afterwards, unless they are more than
+   * COPIED_BYTES. True: so much waits that nobody should bring more, see `whenTaken`.
+   */
+  fill(place: Pending, bytes: Uint8Array | LargeReply): boolean;
+  /** Calls back once some of what waits was taken, or the client is gone. */
+  whenTaken(call: () => void): void;
+  /** The other side does not take what was sent. */
+  readonly isFull: boolean;
   /** Bytes beside the replies: a message, a monitor's line. Sent at the turn's end. */
   push(bytes: Uint8Array): void;
   /** Has the client's further commands run, in a turn of their own. */
@@ -46,7 +55,10 @@ export interface Outlet {
 export const NO_OUTLET: Outlet = {
   flush: () => {},
   place: (place = { bytes: null }) => place,
-  fill: () => {},
+  hasRoom: true,
+  fill: () => false,
+  whenTaken: (call) => call(),
+  isFull: false,
   push: () => {},
   resume: () => {},
   cut: () => {},
