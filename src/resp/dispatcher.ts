@@ -87,8 +87,10 @@ export class Dispatcher {
       if (client.role === ROLE.local || this.server.router === null || this.server.router.state[slot] === 0)
         return false;
     }
-    if (large.isFlat) return false;
-    large.assemble();
+    if (large.isFlat) {
+      const inner = known.subcommands?.find(call.span.bytes, call.startOf(1), call.lengthOf(1)) ?? known;
+      if (!large.hashes(inner.keysOf(call.count))) return false;
+    } else large.assemble();
     request.putBack(0);
     return true;
   }
