@@ -137,6 +137,10 @@ export const LIMITS = {
   publishers: 1024,
   /** Tree hops of publications that wait for an acknowledgement: the other places are for changes. */
   publicationHops: 3072,
+  /** Keys of one command: each takes some microseconds of the one turn that all are done in. */
+  respKeysPerCommand: 32_768,
+  /** Answer of KEYS, which is put together before it is sent. */
+  respKeysBytes: 64 << 20,
   /** A client that has to log in and does not, for so long, is cut. */
   respLoginMs: 30_000,
   /** As is one that has sent half a command and takes so long for each so many bytes of the rest. */

@@ -26,7 +26,11 @@ export interface StoreOptions {
   readonly tuning?: Partial<LogTuning>;
 }
 
-/** Number of this node in its table of actors: the first, until there are others' versions. */
+/**
+ * Number of this node in its table of actors: the first, until there are others' versions. Under the log, whose leases outlive every crash,
+ * it stands for the node; in memory only, where counters begin anew with the process, for the node and its incarnation (which the
+ * state directory counts up at every start). So no dot is ever that of two versions.
+ */
 const SELF = 1;
 /** Records moved by one step of compaction of memory, at the end of a turn. */
 const MOVES = 128;

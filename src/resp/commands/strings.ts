@@ -4,7 +4,15 @@ import { MAX_BULK_BYTES } from '../request.ts';
 import { entries, keys } from './entry.ts';
 import { NOT_INTEGER, OFFSET_RANGE, TOO_LONG, wrongArity } from './errors.ts';
 import { SetOptions } from './set-options.ts';
-import { argumentParts, copyArgument, copyValue, replyRope, replyValue, room } from './values.ts';
+import {
+  argumentParts,
+  copyArgument,
+  copyValue,
+  refusesMany,
+  replyRope,
+  replyValue,
+  room,
+} from './values.ts';
 import { whenOf } from './when.ts';
 
 function get(call: Call): void {
@@ -114,6 +122,7 @@ function getAndSet(call: Call): void {
 }
 
 function getMany(call: Call): void {
+  if (refusesMany(call, call.count - 1)) return;
   call.reply.array(call.count - 1);
   for (let i = 1; i < call.count; i++) {
     if (call.find(i)) replyValue(call);
@@ -133,6 +142,7 @@ function setMany(call: Call): void {
     call.reply.error(wrongArity('mset'));
     return;
   }
+  if (refusesMany(call, call.count >> 1)) return;
   putMany(call);
   call.reply.ok();
 }
@@ -142,6 +152,7 @@ function setManyNotExist(call: Call): void {
     call.reply.error(wrongArity('msetnx'));
     return;
   }
+  if (refusesMany(call, call.count >> 1)) return;
   for (let i = 1; i < call.count; i += 2)
     if (call.find(i)) {
       call.reply.integer(0);
