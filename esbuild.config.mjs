@@ -57,7 +57,8 @@ for (const [name, entry] of Object.entries(programs)) {
     format: 'cjs',
     outfile: `${given.outdir}/${name}.cjs`,
     metafile: true,
-    external: ['delta-crdts', 'playwright-core'],
+    // classic-level is native: it is loaded from node_modules when store = "leveldb" asks for it.
+    external: ['classic-level', 'delta-crdts', 'playwright-core'],
   });
   if (given.metafile !== undefined) writeFileSync(given.metafile, JSON.stringify(metafile));
 }

@@ -7,7 +7,7 @@ export type LogLevelName = (typeof LOG_LEVELS)[number];
 export const LOG_FORMATS = ['json', 'pretty'] as const;
 export type LogFormat = (typeof LOG_FORMATS)[number];
 
-export const STORE_BACKENDS = ['memory', 'log'] as const;
+export const STORE_BACKENDS = ['memory', 'log', 'leveldb'] as const;
 export type StoreBackend = (typeof STORE_BACKENDS)[number];
 
 /** A share of the key space that an agent registers at start where it has not yet. */

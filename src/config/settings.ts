@@ -180,15 +180,16 @@ export const SETTINGS = {
   store: setting(choiceKind(STORE_BACKENDS), {
     placeholder: STORE_BACKENDS.join('|'),
     default: 'log',
-    help: 'where messages are kept: memory only, or memory and a log on disk',
-    choose: '`memory` for what may be lost with the process; nothing is written then.',
+    help: 'where messages are kept: memory only, memory and a log on disk, or LevelDB with memory as its cache',
+    choose:
+      '`memory` for what may be lost with the process; nothing is written then. `leveldb` for more messages than memory holds: 14 bytes of memory a message, and reads of what was not used lately wait for the disk.',
     example: '"log"',
   }),
   store_dir: setting(pathKind, {
     placeholder: 'DIR',
     default: null,
     defaultWords: '`<data-dir>/store`',
-    help: "directory of the store's log and snapshots",
+    help: "directory of the store's files",
     choose: 'Another disk than the state directory, where messages should not wear out the system card.',
     example: '"/mnt/data/shoal"',
   }),
@@ -204,8 +205,9 @@ export const SETTINGS = {
     placeholder: 'MB',
     default: null,
     defaultWords: 'what the disk has',
-    help: "disk for the store's log and snapshots, in MB; a write beyond it is refused; 16 to 16777216",
-    choose: 'At least three times the memory for messages: while a snapshot is written, the old one is kept.',
+    help: "disk for the store's files, in MB; a write beyond it is refused; 16 to 16777216",
+    choose:
+      'With `log` at least three times the memory for messages: while a snapshot is written, the old one is kept. With `leveldb` somewhat more than the messages.',
     example: '4096',
   }),
   store_salvage: setting(booleanKind, {

@@ -26,7 +26,7 @@ export interface AgentOptions {
   /** The store's plain Redis port, with `resp` only; `false`, the default: none. */
   readonly proxy?: string | false;
   /** Where messages are kept: `log` (the default) or `memory`. */
-  readonly store?: 'memory' | 'log';
+  readonly store?: 'memory' | 'log' | 'leveldb';
   /** File with the password of the store's clients. */
   readonly respPasswordFile?: string;
   /** Admin socket for the verbs of `shoal`. Default `<dataDir>/shoal.sock`. */

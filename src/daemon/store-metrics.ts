@@ -18,6 +18,9 @@ function single(name: string, help: string, value: number): MetricFamily {
   return { name, help, type: name.endsWith('_total') ? 'counter' : 'gauge', samples: [{ value }] };
 }
 
+const RECORDS =
+  'Records that expired, that were moved in memory, that a cache (store = "leveldb") read from disk and evicted.';
+
 /** Everything that is counted in the store and its servers, for `/metrics`. */
 export function storeMetrics({ server, router }: GroupServer, { table, backend }: Store): MetricFamily[] {
   const { longestTurnUsec, turns, bytesIn, bytesOut, published, ...ofClients } = server.state.counters;
@@ -32,9 +35,10 @@ export function storeMetrics({ server, router }: GroupServer, { table, backend }
       disk: diskBytes,
       queued: queuedBytes,
     }),
-    family('shoal_store_records_total', 'event', 'Records that expired, and that were moved in memory.', {
+    family('shoal_store_records_total', 'event', RECORDS, {
       expired,
       moved,
+      ...(backend.readThrough?.counters() ?? { reads: 0, evicted: 0 }),
     }),
     single('shoal_store_clients', 'Clients connected, other nodes among them.', server.connections),
     single(

@@ -3,7 +3,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { setFlagsFromString } from 'node:v8';
 import { type Address, joinAddress, ShoalError, splitAddress, systemReason } from '../base/index.ts';
 import { type AgentConfig, isLoopback } from '../config/index.ts';
-import { type Log, monotonicMs } from '../io/index.ts';
+import { DirectoryLock, type Log, monotonicMs } from '../io/index.ts';
 import type {
   MetricFamily,
   StoreCountView,
@@ -25,6 +25,9 @@ const MB = 2 ** 20;
 /** Connections that come while the store is read back wait here. */
 const MAX_EARLY = 1024;
 const KEEPALIVE_MS = 300_000;
+/** A start that failed is tried again so soon, but for what only people can mend. */
+const RETRY_MS = 5000;
+const LASTING: ReadonlySet<string> = new Set(['store-damaged', 'store-newer']);
 
 /** The store's own rooms: their code is run, and what it needs is made, when the store is first used. */
 const loadParts = () => import('./store-parts.ts');
@@ -72,6 +75,8 @@ export class StoreService {
   #teller: CapacityTeller | null = null;
   #closed = false;
   #failed: string | null = null;
+  #lock: DirectoryLock | null = null;
+  #retry: NodeJS.Timeout | null = null;
   readonly #portWarnings: string[] = [];
   resp: Address;
   proxy: Address | null = null;
@@ -153,16 +158,18 @@ export class StoreService {
     };
   }
 
-  /** Figures for this node's record: what there is for messages, and how much of it is used, in percent. */
+  /** Figures for this node's record: what there is for messages, and how much of it is used, in percent. A cache has no fill level. */
   capacity(): Capacity {
     const { memoryMb } = this;
+    const { store: kind, storeDiskMb } = this.#config;
     const store = this.#store;
-    if (store === null) return { storeMb: memoryMb };
-    const { diskBytes } = store.backend.counters;
-    const diskMb = this.#config.storeDiskMb;
+    const memory = kind === 'leveldb' ? {} : { storeMb: memoryMb };
+    if (store === null) return memory;
+    const fill = kind === 'leveldb' ? {} : { storePercent: percent(store.table.heldBytes, memoryMb * MB) };
+    const used = store.backend.counters.diskBytes;
     const disk =
-      diskMb === null ? {} : { storeDiskMb: diskMb, storeDiskPercent: percent(diskBytes, diskMb * MB) };
-    return { storeMb: memoryMb, storePercent: percent(store.table.heldBytes, memoryMb * MB), ...disk };
+      storeDiskMb === null ? {} : { storeDiskMb, storeDiskPercent: percent(used, storeDiskMb * MB) };
+    return { ...memory, ...fill, ...disk };
   }
 
   /** Calls back with figures that the group does not know yet. */
@@ -171,9 +178,9 @@ export class StoreService {
     this.#teller.start();
   }
 
-  scan(start: number, end: number, cursor: number, count: number): StoreScanView {
+  async scan(start: number, end: number, cursor: number, count: number): Promise<StoreScanView> {
     if (this.#store === null || this.#parts === null) return { entries: [], cursor: 0 };
-    return this.#parts.scanStore(this.#store.table, { start, end }, cursor, count);
+    return this.#parts.scanStore(this.#store, { start, end }, cursor, count);
   }
 
   count(start: number, end: number): StoreCountView {
@@ -224,6 +231,7 @@ export class StoreService {
 
   async close(): Promise<void> {
     this.#closed = true;
+    if (this.#retry !== null) clearTimeout(this.#retry);
     this.#teller?.stop();
     this.#history?.stop();
     for (const listener of this.#listeners) listener.close();
@@ -231,6 +239,7 @@ export class StoreService {
     await this.#awake?.catch(() => {});
     await this.#group?.close();
     await this.#store?.close();
+    await this.#lock?.release();
   }
 
   async #bind(name: 'resp' | 'proxy', asked: Address, use: Port): Promise<Address> {
@@ -312,12 +321,28 @@ export class StoreService {
 
   /** Makes the store and all that serves it. Never rejects. */
   #wake(): Promise<void> {
-    this.#awake ??= this.#awaken().catch((error) => {
-      this.#failed = (error as Error).message;
-      this.#log.error({}, `the store does not serve: ${(error as Error).message}`);
-      for (const { socket } of this.#early.splice(0)) socket.destroy();
-    });
+    this.#awake ??= this.#awaken().then(
+      () => {
+        this.#failed = null;
+      },
+      (error) => this.#fail(error),
+    );
     return this.#awake;
+  }
+
+  /** Nobody is served; what a disk or another process is the reason of is tried again, for it may pass. */
+  async #fail(error: Error): Promise<void> {
+    if (this.#failed !== error.message) this.#log.error({}, `the store does not serve: ${error.message}`);
+    this.#failed = error.message;
+    for (const { socket } of this.#early.splice(0)) socket.destroy();
+    await this.#lock?.release();
+    this.#lock = null;
+    const lasts = error instanceof ShoalError && LASTING.has(error.code);
+    if (this.#closed || lasts) return;
+    this.#retry = setTimeout(() => {
+      this.#awake = null;
+      void this.#wake();
+    }, RETRY_MS).unref();
   }
 
   async #awaken(): Promise<void> {
@@ -326,7 +351,10 @@ export class StoreService {
     this.#parts = await loadParts();
     const { createGroupServer, Store } = this.#parts;
     const { store: backend, storeDir, storeDiskMb, storeSalvage, insecure, acks } = this.#config;
-    if (backend !== 'memory') mkdirSync(storeDir, { recursive: true, mode: 0o700 });
+    if (backend !== 'memory') {
+      mkdirSync(storeDir, { recursive: true, mode: 0o700 });
+      this.#lock = await DirectoryLock.take(storeDir, 'store-dir');
+    }
     const store = await Store.open({
       backend,
       directory: storeDir,

@@ -30,3 +30,4 @@ export { isLoopback, isWildcard } from './interfaces.ts';
 export { createLog, type Log, type LogOptions, prettyLine, silentLog } from './log.ts';
 export type { Seal, SealFactory, SealSurroundings } from './sealing.ts';
 export { makeDirectory } from './state/disk.ts';
+export { DirectoryLock } from './state/lock.ts';

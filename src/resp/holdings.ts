@@ -337,10 +337,12 @@ export class Holdings {
   }
 
   #holds(slot: number, start: number, end: number): boolean {
-    const { table } = this.#parts.store;
+    const { table, backend } = this.#parts.store;
     const count = table.countInSlot(slot);
     if (count === 0) return false;
     const whole = slotRange(slot);
+    // What is on disk only is not looked at.
+    if (backend.readThrough !== null) return true;
     if ((start === whole.start && end === whole.end) || count > MAX_LOOKED_AT) return true;
     const walk = new Walk(table, { start, end });
     const refs: number[] = [];

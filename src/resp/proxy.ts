@@ -15,7 +15,7 @@
 import type { Store } from '../store/index.ts';
 import { type AckLevel, isPlain, shortfall } from './ack-level.ts';
 import { Call } from './call.ts';
-import { Client } from './client.ts';
+import { Client, NO_OUTLET } from './client.ts';
 import type { Known } from './command.ts';
 import { encode, takeLevel } from './forward.ts';
 import { command } from './link-handshake.ts';
@@ -156,7 +156,18 @@ export class GroupProxy implements Spread {
     inner.known = known;
     const { backend } = this.#store;
     const before = backend.sequence;
+    const { client } = inner;
+    const late = new Promise<Uint8Array>((resolve) => {
+      client.outlet = {
+        ...NO_OUTLET,
+        fill: (_, answer) => {
+          resolve('take' in answer ? answer.whole() : answer);
+          return false;
+        },
+      };
+    });
     this.#server.runRouted(inner, known);
+    if (client.blocked !== null) return late;
     const reply = inner.reply.takeWhole();
     if (level === null || isPlain(level) || backend.sequence === before) return Promise.resolve(reply);
     return new Promise((resolve) =>

@@ -27,10 +27,29 @@ export interface BackendCounters {
   readonly longestStepMs: number;
 }
 
-/** A value that is on disk and not in memory. */
+/** A message as it is on disk. */
+export interface Listed {
+  readonly slot: number;
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+  readonly expiryMs: number;
+}
+
+/** Of a back end whose table is a cache: what is not in it is read while other commands run. */
 export interface ReadThrough {
-  /** Null: there is none. What it returns is valid until the next call. */
-  getSync(key: Span, keyAt: number, keyLength: number): Span | null;
+  /** Whether the message of a key may be on disk only: no command may look for it. One that is in memory counts as used. */
+  isCold(key: Span, at: number, length: number): boolean;
+  /** Calls back, later, when these keys are in memory, or known to be nowhere; each of them is cold. */
+  read(keys: readonly Uint8Array[], done: () => void): void;
+  /** While more is held than let go, nothing is forgotten: for who needs more messages at once than memory is meant for. */
+  hold(): void;
+  letGo(): void;
+  /** About `count` messages in the order of slot and hash, from a place on, and the next place, below 2^47: 0 at the end. */
+  list(from: number, count: number): Promise<{ found: Listed[]; next: number }>;
+  /** Something in this slot has expired and is not in memory: has it removed, by and by. */
+  sweep(slot: number): void;
+  /** Messages read because they were not in memory, and messages that made room. */
+  counters(): { readonly reads: number; readonly evicted: number };
 }
 
 /**
@@ -63,6 +82,12 @@ export interface Backend {
   /** What people should know, as long as it is so. */
   readonly warnings: readonly string[];
   readonly counters: BackendCounters;
+  /** A snapshot is being written. */
+  readonly saving: boolean;
+  /** When the last one was whole, by the table's clock; null: none since the start. */
+  readonly savedMs: number | null;
+  /** Begins a snapshot; false when it cannot now, null when this back end has none. */
+  save(): boolean | null;
   whenOnDisk(sequence: number, done: OnDisk): void;
   /** After the commands of a turn: what was taken in may go out. */
   endTurn(): void;

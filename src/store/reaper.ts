@@ -1,3 +1,5 @@
+import type { ReadThrough } from './backend.ts';
+import { MARK_STEP_MS, markExpiryMs } from './marks.ts';
 import { SLOTS } from './slot-index.ts';
 import type { MessageTable } from './table.ts';
 
@@ -17,6 +19,7 @@ const IDLE_MS = 100;
  */
 export class Reaper {
   readonly #table: MessageTable;
+  readonly #disk: ReadThrough | null;
   #slot = 0;
   #hash = 0;
   #place = 0;
@@ -27,8 +30,10 @@ export class Reaper {
 
   #timer: NodeJS.Timeout | NodeJS.Immediate | null = null;
 
-  constructor(table: MessageTable) {
+  /** `disk`: where the rest is when the table is a cache. */
+  constructor(table: MessageTable, disk: ReadThrough | null = null) {
     this.#table = table;
+    this.#disk = disk;
   }
 
   /** Calls itself from now on, between the turns of commands, until `stop`. */
@@ -102,6 +107,15 @@ export class Reaper {
         work += REMOVAL;
       } else if (table.expiryMs !== 0 && table.expiryMs < this.#soonest) this.#soonest = table.expiryMs;
     }
+    let due = false;
+    for (const mark of table.marks) {
+      const expiryMs = markExpiryMs(mark);
+      if (expiryMs !== 0 && expiryMs < this.#soonest) this.#soonest = expiryMs;
+      // What is noted is rounded down.
+      if (expiryMs !== 0 && expiryMs + MARK_STEP_MS <= table.nowMs) due = true;
+    }
+    work += table.marks.length;
+    if (due) this.#disk?.sweep(this.#slot);
     if (this.#hash === 2 ** 32) {
       this.#inside = false;
       table.schedule.setSoonest(this.#slot, Math.min(this.#soonest, table.schedule.soonestIn(this.#slot)));

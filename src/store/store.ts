@@ -1,4 +1,7 @@
+import { readdir } from 'node:fs/promises';
+import { ShoalError } from '../base/index.ts';
 import type { Backend } from './backend.ts';
+import { LevelBackend } from './level/level-backend.ts';
 import { LogBackend, type LogTuning } from './log/log-backend.ts';
 import { MemoryBackend } from './memory.ts';
 import { type Notices, silent } from './notices.ts';
@@ -8,7 +11,7 @@ import { Stamps } from './stamps.ts';
 import { MessageTable } from './table.ts';
 
 export interface StoreOptions {
-  readonly backend: 'memory' | 'log';
+  readonly backend: Backend['name'];
   /** Of the back end's files. */
   readonly directory: string;
   /** Most bytes of memory for messages; 0: no bound. */
@@ -23,7 +26,11 @@ export interface StoreOptions {
   readonly tuning?: Partial<LogTuning>;
 }
 
-/** Number of this node in its table of actors: the first, until there are others' versions. */
+/**
+ * Number of this node in its table of actors: the first, until there are others' versions. Under the log, whose leases outlive every crash,
+ * it stands for the node; in memory only, where counters begin anew with the process, for the node and its incarnation (which the
+ * state directory counts up at every start). So no dot is ever that of two versions.
+ */
 const SELF = 1;
 /** Records moved by one step of compaction of memory, at the end of a turn. */
 const MOVES = 128;
@@ -58,7 +65,7 @@ export class Store {
     maxMemoryBytes = 0,
   ) {
     this.table = table;
-    this.reaper = new Reaper(table);
+    this.reaper = new Reaper(table, backend.readThrough);
     this.backend = backend;
     this.maxMemoryBytes = maxMemoryBytes;
     table.sink = backend.sink;
@@ -73,7 +80,12 @@ export class Store {
     const table = new MessageTable(stamps, regions);
     table.nowMs = options.nowMs;
     if (options.backend === 'memory') return new Store(table, new MemoryBackend(), options.maxMemoryBytes);
-    const { directory, notices = silent, maxDiskBytes, compress, salvage, tuning } = options;
+    const { directory, notices = silent, maxMemoryBytes, maxDiskBytes, compress, salvage, tuning } = options;
+    await refuseForeign(options.backend, directory);
+    if (options.backend === 'leveldb') {
+      const level = { directory, actor: SELF, notices, maxMemoryBytes, maxDiskBytes };
+      return new Store(table, await LevelBackend.open(table, stamps, level), maxMemoryBytes);
+    }
     const backend = await LogBackend.open(table, stamps, {
       directory,
       actor: SELF,
@@ -83,7 +95,7 @@ export class Store {
       salvage,
       ...(tuning === undefined ? {} : { tuning }),
     });
-    return new Store(table, backend, options.maxMemoryBytes);
+    return new Store(table, backend, maxMemoryBytes);
   }
 
   /** Why every command that changes anything is refused; null when they are not. */
@@ -125,4 +137,19 @@ export class Store {
     }
     return this.backend.refusal;
   }
+}
+
+/** Files that only the other back end has: their messages would be passed over in silence. */
+const FOREIGN = { log: /^CURRENT$/, leveldb: /^(log|snapshot)\.\d+$/ };
+
+async function refuseForeign(backend: 'log' | 'leveldb', directory: string): Promise<void> {
+  const names = await readdir(directory).catch(() => []);
+  const foreign = names.find((name) => FOREIGN[backend].test(name));
+  if (foreign === undefined) return;
+  const other = backend === 'log' ? 'leveldb' : 'log';
+  throw new ShoalError(
+    'store-other',
+    `store directory ${directory} holds messages of store = "${other}" (${foreign}): set that again, or give another store_dir`,
+    'store-dir',
+  );
 }

@@ -103,11 +103,6 @@ export class MessageTable {
     this.#aheadHashes[i] = this.#hash.hash;
   }
 
-  /** The hash of number `i`, which was a key. */
-  hashAhead(i: number): number {
-    return this.#aheadHashes[i] as number;
-  }
-
   /** Number `i` is no key. */
   announceNone(i: number): void {
     this.#aheadSlots[i] = -1;
@@ -259,6 +254,7 @@ export class MessageTable {
   /** Removes the record found. */
   remove(): void {
     this.#stamps.write(this.#words, this.#at + 2, this.#hash.slot >>> 6, this.nowMs);
+    if ((this.#flags & EXTERNAL) !== 0) this.show(this.#ref);
     if (this.sink !== null) this.sink.removed(this.#key, this.#keyAt, this.#keyLength, this.#words, this.#at);
     this.#drop();
   }
@@ -278,6 +274,11 @@ export class MessageTable {
   /** A step of a walk: see {@link SlotIndex.scan}, `nextHash` and `nextPlace`. What has expired is among what is found. */
   scan(slot: number, fromHash: number, place: number, out: number[], wanted = 0): void {
     this.#index.scan(slot, fromHash, place, out, wanted);
+  }
+
+  /** Marks that the last step met. */
+  get marks(): readonly number[] {
+    return this.#index.marks;
   }
 
   get nextHash(): number {
@@ -473,7 +474,7 @@ export class MessageTable {
 
   #putExternal(value: Rope, expiryMs: number): void {
     const key = this.#key.bytes.subarray(this.#keyAt, this.#keyAt + this.#keyLength);
-    const number = this.#externals.add(key, value);
+    const number = this.#externals.add(key, value, this.#hash);
     if (this.#ref !== 0) this.#drop();
     const ref = this.#arena.allocate(3);
     this.#index.insert(this.#hash.slot, this.#hash.hash, ref);

@@ -105,4 +105,4 @@ test('every client reads what all others wrote', async () => {
     node.destroy();
     expect(checks.count).toBe(2 * count);
   }
-});
+}, 240_000);

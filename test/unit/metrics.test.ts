@@ -24,6 +24,10 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   Stamps: 'dots of versions, which are no figures',
   MemoryBackend: 'nothing is counted there; the log below has the same figures',
   Appender: 'counted on by LogBackend, whose figures are exported: see storeMetrics',
+  Writer: 'counted on by LevelBackend, which has the figures of LogBackend',
+  LevelBackend: 'the same figures as those of LogBackend',
+  Cache: 'exported by ReadThrough.counters: see storeMetrics',
+  Reader: 'exported by ReadThrough.counters: see storeMetrics',
   Hook: 'src/daemon/hooks.test.ts: runs by outcome; handed, dropped and joined events',
 };
 

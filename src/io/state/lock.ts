@@ -3,7 +3,7 @@ import { connect, createServer, type Server } from 'node:net';
 import { ShoalError } from '../../base/index.ts';
 
 /**
- * Holds a directory for one process. The lock is an abstract Unix socket named after the directory's device and inode:
+ * Holds a directory, of the node's state or of its store, for one process. The lock is an abstract Unix socket named after the directory's device and inode:
  * the kernel drops it with the process, so that no kill, however hard, leaves a stale one, and two paths to one
  * directory are one lock. Whoever holds it answers a connection with its pid. Departure: abstract names belong to a
  * network namespace, so a daemon in another container that mounts the same directory is not seen.
@@ -15,8 +15,11 @@ export class DirectoryLock {
     this.#server = server;
   }
 
-  /** @throws ShoalError `state-locked` naming the holder's pid. */
-  static async take(directory: string): Promise<DirectoryLock> {
+  /** `option`: how the directory was chosen. @throws ShoalError `state-locked` naming the holder's pid. */
+  static async take(
+    directory: string,
+    option: 'data-dir' | 'store-dir' = 'data-dir',
+  ): Promise<DirectoryLock> {
     const { dev, ino } = await stat(directory, { bigint: true });
     const name = `\0shoal-state-${dev}:${ino}`;
     const server = createServer((socket) => {
@@ -36,8 +39,8 @@ export class DirectoryLock {
       const pid = await holder(name);
       throw new ShoalError(
         'state-locked',
-        `the state directory ${directory} is in use by ${pid === null ? 'another process' : `the daemon with pid ${pid}`}: stop it, or give this one its own --data-dir`,
-        'data-dir',
+        `the directory ${directory} is in use by ${pid === null ? 'another process' : `the daemon with pid ${pid}`}: stop it, or give this one its own --${option}`,
+        option,
       );
     }
     server.on('error', () => {});

@@ -1,17 +1,22 @@
+import { LIMITS } from '../../base/index.ts';
 import { showRandom, Walk } from '../../store/index.ts';
 import type { Call } from '../call.ts';
 import { Glob } from '../glob.ts';
+import { ReplyWriter } from '../reply.ts';
 import { entries } from './entry.ts';
 import { NOT_INTEGER, SYNTAX } from './errors.ts';
+import { keyOnDisk, keysOnDisk, scanDisk } from './scan-disk.ts';
+import { inSteps } from './steps.ts';
 
 /** SCAN looks at so many homes of the index at most, whatever its COUNT: a fraction of a millisecond each thousand. */
 const MAX_HOMES = 20_000;
 const DEFAULT_COUNT = 10;
-/** KEYS collects so many at a time. */
-const KEYS_STEP = 4096;
+/** KEYS looks at so many at a time, and answers in parts of about so much. */
+const KEYS_STEP = 256;
+const KEYS_PART_BYTES = 256 * 1024;
 const MAX_CURSOR = 2n ** 64n;
 
-interface Options {
+export interface ScanOptions {
   count: number;
   glob: Glob | null;
   /** False: of a type that no key here has. */
@@ -27,6 +32,11 @@ function scan(call: Call): void {
   }
   const options = read(call);
   if (options === null) return;
+  const disk = call.store.backend.readThrough;
+  if (disk !== null) {
+    scanDisk(call, disk, cursor, options);
+    return;
+  }
   const walk = new Walk(table);
   walk.goTo(cursor);
   const refs: number[] = [];
@@ -45,8 +55,8 @@ function cursorOf(text: string): number | null {
 }
 
 /** Null after an error was given. */
-function read(call: Call): Options | null {
-  const options: Options = { count: DEFAULT_COUNT, glob: null, strings: true };
+function read(call: Call): ScanOptions | null {
+  const options: ScanOptions = { count: DEFAULT_COUNT, glob: null, strings: true };
   for (let i = 2; i < call.count; i += 2) {
     const next = i + 1 < call.count;
     if (next && call.is(i, 'COUNT')) {
@@ -84,20 +94,46 @@ function replyKeys(call: Call, refs: readonly number[]): void {
 
 function keys(call: Call): void {
   const glob = new Glob(call.bytes(1));
-  const walk = new Walk(call.store.table);
-  const found: number[] = [];
+  const disk = call.store.backend.readThrough;
+  if (disk !== null) {
+    keysOnDisk(call, disk, glob);
+    return;
+  }
+  const { table } = call.store;
+  const walk = new Walk(table);
   const refs: number[] = [];
-  while (!walk.done) {
+  const out = new ReplyWriter(KEYS_PART_BYTES);
+  const parts: Uint8Array[] = [];
+  let count = 0;
+  let bytes = 0;
+  const step = (): boolean => {
     refs.length = 0;
     walk.step(refs, KEYS_STEP, KEYS_STEP);
-    for (const ref of refs) if (isMeant(call, ref, glob)) found.push(ref);
-  }
-  replyKeys(call, found);
+    for (const ref of refs) {
+      if (!isMeant(call, ref, glob)) continue;
+      out.bulk(table.key, table.keyAt, table.keyLength);
+      count++;
+    }
+    if (out.length > KEYS_PART_BYTES || walk.done) {
+      bytes += out.length;
+      parts.push(out.take());
+    }
+    return !walk.done && bytes <= LIMITS.respKeysBytes;
+  };
+  inSteps(call, step, (reply) => {
+    if (bytes > LIMITS.respKeysBytes) {
+      reply.error(`ERR the keys are more than ${LIMITS.respKeysBytes >> 20} MB: use SCAN`);
+      return;
+    }
+    reply.array(count);
+    reply.rawParts(parts);
+  });
 }
 
 function randomKey(call: Call): void {
-  const { table } = call.store;
-  if (showRandom(table, Math.random, 100)) call.reply.bulk(table.key, table.keyAt, table.keyLength);
+  const { table, backend } = call.store;
+  if (backend.readThrough !== null) keyOnDisk(call, backend.readThrough, Math.random());
+  else if (showRandom(table, Math.random, 100)) call.reply.bulk(table.key, table.keyAt, table.keyLength);
   else call.reply.none();
 }
 

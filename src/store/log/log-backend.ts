@@ -85,7 +85,7 @@ const WORTHWHILE_SHARE = 16;
  *   success), or more waiting than fits while the disk is full: everything not synced is taken for lost. Whoever waits is told,
  *   nothing is acknowledged as on disk (`failing`) until a new log and a snapshot of everything behind it are written; memory is served on.
  *
- * It does not lock its directory: the node's state directory, in which it is, has a lock. Its test: log-backend.test.ts,
+ * It does not lock its directory: the daemon does. Its test: log-backend.test.ts,
  * crash.test.ts.
  */
 export class LogBackend implements Backend, AppenderWatch {
@@ -98,6 +98,7 @@ export class LogBackend implements Backend, AppenderWatch {
   congested = false;
   onRoom: (() => void) | null = null;
   onDiskSequence = 0;
+  savedMs: number | null = null;
   readonly #table: MessageTable;
   readonly #options: LogOptions;
   readonly #tuning: LogTuning;
@@ -134,7 +135,12 @@ export class LogBackend implements Backend, AppenderWatch {
     const { progressMs } = tuning;
     const recovery = new Recovery({ disk, directory, table, stamps, notices, progressMs, salvage });
     const backend = new LogBackend(table, stamps, options, tuning, await recovery.run());
-    await backend.#begin();
+    try {
+      await backend.#begin();
+    } catch (error) {
+      await backend.close();
+      throw error;
+    }
     return backend;
   }
 
@@ -200,6 +206,17 @@ export class LogBackend implements Backend, AppenderWatch {
       recoveredChanges: this.#recovered.records,
       longestStepMs: this.#longestStepMs,
     };
+  }
+
+  get saving(): boolean {
+    return this.#compaction !== null;
+  }
+
+  save(): boolean {
+    if (this.#compaction !== null || this.#closing || this.#appender.stopped) return false;
+    this.#nextCompactionMs = 0;
+    this.#startCompaction();
+    return true;
   }
 
   whenOnDisk(sequence: number, done: OnDisk): void {
@@ -420,6 +437,7 @@ export class LogBackend implements Backend, AppenderWatch {
       return;
     }
     this.#snapshots++;
+    this.savedMs = this.#table.nowMs;
     this.#appender.olderBytes = snapshot.bytes;
     await this.#removeBefore(generation);
     if (!this.#trusted && !this.#appender.stopped) this.#mended();

@@ -97,8 +97,8 @@ export class Plot {
     const times = {
       ...axis,
       grid: { show: false },
-      size: 22,
-      gap: 3,
+      size: 25,
+      gap: 6,
       space: 64,
       incrs: TIME_STEPS,
       values: texts(clock ?? String),
@@ -110,7 +110,8 @@ export class Plot {
         onCursor === undefined
           ? { show: false }
           : { y: false, drag: { x: false, y: false }, points: { size: 6 }, sync: { key: SYNC } },
-      padding: [8, 4, clock === undefined ? 8 : 0, 0],
+      // Half of the last time on the axis is beside the plot.
+      padding: clock === undefined ? [8, 4, 8, 0] : [8, 24, 0, 0],
       scales: {
         x: { time: false },
         y: {

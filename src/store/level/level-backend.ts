@@ -1,0 +1,470 @@
+import { ShoalError } from '../../base/index.ts';
+import type { Backend, BackendCounters, BackendState, OnDisk, ReadThrough } from '../backend.ts';
+import { BatchPool } from '../log/batch.ts';
+import { diskError, isFull } from '../log/files.ts';
+import { Leases } from '../log/leases.ts';
+import { Waiters } from '../log/waiters.ts';
+import type { Notices } from '../notices.ts';
+import type { Stamps } from '../stamps.ts';
+import type { MessageTable } from '../table.ts';
+import { Cache } from './cache.ts';
+import { type Database, openDatabase, systemErrorOf } from './database.ts';
+import { epochKey, META_EPOCH } from './layout.ts';
+import { LevelRecorder } from './level-recorder.ts';
+import { Reader } from './reader.ts';
+import { type Found, recover } from './recovery.ts';
+import { Writer, type WriterWatch } from './writer.ts';
+
+export interface LevelOptions {
+  readonly directory: string;
+  /** Number of this node among the actors. */
+  readonly actor: number;
+  readonly notices: Notices;
+  /** Most bytes of memory for the table; 0: everything is kept in it. */
+  readonly maxMemoryBytes: number;
+  /** Most bytes of files; 0: no bound but the disk's. */
+  readonly maxDiskBytes: number;
+  readonly open?: (directory: string) => Promise<Database>;
+  readonly tuning?: Partial<LevelTuning>;
+}
+
+export interface LevelTuning {
+  /** A change nobody waits for is written at most so late, if not much else waits. */
+  readonly flushMs: number;
+  /** And synced at most so late. */
+  readonly syncMs: number;
+  /** Bytes that may wait to be written before clients are not read any more. */
+  readonly queueBytes: number;
+  /** Room of the file system that is left for LevelDB's own work. */
+  readonly reserveBytes: number;
+  readonly retryMs: number;
+  readonly maxRetryMs: number;
+  /** Between two looks at the files' sizes, while something is written. */
+  readonly usageMs: number;
+  readonly progressMs: number;
+}
+
+const TUNING: LevelTuning = {
+  flushMs: 10,
+  syncMs: 1000,
+  queueBytes: 4 << 20,
+  reserveBytes: 32 << 20,
+  retryMs: 1000,
+  maxRetryMs: 10_000,
+  usageMs: 1000,
+  progressMs: 5000,
+};
+
+const POOL_BATCHES = 4;
+/** So much is written without waiting for more. */
+const FLUSH_BYTES = 64 * 1024;
+/** Between two compactions to come back below the disk budget. */
+const COMPACT_MS = 10_000;
+const CLOSED = new ShoalError('store-closed', 'the node was stopped before it was known to be on disk');
+
+/**
+ * For data larger than memory: LevelDB (a log-structured merge tree; O'Neil et al., 1996) by classic-level, with the message table
+ * as its cache.
+ *
+ * In memory is, of every key, an entry of the table's index, 8 bytes by its load: slot, hash, and either a record or a mark with
+ * the time of its expiry (marks.ts; FAWN's and SILT's hash indexes in memory, Andersen et al., 2009, are the model). So which keys are
+ * nowhere, how many there are in each slot, and what expires next, is known without the disk: only who asks for a message that is not
+ * in memory waits for it. Keeping whole keys as well would cost five times that for small messages; keeping nothing, as a plain cache
+ * does, a read of the disk for every new key, and no exact counts. The price: a start reads everything once.
+ *
+ * A miss is read by LevelDB's own threads while the event loop goes on (reader.ts); the command runs when all its keys are here.
+ * Nothing is read synchronously: `getSync` takes microseconds from a cache and milliseconds from a board's SD card. SCAN and KEYS go
+ * through the disk, in the order of slot and hash.
+ *
+ * Changes are recorded as for the log and written in batches (writer.ts), without a sync; the sync is a call of its own, grouped,
+ * when somebody waits, and about every second otherwise. A failed write leaves LevelDB's log torn: it is opened anew before the write
+ * is tried again, and nothing that was taken is lost meanwhile, for a record leaves memory (cache.ts) only when it is written. After a
+ * failed sync nothing is acknowledged as on disk until LevelDB has put all it has in memory into new files.
+ *
+ * Bounds: `store_memory` holds table and marks, LevelDB has some 16 MB besides; `store_disk` and a reserve of the file system are
+ * looked at every second. Tests: level-backend.test.ts, cache.test.ts, crash.test.ts.
+ */
+export class LevelBackend implements Backend, WriterWatch {
+  readonly name = 'leveldb';
+  readonly durable = true;
+  readonly sink: LevelRecorder;
+  readonly readThrough: ReadThrough;
+  refusal: string | null = null;
+  blocked: string | null = null;
+  congested = false;
+  onRoom: (() => void) | null = null;
+  readonly saving = false;
+  readonly savedMs = null;
+  onDiskSequence = 0;
+  readonly #options: LevelOptions;
+  readonly #tuning: LevelTuning;
+  readonly #database: Database;
+  readonly #table: MessageTable;
+  readonly #cache: Cache;
+  readonly #writer: Writer;
+  readonly #reader: Reader;
+  readonly #leases: Leases;
+  readonly #waiters = new Waiters();
+  readonly #found: Found;
+  readonly #timers = new Set<NodeJS.Timeout>();
+  #flushing = false;
+  #syncDue = false;
+  #syncing: Promise<void> | null = null;
+  #trying: Promise<void> | null = null;
+  #clearing: Promise<void> | null = null;
+  #retryMs: number;
+  /** The last error of the disk, while it lasts. */
+  #error: ShoalError | null = null;
+  #noRoom = false;
+  /** False: a sync failed, and what was written since the one before may be lost with the machine. */
+  #trusted = true;
+  #overBudget = false;
+  #diskBytes = 0;
+  #usageBytes = -1;
+  #compactedAt = 0;
+  #compactedMs = 0;
+  #closing = false;
+  #syncs = 0;
+  #retries = 0;
+
+  static async open(table: MessageTable, stamps: Stamps, options: LevelOptions): Promise<LevelBackend> {
+    const tuning = { ...TUNING, ...options.tuning };
+    const { directory, notices, maxMemoryBytes } = options;
+    const database = await (options.open ?? openDatabase)(directory);
+    try {
+      const cache = new Cache(table, stamps, maxMemoryBytes);
+      const found = await recover(database, table, stamps, cache, notices, tuning.progressMs);
+      const backend = new LevelBackend(table, stamps, options, tuning, database, cache, found);
+      await backend.#begin();
+      return backend;
+    } catch (error) {
+      await database.close().catch(() => {});
+      throw error;
+    }
+  }
+
+  private constructor(
+    table: MessageTable,
+    stamps: Stamps,
+    options: LevelOptions,
+    tuning: LevelTuning,
+    database: Database,
+    cache: Cache,
+    found: Found,
+  ) {
+    this.#table = table;
+    this.#options = options;
+    this.#tuning = tuning;
+    this.#database = database;
+    this.#cache = cache;
+    this.#found = found;
+    this.#retryMs = tuning.retryMs;
+    const pool = new BatchPool(POOL_BATCHES);
+    this.#writer = new Writer(database, pool, this, found);
+    this.sink = new LevelRecorder(this.#writer, pool);
+    this.#reader = new Reader(database, table, cache, this.#writer, this.sink, options.notices);
+    this.sink.onCleared = () => {
+      cache.cleared();
+      this.#reader.cleared();
+    };
+    cache.keeper = {
+      isPending: (write, modulus) => this.#writer.isPending(write, modulus),
+      isReading: (slot, hash) => this.#reader.isReading(slot, hash),
+    };
+    this.readThrough = {
+      read: (keys, done) => this.#reader.read(keys, done),
+      isCold: (key, at, length) => cache.isMarkedKey(key, at, length),
+      hold: () => cache.held++,
+      letGo: () => cache.held--,
+      list: (from, count) => this.#reader.list(from, count),
+      sweep: (slot) => this.#reader.sweep(slot),
+      counters: () => ({ reads: this.#reader.counters.reads, evicted: cache.counters.evicted }),
+    };
+    this.#leases = new Leases(stamps, (upTo) => {
+      this.sink.lease(options.actor, upTo);
+      return this.sink.sequence;
+    });
+  }
+
+  get sequence(): number {
+    return this.sink.sequence;
+  }
+
+  get state(): BackendState {
+    if (this.#error !== null && !this.#noRoom) return 'failing';
+    return this.refusal === null ? 'ok' : 'full';
+  }
+
+  get warnings(): readonly string[] {
+    const warnings: string[] = [];
+    if (this.#error !== null) warnings.push(this.#error.message);
+    if (this.#reader.failing)
+      warnings.push('the store cannot be read: commands on messages that are not in memory wait');
+    if (this.#overBudget)
+      warnings.push(
+        `the store's disk budget (${this.#options.maxDiskBytes} bytes) is used up: delete messages, or raise store_disk`,
+      );
+    return warnings;
+  }
+
+  get counters(): BackendCounters {
+    const { counters, queuedBytes } = this.#writer;
+    return {
+      diskBytes: this.#diskBytes,
+      queuedBytes,
+      batches: counters.batches,
+      writtenBytes: counters.bytes,
+      syncs: this.#syncs,
+      snapshots: 0,
+      retries: this.#retries,
+      droppedChanges: 0,
+      recoveredChanges: this.#found.messages,
+      longestStepMs: 0,
+    };
+  }
+
+  whenOnDisk(sequence: number, done: OnDisk): void {
+    if (sequence <= this.onDiskSequence) done(null);
+    else if (this.#error !== null) done(this.#error);
+    else this.#waiters.add(sequence, done);
+  }
+
+  save(): null {
+    return null;
+  }
+
+  endTurn(): void {
+    if (this.sink.waitingBytes > 0) {
+      if (!this.#sealNow() && !this.#flushing) {
+        this.#flushing = true;
+        this.#after(this.#tuning.flushMs, () => {
+          this.#flushing = false;
+          this.sink.seal();
+        });
+      }
+    } else this.#syncIfAsked();
+    this.#leases.check(this.sink.sequence, this.onDiskSequence);
+    this.#cache.evict();
+    this.#judge();
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true;
+    for (const timer of this.#timers) clearTimeout(timer);
+    await this.#trying;
+    this.sink.seal();
+    await this.#writer.drain();
+    await this.#syncing;
+    if (!this.#writer.stopped) await this.#sync();
+    this.#writer.close();
+    await this.#reader.close();
+    await this.#clearing;
+    await this.#database.close().catch(() => {});
+    this.#waiters.fail(this.#error ?? CLOSED);
+  }
+
+  /** See WriterWatch. */
+  wrote(): void {
+    this.#cache.lastWrite = this.#writer.done - 1;
+    this.sink.written(this.#writer.done);
+    if (this.#writer.epoch !== this.#found.epoch) this.#clearOld();
+    if (this.#error !== null && this.#trusted) this.#allWell();
+    if (this.congested && this.#writer.queuedBytes < this.#tuning.queueBytes / 2) this.#uncongest();
+    this.#sealNow();
+    this.#syncIfAsked();
+    this.#syncLater();
+  }
+
+  failed(error: unknown): void {
+    this.#report(error);
+    this.#uncongest();
+    this.#retryLater();
+  }
+
+  /** The first lease, before the first write. */
+  async #begin(): Promise<void> {
+    await this.#measure();
+    if (this.#found.epoch > 0) this.#clearOld();
+    this.#leases.ask();
+    this.sink.seal();
+    await this.#writer.drain();
+    await this.#sync();
+    // A full disk is waited for: what is there can be read meanwhile.
+    if (this.#error !== null && !this.#noRoom) throw this.#error;
+    this.#leases.check(this.sink.sequence, this.onDiskSequence);
+    this.#measureLater();
+    this.#judge();
+  }
+
+  #after(ms: number, run: () => void): void {
+    if (this.#closing) return;
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      run();
+    }, ms).unref();
+    this.#timers.add(timer);
+  }
+
+  /** Hands over what waits, if it is much or somebody waits for it; not while something else is written. */
+  #sealNow(): boolean {
+    const waiting = this.sink.waitingBytes;
+    if (!this.#writer.idle || waiting === 0 || (waiting < FLUSH_BYTES && !this.#waiters.any)) return false;
+    this.sink.seal();
+    return true;
+  }
+
+  #syncIfAsked(): void {
+    if (this.#waiters.any && this.#waiters.first <= this.#writer.sequence) this.#startSync();
+  }
+
+  #syncLater(): void {
+    if (this.#syncDue) return;
+    this.#syncDue = true;
+    this.#after(this.#tuning.syncMs, () => {
+      this.#syncDue = false;
+      if (this.#writer.sequence > this.onDiskSequence) this.#startSync();
+    });
+  }
+
+  #startSync(): void {
+    if (this.#syncing !== null || this.#writer.stopped || !this.#trusted || this.#closing) return;
+    this.#syncing = this.#sync().finally(() => {
+      this.#syncing = null;
+      this.#syncIfAsked();
+    });
+  }
+
+  async #sync(): Promise<void> {
+    const { sequence } = this.#writer;
+    if (!this.#trusted || sequence <= this.onDiskSequence) return;
+    try {
+      await this.#database.sync();
+    } catch (error) {
+      // The system may have dropped what it could not write, and a second try would say that all is well.
+      this.#trusted = false;
+      this.#report(error);
+      this.#retryLater();
+      return;
+    }
+    this.#syncs++;
+    this.onDiskSequence = sequence;
+    this.#waiters.reached(sequence);
+  }
+
+  /** What changes with every turn. */
+  #judge(): void {
+    const { stopped, queuedBytes } = this.#writer;
+    const { queueBytes } = this.#tuning;
+    if (queuedBytes > queueBytes && !stopped) this.congested = true;
+    const isStuck = stopped && queuedBytes + this.sink.waitingBytes > queueBytes;
+    this.blocked =
+      isStuck || this.#leases.usedUp
+        ? 'MISCONF the disk refuses the messages, so that nothing can be changed: see the log of the node'
+        : null;
+    this.refusal = this.blocked ?? this.#refusalNow();
+  }
+
+  #refusalNow(): string | null {
+    if (this.#noRoom) return 'ENOSPC no space left for messages: free some, or delete messages';
+    if (this.#overBudget)
+      return 'ENOSPC the disk budget of the store (store_disk) is used up: delete messages, or raise it';
+    return null;
+  }
+
+  #uncongest(): void {
+    this.congested = false;
+    this.onRoom?.();
+  }
+
+  #report(cause: unknown): void {
+    const error = systemErrorOf(cause);
+    this.#noRoom ||= isFull(error);
+    this.#error = diskError(error, this.#options.directory);
+    this.#options.notices.warn(this.#error.message);
+    this.#waiters.fail(this.#error);
+  }
+
+  #retryLater(): void {
+    this.#after(this.#retryMs, () => {
+      this.#trying ??= this.#tryAgain().finally(() => {
+        this.#trying = null;
+      });
+    });
+    this.#retryMs = Math.min(this.#retryMs * 2, this.#tuning.maxRetryMs);
+  }
+
+  async #tryAgain(): Promise<void> {
+    this.#retries++;
+    try {
+      await this.#measure();
+      if (this.#noRoom) return this.#retryLater();
+      if (this.#writer.stopped) {
+        await this.#database.reopen();
+        this.#writer.resume();
+      }
+      if (!this.#trusted) await this.#database.rewrite();
+      this.#trusted = true;
+      if (this.#writer.idle) this.#allWell();
+    } catch (error) {
+      this.#report(error);
+      this.#retryLater();
+    }
+  }
+
+  #allWell(): void {
+    this.#error = null;
+    this.#retryMs = this.#tuning.retryMs;
+    this.#options.notices.info(`${this.#options.directory} can be written again`);
+    this.#judge();
+    this.#syncLater();
+  }
+
+  async #measure(): Promise<void> {
+    const { bytes, freeBytes } = await this.#database.usage();
+    const { maxDiskBytes } = this.#options;
+    this.#diskBytes = bytes;
+    this.#noRoom = freeBytes < this.#tuning.reserveBytes;
+    this.#overBudget = maxDiskBytes > 0 && bytes > maxDiskBytes;
+    if (this.#overBudget) this.#compact();
+  }
+
+  #measureLater(): void {
+    this.#after(this.#tuning.usageMs, () => {
+      const { bytes } = this.#writer.counters;
+      const isIdle = bytes === this.#usageBytes && !this.#noRoom && !this.#overBudget;
+      this.#usageBytes = bytes;
+      const measured = isIdle || this.#writer.stopped ? Promise.resolve() : this.#measure();
+      void measured.catch(() => {}).finally(() => this.#measureLater());
+    });
+  }
+
+  /** Over the budget, when so much was deleted that it pays. */
+  #compact(): void {
+    const { removalCount: removed } = this.sink;
+    const now = performance.now();
+    if (this.#clearing !== null || this.#closing || now - this.#compactedMs < COMPACT_MS) return;
+    if ((removed - this.#compactedAt) * 16 < this.#table.size) return;
+    this.#compactedAt = removed;
+    this.#compactedMs = now;
+    this.#inBackground(() => this.#database.compact(epochKey(0), epochKey(META_EPOCH)));
+  }
+
+  /** What was there when everything was deleted. */
+  #clearOld(): void {
+    const { epoch } = this.#writer;
+    this.#found.epoch = epoch;
+    this.#inBackground(async () => {
+      await this.#database.clear(epochKey(0), epochKey(epoch));
+      await this.#database.compact(epochKey(0), epochKey(epoch));
+    });
+  }
+
+  #inBackground(work: () => Promise<void>): void {
+    const before = this.#clearing ?? Promise.resolve();
+    const mine = before.then(() => (this.#closing ? undefined : work())).catch(() => {});
+    this.#clearing = mine;
+    void mine.finally(() => {
+      if (this.#clearing === mine) this.#clearing = null;
+    });
+  }
+}

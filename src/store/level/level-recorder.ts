@@ -1,0 +1,78 @@
+import { KeyHash } from '../key-hash.ts';
+import type { BatchPool } from '../log/batch.ts';
+import { Recorder, type Tape } from '../log/recorder.ts';
+import { WRITE_SHIFT, WRITES } from '../record.ts';
+import type { Rope } from '../rope.ts';
+import type { Span } from '../span.ts';
+import { placeOf } from './layout.ts';
+
+/** What the recorder has to know of the tape. */
+export interface CountingTape extends Tape {
+  /** Batches and large changes taken in so far. */
+  readonly taken: number;
+}
+
+/**
+ * The log's recorder, for a table that is a cache: notes in each record which write it is in, so that it is known when it may be
+ * forgotten, and takes down what has expired, which nobody but LevelDB would forget.
+ */
+export class LevelRecorder extends Recorder {
+  readonly #counter: CountingTape;
+  readonly #hash = new KeyHash();
+  /** Places of removals that may not be written yet, with the write they are in, the oldest first. */
+  readonly removals = new Map<number, number>();
+  onCleared: () => void = () => {};
+  /** Ever. */
+  removalCount = 0;
+  onRemoval: (slot: number, hash: number) => void = () => {};
+
+  constructor(tape: CountingTape, pool: BatchPool) {
+    super(tape, pool);
+    this.#counter = tape;
+  }
+
+  override wrote(words: Int32Array, at: number, bytes: number): void {
+    super.wrote(words, at, bytes);
+    note(words, at, this.#counter.taken);
+  }
+
+  override wroteExternal(words: Int32Array, at: number, key: Span, value: Rope): void {
+    super.wroteExternal(words, at, key, value);
+    // It was handed over already, as a write of its own.
+    note(words, at, this.#counter.taken - 1);
+  }
+
+  override removed(key: Span, keyAt: number, keyLength: number, words: Int32Array, at: number): void {
+    super.removed(key, keyAt, keyLength, words, at);
+    this.removalCount++;
+    this.#hash.of(key.bytes, keyAt, keyLength);
+    const { slot, hash } = this.#hash;
+    const place = placeOf(slot, hash);
+    this.removals.delete(place);
+    this.removals.set(place, this.#counter.taken);
+    this.onRemoval(slot, hash);
+  }
+
+  override cleared(): void {
+    super.cleared();
+    this.onCleared();
+  }
+
+  /** So many writes are done. */
+  written(done: number): void {
+    for (const [place, write] of this.removals) {
+      if (write >= done) return;
+      this.removals.delete(place);
+    }
+  }
+
+  expired(key: Span, keyAt: number, keyLength: number, words: Int32Array, at: number): void {
+    this.removed(key, keyAt, keyLength, words, at);
+  }
+}
+
+/** Puts the number of a write into word 1 of a record. */
+export function note(words: Int32Array, at: number, write: number): void {
+  const others = (words[at + 1] as number) & ((1 << WRITE_SHIFT) - 1);
+  words[at + 1] = others | ((write & (WRITES - 1)) << WRITE_SHIFT);
+}
