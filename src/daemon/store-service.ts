@@ -158,16 +158,18 @@ export class StoreService {
     };
   }
 
-  /** Figures for this node's record: what there is for messages, and how much of it is used, in percent. */
+  /** Figures for this node's record: what there is for messages, and how much of it is used, in percent. A cache has no fill level. */
   capacity(): Capacity {
     const { memoryMb } = this;
+    const { store: kind, storeDiskMb } = this.#config;
     const store = this.#store;
-    if (store === null) return { storeMb: memoryMb };
-    const { diskBytes } = store.backend.counters;
-    const diskMb = this.#config.storeDiskMb;
+    const memory = kind === 'leveldb' ? {} : { storeMb: memoryMb };
+    if (store === null) return memory;
+    const fill = kind === 'leveldb' ? {} : { storePercent: percent(store.table.heldBytes, memoryMb * MB) };
+    const used = store.backend.counters.diskBytes;
     const disk =
-      diskMb === null ? {} : { storeDiskMb: diskMb, storeDiskPercent: percent(diskBytes, diskMb * MB) };
-    return { storeMb: memoryMb, storePercent: percent(store.table.heldBytes, memoryMb * MB), ...disk };
+      storeDiskMb === null ? {} : { storeDiskMb, storeDiskPercent: percent(used, storeDiskMb * MB) };
+    return { ...memory, ...fill, ...disk };
   }
 
   /** Calls back with figures that the group does not know yet. */
@@ -176,9 +178,9 @@ export class StoreService {
     this.#teller.start();
   }
 
-  scan(start: number, end: number, cursor: number, count: number): StoreScanView {
+  async scan(start: number, end: number, cursor: number, count: number): Promise<StoreScanView> {
     if (this.#store === null || this.#parts === null) return { entries: [], cursor: 0 };
-    return this.#parts.scanStore(this.#store.table, { start, end }, cursor, count);
+    return this.#parts.scanStore(this.#store, { start, end }, cursor, count);
   }
 
   count(start: number, end: number): StoreCountView {

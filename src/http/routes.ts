@@ -166,11 +166,11 @@ function storeRoutes(store: StoreApi | null): Route[] {
       return json(there().count(start, end));
     }),
     {
-      ...get('/v1/store/messages', ['start', 'end', 'cursor', 'count'], ({ query }) => {
+      ...get('/v1/store/messages', ['start', 'end', 'cursor', 'count'], async ({ query }) => {
         const { start, end } = rangeIn(query);
         const cursor = q.whole(q.param(query, 'cursor') ?? '0', 'cursor', 0, 2 ** 48);
         const count = q.whole(q.param(query, 'count') ?? '100', 'count', 1, 1000);
-        return json(there().scan(start, end, cursor, count));
+        return json(await there().scan(start, end, cursor, count));
       }),
       socketOnly: true,
     },

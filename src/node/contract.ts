@@ -317,7 +317,8 @@ export interface StoreCountView {
 
 export interface StoreApi {
   info(): StoreInfoView;
-  scan(start: number, end: number, cursor: number, count: number): StoreScanView;
+  /** May reject when the disk must be read and cannot be. */
+  scan(start: number, end: number, cursor: number, count: number): Promise<StoreScanView>;
   /** Of all slots that have a position of the range. */
   count(start: number, end: number): StoreCountView;
   /** Samples after that time, by the wall clock in milliseconds. */

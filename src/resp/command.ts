@@ -135,6 +135,12 @@ export class Known {
     this.histogram.add(usec);
   }
 
+  /** Which of `count` arguments are keys. */
+  keysOf(count: number): number[] {
+    const { keys, moreKeys = [] } = this.command;
+    return [...(keys === null ? [] : [keys]), ...moreKeys].flatMap((range) => keyPlaces(range, count));
+  }
+
   has(flag: CommandFlag): boolean {
     return this.command.flags.includes(flag);
   }

@@ -1,4 +1,12 @@
-import { PIECE_BYTES, type Rope, RopeBuilder, Span } from '../store/index.ts';
+import {
+  LARGE_KEY_BYTES,
+  LargeKeyHash,
+  PIECE_BYTES,
+  type Rope,
+  RopeBuilder,
+  rememberHash,
+  Span,
+} from '../store/index.ts';
 
 const LF = 10;
 const DOLLAR = 36;
@@ -34,6 +42,8 @@ export class LargeRequest {
   #flatPlace = 0;
   #flatOf = 0;
   readonly #flatStarts: number[] = [];
+  #hashing: LargeKeyHash | null = null;
+  readonly #hashed = new Set<number>();
   /** Why the connection must be closed. */
   error = '';
   /** Was handed out; unless it is put back, the next command follows. */
@@ -59,8 +69,9 @@ export class LargeRequest {
   }
 
   get span(): Span {
-    const flat = this.isFlat ? this.#flat : null;
-    return new Span(flat ?? this.#small.subarray(0, this.#smallBytes));
+    return new Span(
+      this.#flat !== null && this.isFlat ? this.#flat : this.#small.subarray(0, this.#smallBytes),
+    );
   }
 
   /** The argument as a rope; null when it is among the others. */
@@ -117,6 +128,22 @@ export class LargeRequest {
     this.#ropeBytes = 0;
     this.#smallBytes = 0;
     this.#small = new Uint8Array(0);
+  }
+
+  /** Does some of the work of hashing those of these arguments that are large; true while there is more to do. */
+  hashes(places: readonly number[]): boolean {
+    const bytes = this.#flat;
+    if (bytes === null) return false;
+    for (const place of places) {
+      const length = this.lengths[place] as number;
+      if (length <= LARGE_KEY_BYTES || this.#hashed.has(place)) continue;
+      this.#hashing ??= new LargeKeyHash(bytes, this.starts[place] as number, length);
+      if (this.#hashing.step()) return true;
+      rememberHash(bytes, this.#hashing);
+      this.#hashing = null;
+      this.#hashed.add(place);
+    }
+    return false;
   }
 
   #head(): Uint8Array<ArrayBuffer> {

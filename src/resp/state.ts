@@ -46,11 +46,8 @@ export interface Router {
 export interface ServerHooks {
   /** Tells the other nodes of a published message, of at most LIMITS.publicationBytes with its channel. */
   publishToGroup?: (channel: Uint8Array, message: Uint8Array) => void;
-  /** Begins a snapshot of the store; false when one is under way. */
-  snapshot?: () => boolean;
   /** Lines for sections of INFO. */
   info?: (section: string) => readonly (readonly [name: string, value: string | number])[];
-  lastSaveMs?: () => number;
 }
 
 /** What all connections of a server share besides the store. */

@@ -82,6 +82,12 @@ export interface Backend {
   /** What people should know, as long as it is so. */
   readonly warnings: readonly string[];
   readonly counters: BackendCounters;
+  /** A snapshot is being written. */
+  readonly saving: boolean;
+  /** When the last one was whole, by the table's clock; null: none since the start. */
+  readonly savedMs: number | null;
+  /** Begins a snapshot; false when it cannot now, null when this back end has none. */
+  save(): boolean | null;
   whenOnDisk(sequence: number, done: OnDisk): void;
   /** After the commands of a turn: what was taken in may go out. */
   endTurn(): void;

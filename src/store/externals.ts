@@ -1,7 +1,8 @@
 import { assert } from '../base/index.ts';
+import { type KeyHash, LARGE_KEY_BYTES, rememberHash } from './key-hash.ts';
 import { EXPIRES, EXPIRY_BYTES, HEADER_BYTES } from './record.ts';
 import type { Rope } from './rope.ts';
-import { equalSpan, Span } from './span.ts';
+import { Span } from './span.ts';
 
 /** Key and value of a record that is too large for the arena. */
 export interface External {
@@ -30,12 +31,15 @@ export class Externals {
   /** Whether the record at a word has this key. */
   matches(words: Int32Array, at: number, key: Span, keyAt: number, length: number): boolean {
     const own = this.in(words, at).key;
-    return own.bytes.length === length && equalSpan(own, 0, key, keyAt, length);
+    if (own.bytes.length !== length) return false;
+    return Buffer.compare(own.bytes, key.bytes.subarray(keyAt, keyAt + length)) === 0;
   }
 
   /** Copies the key; gives the number. What ropes share counts for each of them. */
-  add(key: Uint8Array, value: Rope): number {
-    this.#all.set(this.#next, { key: new Span(key.slice()), value });
+  add(key: Uint8Array, value: Rope, { slot, hash }: KeyHash): number {
+    const kept = key.slice();
+    if (key.length > LARGE_KEY_BYTES) rememberHash(kept, { at: 0, length: key.length, slot, hash });
+    this.#all.set(this.#next, { key: new Span(kept), value });
     value.stored++;
     this.bytes += key.length + value.length;
     return this.#next++;

@@ -9,6 +9,9 @@
  *
  * Knows nothing of the Redis protocol, of who owns what, or of other nodes. Called by `resp` (commands) and `daemon` (open, close).
  *
+ * Time: expiry is by the wall clock, as in Redis: a clock set forward ends messages early, one set back late, and what had expired before
+ * a restart and the setting back is there again until its time. Versions' clocks never go back.
+ *
  * Invariants: a key has one record; a reference in the index is the first unit of a block that holds a whole record; what is
  * reported on disk (`backend.whenOnDisk`) is there after any crash, in order, and nothing that was not written appears.
  * Larger values are ropes (rope.ts) outside the arena: pieces that are shared, not copied, by copies, changes, replies and the log.
@@ -21,6 +24,7 @@
  * Tests: table.test.ts (beside a Map), walk.test.ts, span.test.ts, log/*.test.ts (power cuts at every write).
  */
 export type { Backend, BackendCounters, BackendState, Listed, OnDisk, ReadThrough } from './backend.ts';
+export { LARGE_KEY_BYTES, LargeKeyHash, rememberHash } from './key-hash.ts';
 export type { LogTuning } from './log/log-backend.ts';
 export type { Notices } from './notices.ts';
 export { Reaper } from './reaper.ts';

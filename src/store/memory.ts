@@ -26,6 +26,8 @@ export class MemoryBackend implements Backend {
   readonly blocked = null;
   readonly congested = false;
   onRoom: (() => void) | null = null;
+  readonly saving = false;
+  readonly savedMs = null;
   readonly readThrough = null;
   readonly warnings: readonly string[] = [];
   readonly counters = NOTHING;
@@ -37,6 +39,10 @@ export class MemoryBackend implements Backend {
         'this node keeps messages in memory only: ask for d = 0, or set store = "log"',
       ),
     );
+  }
+
+  save(): null {
+    return null;
   }
 
   endTurn(): void {}

@@ -26,7 +26,11 @@ export interface StoreOptions {
   readonly tuning?: Partial<LogTuning>;
 }
 
-/** Number of this node in its table of actors: the first, until there are others' versions. */
+/**
+ * Number of this node in its table of actors: the first, until there are others' versions. Under the log, whose leases outlive every crash,
+ * it stands for the node; in memory only, where counters begin anew with the process, for the node and its incarnation (which the
+ * state directory counts up at every start). So no dot is ever that of two versions.
+ */
 const SELF = 1;
 /** Records moved by one step of compaction of memory, at the end of a turn. */
 const MOVES = 128;
@@ -36,6 +40,10 @@ const COMPACT_TURNS = 64;
 const HARD = 1.1;
 /** A free share of memory that is not worth counting on. */
 const FREE_SHARE = 8;
+
+/** Of what messages get. */
+const QUEUE_SHARE = 4;
+const QUEUE_BYTES = { min: 2 << 20, max: 16 << 20 } as const;
 
 const OOM = "OOM command not allowed when used memory > 'maxmemory'.";
 
@@ -89,7 +97,7 @@ export class Store {
       maxDiskBytes,
       compress,
       salvage,
-      ...(tuning === undefined ? {} : { tuning }),
+      tuning: { ...queueFor(maxMemoryBytes), ...tuning },
     });
     return new Store(table, backend, maxMemoryBytes);
   }
@@ -149,4 +157,11 @@ async function refuseForeign(backend: 'log' | 'leveldb', directory: string): Pro
     `store directory ${directory} holds messages of store = "${other}" (${foreign}): set that again, or give another store_dir`,
     'store-dir',
   );
+}
+
+/** What may wait for the disk: where there is little memory for messages, there is little for that. */
+function queueFor(maxMemoryBytes: number): Partial<LogTuning> {
+  if (maxMemoryBytes === 0) return {};
+  const part = maxMemoryBytes / QUEUE_SHARE;
+  return { queueBytes: Math.max(QUEUE_BYTES.min, Math.min(QUEUE_BYTES.max, part)) };
 }

@@ -254,6 +254,7 @@ export class MessageTable {
   /** Removes the record found. */
   remove(): void {
     this.#stamps.write(this.#words, this.#at + 2, this.#hash.slot >>> 6, this.nowMs);
+    if ((this.#flags & EXTERNAL) !== 0) this.show(this.#ref);
     if (this.sink !== null) this.sink.removed(this.#key, this.#keyAt, this.#keyLength, this.#words, this.#at);
     this.#drop();
   }
@@ -473,7 +474,7 @@ export class MessageTable {
 
   #putExternal(value: Rope, expiryMs: number): void {
     const key = this.#key.bytes.subarray(this.#keyAt, this.#keyAt + this.#keyLength);
-    const number = this.#externals.add(key, value);
+    const number = this.#externals.add(key, value, this.#hash);
     if (this.#ref !== 0) this.#drop();
     const ref = this.#arena.allocate(3);
     this.#index.insert(this.#hash.slot, this.#hash.hash, ref);

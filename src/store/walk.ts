@@ -14,8 +14,10 @@ const EVERYTHING: Range = { start: 0, end: 0xffffffff };
  * first step to the last is met, once if nothing around it changed; what comes or goes meanwhile may be met or not.
  *
  * Its place is one number below 2^47 (`cursor`; 0 at the beginning and, of a walk that is done, again), the same on every node
- * with the same records: SCAN's cursor. Order: slot, upper bits of the hash, then the place of {@link SlotIndex.scan}. Within a
- * slot that is not the order of positions; a range that ends within a slot costs a look at the whole slot.
+ * with the same records: SCAN's cursor. Order: slot, upper bits of the hash, then the place of {@link SlotIndex.scan}. So positions
+ * come in order from slot to slot, and not within one: its table is a hash, and a table in order would cost every write. Who needs (position,
+ * key) in order takes a slot as a whole and sorts it: a few hundred records of ten million, a few thousand of a hundred million. A range that
+ * ends within a slot costs a look at the whole slot.
  */
 export class Walk {
   readonly #table: MessageTable;

@@ -16,7 +16,7 @@ import { Args, BenchError } from './args.ts';
 import { Busy, cpuMs, memoryOf, until } from './proc.ts';
 import { aim, median, percentile, round, table } from './stats.ts';
 import { fill, fillWaiting } from './store-fill.ts';
-import { Killing } from './store-kills.ts';
+import { Killing, type Kills } from './store-kills.ts';
 import {
   fileSystemOf,
   needRedis,
@@ -33,6 +33,8 @@ export const quick = false;
 const PIPELINE = 64;
 const SIZE_BYTES = 100;
 const KEYS = 1_000_000;
+/** Servers that are killed beside each other: each mostly starts, or waits. */
+const LANES = 3;
 const RECOVERY_LIMIT_MS = 600_000;
 
 /** How writes are acknowledged. */
@@ -214,11 +216,18 @@ function writtenBytes(pid: number): number {
 
 async function killed(lab: StoreLab, system: System, kills: number): Promise<boolean> {
   const fromMs = performance.now();
-  const outcome = await new Killing(lab, system).run(kills, (line) => console.log(line));
-  const { wrong, refused, servingMs } = outcome;
+  const each = Array.from({ length: LANES }, (_, lane) =>
+    new Killing(lab, system, `${system}-kills${lane}`).run(Math.ceil(kills / LANES), (line) =>
+      console.log(line),
+    ),
+  );
+  const lanes = await Promise.all(each);
+  const sum = (pick: (lane: Kills) => number): number => lanes.reduce((total, lane) => total + pick(lane), 0);
+  const [wrong, refused] = [lanes.flatMap((lane) => lane.wrong), lanes.flatMap((lane) => lane.refused)];
+  const servingMs = lanes.flatMap((lane) => lane.servingMs);
   const minutes = round((performance.now() - fromMs) / 60_000);
   console.log(
-    `${system}: ${outcome.kills} kills in ${minutes} minutes, ${outcome.killedStarts} of them while starting, ${outcome.tampered} times with more behind the end of the log; ${outcome.acknowledged} writes acknowledged as on disk, ${outcome.checked} values read; serving again after ${round(median(servingMs), 0)} ms, p99 ${round(percentile(servingMs, 99), 0)}`,
+    `${system}: ${sum((lane) => lane.kills)} kills of ${LANES} servers in ${minutes} minutes, ${sum((lane) => lane.killedStarts)} of them while starting, ${sum((lane) => lane.tampered)} times with more behind the end of the log; ${sum((lane) => lane.acknowledged)} writes acknowledged as on disk, ${sum((lane) => lane.checked)} values read; serving again after ${round(median(servingMs), 0)} ms, p99 ${round(percentile(servingMs, 99), 0)}`,
   );
   for (const line of new Set(refused)) console.log(`refused: ${line}`);
   const known = `${system}, kill -9: every acknowledged write is there, and nothing that was not written`;

@@ -54,10 +54,10 @@ export class Killing {
     servingMs: [],
   };
 
-  constructor(lab: StoreLab, system: System) {
+  constructor(lab: StoreLab, system: System, name: string) {
     this.#lab = lab;
     this.#system = system;
-    this.#name = `${system}-kills`;
+    this.#name = name;
     // Redis without a disk level of its own acknowledges by its one setting.
     const acks = system.startsWith('shoal');
     this.#writers = Array.from({ length: DISK_WRITERS + MEMORY_WRITERS }, (_, i) => {
@@ -78,7 +78,9 @@ export class Killing {
       outcome.servingMs.push(server.servingMs);
       await this.#check(server);
       if (outcome.kills % 50 === 0)
-        say(`${outcome.kills} kills: ${outcome.checked} values read, ${outcome.wrong.length} wrong`);
+        say(
+          `${this.#name}: ${outcome.kills} kills: ${outcome.checked} values read, ${outcome.wrong.length} wrong`,
+        );
     }
     await server.end('SIGKILL');
     outcome.acknowledged = this.#writers.reduce((sum, { ledger }) => sum + ledger.acknowledged, 0);

@@ -69,7 +69,7 @@ class GivenStore implements StoreApi {
       warnings: [],
     };
   }
-  scan = () => ({ entries: [], cursor: 0 });
+  scan = async () => ({ entries: [], cursor: 0 });
   count = () => ({ messages: 0, firstSlot: 0, lastSlot: 0 });
   history = (afterMs: number): StoreHistoryView => ({
     everyMs: 2000,

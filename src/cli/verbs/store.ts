@@ -88,6 +88,7 @@ function infoLines(view: StoreInfoView): string[] {
   const { slots, perSecond } = view;
   const held = slots.held > 0 ? `, ${slots.held} of them with data elsewhere` : '';
   const unsettled = slots.unsettled > 0 ? `, ${slots.unsettled} of them not settled yet` : '';
+  const cache = view.backend === 'leveldb' ? ', a cache of the disk' : '';
   const fill = Math.round((100 * view.heldBytes) / view.memoryLimitBytes);
   const rows = [
     ['ports', `${view.resp} (cluster)${view.proxy === null ? '' : `, ${view.proxy} (plain)`}`],
@@ -95,7 +96,7 @@ function infoLines(view: StoreInfoView): string[] {
     ['messages', `${view.keys}${view.expiring > 0 ? `, ${view.expiring} with an expiry` : ''}`],
     [
       'memory',
-      `${mb(view.usedBytes)} used, ${mb(view.heldBytes)} held, of ${mb(view.memoryLimitBytes)}: ${view.full ? 'full' : `${fill} %`}`,
+      `${mb(view.usedBytes)} used, ${mb(view.heldBytes)} held, of ${mb(view.memoryLimitBytes)}: ${view.full ? 'full' : `${fill} %`}${cache}`,
     ],
     ['disk', `${mb(view.diskBytes)}${view.diskLimitBytes === null ? '' : ` of ${mb(view.diskLimitBytes)}`}`],
     [

@@ -163,7 +163,7 @@ function persistenceFields(call: Call): Fields {
       'rdb_changes_since_last_save',
       backend.durable ? backend.sequence - backend.onDiskSequence : backend.sequence,
     ],
-    ['rdb_bgsave_in_progress', 0],
+    ['rdb_bgsave_in_progress', backend.saving ? 1 : 0],
     ['rdb_last_save_time', Math.floor(lastSaveMs(call) / 1000)],
     ['rdb_last_bgsave_status', backend.state === 'failing' ? 'err' : 'ok'],
     ['aof_enabled', backend.durable ? 1 : 0],
@@ -180,7 +180,7 @@ function persistenceFields(call: Call): Fields {
 }
 
 export function lastSaveMs(call: Call): number {
-  return call.server.hooks.lastSaveMs?.() ?? call.server.startedMs;
+  return call.store.backend.savedMs ?? call.server.startedMs;
 }
 
 function statsFields(call: Call): Fields {

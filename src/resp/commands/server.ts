@@ -123,15 +123,18 @@ function shutdown(call: Call): void {
   );
 }
 
-/** Begins a snapshot, where there is a way to; false when an error was given. */
+/** Begins a snapshot, where there is such a thing; false when an error was given. */
 function began(call: Call): boolean {
-  const { snapshot } = call.server.hooks;
-  if (!call.store.backend.durable) call.reply.error('ERR nothing is kept on disk: the back end is memory');
-  else if (snapshot === undefined)
-    call.reply.error('ERR shoal takes its snapshots by itself, and every write goes to its log');
-  else if (!snapshot()) call.reply.error('ERR Background save already in progress');
-  else return true;
-  return false;
+  const { backend } = call.store;
+  if (!backend.durable) {
+    call.reply.error('ERR nothing is kept on disk: the back end is memory');
+    return false;
+  }
+  const begun = backend.save();
+  if (begun === null)
+    call.reply.error(`ERR the ${backend.name} back end has no snapshots: every write goes to its log`);
+  else if (!begun) call.reply.error('ERR Background save already in progress');
+  return begun === true;
 }
 
 function save(call: Call): void {
@@ -208,6 +211,14 @@ export const SERVER_COMMANDS = [
   entry('replicaof', 3, REPLICATION, null, '5.0.0', 'Refused: nodes are equals.', noReplica),
   entry('slaveof', 3, REPLICATION, null, '1.0.0', 'Refused: nodes are equals.', noReplica),
   entry('failover', -1, 'admin noscript stale', null, '6.2.0', 'Refused: nodes are equals.', noReplica),
+  container(
+    entry('module', -2, '', null, '4.0.0', 'There are no modules.', () => {}),
+    [
+      entry('list', 2, 'admin noscript', null, '4.0.0', 'None.', (call) => call.reply.array(0), {
+        tips: ['nondeterministic_output_order'],
+      }),
+    ],
+  ),
   container(
     entry('acl', -2, '', null, '6.0.0', 'Of users there is one.', () => {}),
     [

@@ -17,6 +17,8 @@ export class FakeDisk implements Backend {
   blocked: string | null = null;
   congested = false;
   onRoom: (() => void) | null = null;
+  readonly saving = false;
+  readonly savedMs = null;
   turns = 0;
   #waiting: { sequence: number; done: OnDisk }[] = [];
   readonly sink: Backend['sink'] = {
@@ -43,6 +45,10 @@ export class FakeDisk implements Backend {
   whenOnDisk(sequence: number, done: OnDisk): void {
     if (sequence <= this.onDiskSequence) done(null);
     else this.#waiting.push({ sequence, done });
+  }
+
+  save(): null {
+    return null;
   }
 
   endTurn(): void {

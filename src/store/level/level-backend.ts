@@ -93,6 +93,8 @@ export class LevelBackend implements Backend, WriterWatch {
   blocked: string | null = null;
   congested = false;
   onRoom: (() => void) | null = null;
+  readonly saving = false;
+  readonly savedMs = null;
   onDiskSequence = 0;
   readonly #options: LevelOptions;
   readonly #tuning: LevelTuning;
@@ -225,6 +227,10 @@ export class LevelBackend implements Backend, WriterWatch {
     if (sequence <= this.onDiskSequence) done(null);
     else if (this.#error !== null) done(this.#error);
     else this.#waiters.add(sequence, done);
+  }
+
+  save(): null {
+    return null;
   }
 
   endTurn(): void {

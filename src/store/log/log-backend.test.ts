@@ -245,6 +245,22 @@ describe('the log', () => {
     }
   });
 
+  it('takes a snapshot when it is asked to, one at a time', async () => {
+    const life = new Life(new SeededRng(9), { compactFloorBytes: 1 << 30 });
+    await life.open();
+    for (let i = 0; i < 100; i++) life.put(`key:${i}`, 100);
+    expect(life.backend.savedMs).toBeNull();
+    expect(life.backend.save()).toBe(true);
+    expect(life.backend.saving).toBe(true);
+    expect(life.backend.save()).toBe(false);
+    await until('saved', () => !life.backend.saving);
+    expect(life.backend.savedMs).toBe(life.nowMs);
+    expect(life.disk.list('/d')).toEqual(['log.2', 'snapshot.2']);
+    await restart(life);
+    life.checkNow();
+    await life.store.close();
+  });
+
   it('compacts while changes go on, and leaves one snapshot and one log', async () => {
     const life = new Life(new SeededRng(9), { compactFloorBytes: 20_000 });
     await life.open();

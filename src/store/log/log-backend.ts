@@ -98,6 +98,7 @@ export class LogBackend implements Backend, AppenderWatch {
   congested = false;
   onRoom: (() => void) | null = null;
   onDiskSequence = 0;
+  savedMs: number | null = null;
   readonly #table: MessageTable;
   readonly #options: LogOptions;
   readonly #tuning: LogTuning;
@@ -205,6 +206,17 @@ export class LogBackend implements Backend, AppenderWatch {
       recoveredChanges: this.#recovered.records,
       longestStepMs: this.#longestStepMs,
     };
+  }
+
+  get saving(): boolean {
+    return this.#compaction !== null;
+  }
+
+  save(): boolean {
+    if (this.#compaction !== null || this.#closing || this.#appender.stopped) return false;
+    this.#nextCompactionMs = 0;
+    this.#startCompaction();
+    return true;
   }
 
   whenOnDisk(sequence: number, done: OnDisk): void {
@@ -425,6 +437,7 @@ export class LogBackend implements Backend, AppenderWatch {
       return;
     }
     this.#snapshots++;
+    this.savedMs = this.#table.nowMs;
     this.#appender.olderBytes = snapshot.bytes;
     await this.#removeBefore(generation);
     if (!this.#trusted && !this.#appender.stopped) this.#mended();

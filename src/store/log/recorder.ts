@@ -1,3 +1,4 @@
+import { LARGE_KEY_BYTES } from '../key-hash.ts';
 import type { Rope } from '../rope.ts';
 import type { ChangeSink } from '../sink.ts';
 import type { Span } from '../span.ts';
@@ -99,7 +100,10 @@ export class Recorder implements ChangeSink {
 
   removed(key: Span, keyAt: number, keyLength: number, words: Int32Array, at: number): void {
     if (keyLength > MAX_REMOVED_KEY_BYTES) {
-      this.#external(key.bytes.slice(keyAt, keyAt + keyLength), null, words, at, 0);
+      // A key outside the arena stays as it is; any other buffer is filled again.
+      const isWhole = keyLength === key.bytes.length && keyLength > LARGE_KEY_BYTES;
+      const kept = isWhole ? key.bytes : key.bytes.slice(keyAt, keyAt + keyLength);
+      this.#external(kept, null, words, at, 0);
       return;
     }
     const bytes = STAMP_WORDS * 4 + keyLength;

@@ -1,8 +1,9 @@
 import type { Target } from '../target.ts';
 import { diskTarget, framesTarget } from './bytes.ts';
+import { conversationTarget } from './conversation.ts';
 import { httpTarget } from './http.ts';
 import { nodeTarget, stateTarget } from './machine.ts';
-import { requestTarget } from './resp.ts';
+import { payloadTarget, requestTarget } from './resp.ts';
 import { keyringTarget, memberTarget, sealedTarget } from './seal.ts';
 import { storeLogTarget } from './store-log.ts';
 import { bodyTarget, configTarget, wordsTarget } from './text.ts';
@@ -27,5 +28,7 @@ export const TARGETS: Readonly<Record<string, () => Target>> = {
   body: bodyTarget,
   http: httpTarget,
   resp: requestTarget,
+  payload: payloadTarget,
+  conversation: conversationTarget,
   'store-log': storeLogTarget,
 };

@@ -1,5 +1,10 @@
+import { crc64 } from '../../../src/resp/crc64.ts';
+import { FRAME_BYTES, readPayload, writePayload } from '../../../src/resp/dump-payload.ts';
 import { BROKEN, NEED_MORE, RequestReader } from '../../../src/resp/request.ts';
+import { Span } from '../../../src/store/index.ts';
 import type { Target } from '../target.ts';
+
+const MAX_PAYLOAD_BYTES = 100_000;
 
 /** Words of the protocol, to make changes of. */
 const WORDS = [
@@ -51,6 +56,45 @@ export function requestTarget(): Target {
       return word.trim();
     },
   };
+}
+
+/** What RESTORE is given: as it came, and with a checksum made right; a string within bounds comes out, or a fault. */
+export function payloadTarget(): Target {
+  return {
+    shape: { kind: 'bytes' },
+    seeds: () =>
+      ['', '7', '-300', '70000', 'hello', 'x'.repeat(100), 'y'.repeat(20_000)]
+        .map((text) => {
+          const room = new Span(new Uint8Array(text.length + 2 * FRAME_BYTES));
+          room.bytes.set(Buffer.from(text, 'latin1'), FRAME_BYTES);
+          const { at, length } = writePayload(room, FRAME_BYTES, text.length);
+          return room.bytes.slice(at, at + length);
+        })
+        .concat(
+          // LZF: a byte as it is, and that byte nine times; in and out of bounds.
+          Uint8Array.of(0, 0xc3, 5, 10, 0, 65, 0xe0, 0, 0, 10, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+          Uint8Array.of(0, 0xc3, 2, 0x80, 0x7f, 255, 255, 255, 0, 65, 10, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+        ),
+    feed(input) {
+      const word = readAll(new Span(input));
+      if (input.length < 10) return word;
+      const made = new Span(input.slice());
+      const end = input.length - 8;
+      made.bytes.set([10, 0], end - 2);
+      const { low, high } = crc64(made.bytes, 0, end);
+      made.view.setInt32(end, low, true);
+      made.view.setInt32(end + 4, high, true);
+      return readAll(made);
+    },
+  };
+}
+
+function readAll(span: Span): string {
+  const found = readPayload(span, 0, span.bytes.length, MAX_PAYLOAD_BYTES);
+  if (typeof found === 'string') return found;
+  if (found.length > MAX_PAYLOAD_BYTES || found.at + found.length > found.span.bytes.length)
+    throw new Error(`${found.length} bytes at ${found.at} of ${found.span.bytes.length}`);
+  return `+${Math.min(found.length, 40)}`;
 }
 
 function same(one: readonly string[], other: readonly string[], what: string): void {

@@ -106,15 +106,20 @@ function isLive({ status }) {
 }
 
 /**
- * How full its store is, as it last told: in steps. Null: it has none.
+ * How full its store is, as it last told: in steps. Null: it has none, or did not tell.
  * @param {Member} member
  */
 function fillOf({ capacity }) {
   const { storeMb, storePercent = 0, storeDiskMb, storeDiskPercent = 0 } = capacity;
-  if (storeMb === undefined) return null;
-  const disk = storeDiskMb === undefined ? '' : `, disk ${storeDiskPercent} % of ${storeDiskMb} MB`;
-  const fullest = Math.max(storePercent, storeDiskMb === undefined ? 0 : storeDiskPercent);
-  return { fullest, text: `memory ${storePercent} % of ${storeMb} MB${disk}` };
+  const parts = [
+    { of: 'memory', mb: storeMb, percent: storePercent },
+    { of: 'disk', mb: storeDiskMb, percent: storeDiskPercent },
+  ].filter(({ mb }) => mb !== undefined);
+  if (parts.length === 0) return null;
+  return {
+    fullest: Math.max(...parts.map(({ percent }) => percent)),
+    text: parts.map(({ of, mb, percent }) => `${of} ${percent} % of ${mb} MB`).join(', '),
+  };
 }
 
 /** @param {number} ms */
