@@ -1,5 +1,6 @@
 import { type AckLevel, isPlain, PLAIN_LEVEL } from './ack-level.ts';
 import type { Known } from './command.ts';
+import type { BitWork } from './commands/bit-work.ts';
 import type { LargeReply } from './large-reply.ts';
 import type { ReplyWriter } from './reply.ts';
 import { RequestReader } from './request.ts';
@@ -30,8 +31,17 @@ export interface Outlet {
   flush(): void;
   /** Takes a place, that given or a new one, in the order of replies, behind what is in the reply now. */
   place(place?: Pending): Pending;
-  /** Fills the place: it and what waited behind it goes out. */
-  fill(place: Pending, bytes: Uint8Array | LargeReply): void;
+  /** Whether further commands whose answers come from elsewhere should be begun. */
+  readonly hasRoom: boolean;
+  /**
+   * Fills the place: it and what waited behind it goes out. The bytes may be others' afterwards, unless they are more than
+   * COPIED_BYTES. True: so much waits that nobody should bring more, see `whenTaken`.
+   */
+  fill(place: Pending, bytes: Uint8Array | LargeReply): boolean;
+  /** Calls back once some of what waits was taken, or the client is gone. */
+  whenTaken(call: () => void): void;
+  /** The other side does not take what was sent. */
+  readonly isFull: boolean;
   /** Bytes beside the replies: a message, a monitor's line. Sent at the turn's end. */
   push(bytes: Uint8Array): void;
   /** Has the client's further commands run, in a turn of their own. */
@@ -45,7 +55,10 @@ export interface Outlet {
 export const NO_OUTLET: Outlet = {
   flush: () => {},
   place: (place = { bytes: null }) => place,
-  fill: () => {},
+  hasRoom: true,
+  fill: () => false,
+  whenTaken: (call) => call(),
+  isFull: false,
   push: () => {},
   resume: () => {},
   cut: () => {},
@@ -87,6 +100,8 @@ export class Client {
   /** A command waits for its answer: no further one is run. */
   blocked: Blocked | null = null;
   transaction: Transaction | null = null;
+  /** What a command that is run again has found out beforehand. */
+  prepared: BitWork | null = null;
   /** Keys watched (Latin-1 text), with what was seen of them: see Watches. */
   watched: Map<string, Stamp> = NO_WATCHED;
   watchedBytes = 0;

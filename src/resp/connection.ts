@@ -5,18 +5,20 @@ import type { Client, Outlet, Pending } from './client.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { setReading, sharingReads } from './flow.ts';
 import { LargeReply } from './large-reply.ts';
+import { COPIED_BYTES, Outgoing } from './outgoing.ts';
 import { BROKEN, READY } from './request.ts';
 import type { OutputLimit } from './settings.ts';
 import type { Turns } from './turns.ts';
+import { Window } from './window.ts';
 
 /** Commands between two looks at the clock. */
 const SLICE = 128;
-/** Smaller replies are copied where they are kept: the writer's buffer is larger than they are. */
-const COPIED_BYTES = 64 * 1024;
 /** For pieces of a large reply at a time, in ms. */
 const SEND_MS = 1;
 /** After larger ones the writer begins with a small buffer again. */
 const WIDE_BYTES = 256 * 1024;
+/** While more waits for a client that does not take it, or for an earlier reply, those who bring replies are to bring no more. */
+const HOLD_BYTES = 2 * LIMITS.respWaitingBytes;
 /** What comes while a client's command waits is taken in up to so much; more stays in the socket. */
 const INPUT_BYTES = 64 * 1024;
 
@@ -37,6 +39,13 @@ export class Connection implements Outlet {
   /** Replies that wait, in order; the first one's bytes are not known yet, or not to be told. */
   #waiting: Pending[] = [];
   #waitingBytes = 0;
+  /** So many of them, from the first on, are in `#out`, which is sent at the end of the tick. */
+  #gone = 0;
+  readonly #out = new Outgoing();
+  #releases = false;
+  readonly #window = new Window();
+  /** Called when the other side has taken some of what waits, or all, or is gone. */
+  #takers: (() => void)[] = [];
   /** Those of them that this slice's writes hold back. */
   #held: { pending: Pending; bytes: Uint8Array | LargeReply }[] = [];
   #overSoftSinceMs = 0;
@@ -78,11 +87,23 @@ export class Connection implements Outlet {
         this.#came(chunk.length);
       });
     this.socket.on('drain', () => this.#drained());
+    this.socket.on('close', () => this.#took());
   }
 
   /** Bytes that wait to be sent, or to be allowed to. */
   get waitingBytes(): number {
-    return this.socket.writableLength + this.#waitingBytes;
+    return this.socket.writableLength + this.#out.length + this.#waitingBytes;
+  }
+
+  get hasRoom(): boolean {
+    return (
+      this.#waiting.length < LIMITS.respWaitingReplies &&
+      this.#waitingBytes + this.#window.owedBytes < LIMITS.respWaitingBytes
+    );
+  }
+
+  get isFull(): boolean {
+    return this.#isFull;
   }
 
   /** Bytes that came and were not run. */
@@ -178,15 +199,34 @@ export class Connection implements Outlet {
   place(place: Pending = { bytes: null }): Pending {
     this.flush();
     this.#waiting.push(place);
+    this.#window.asked();
     return place;
   }
 
-  fill(place: Pending, bytes: Uint8Array | LargeReply): void {
-    if (place.bytes !== null) return;
-    place.bytes = bytes;
-    this.#waitingBytes += bytes.length;
-    this.client.bytesOut += bytes.length;
-    this.#release();
+  fill(place: Pending, bytes: Uint8Array | LargeReply): boolean {
+    if (place.bytes !== null || this.socket.destroyed) return false;
+    const { length } = bytes;
+    this.client.bytesOut += length;
+    this.#window.came(length);
+    const isFirst = place === this.#waiting[this.#gone];
+    if (isFirst && bytes instanceof Uint8Array) {
+      this.#out.keep(bytes);
+      place.bytes = NOTHING;
+      this.#gone++;
+    } else {
+      // Not a copy of what is long, nor a view of what others read into.
+      place.bytes = bytes instanceof Uint8Array && length <= COPIED_BYTES ? new Uint8Array(bytes) : bytes;
+      this.#waitingBytes += length;
+    }
+    // Many of a tick, from one link, go out as one write.
+    if (!this.#releases) process.nextTick(() => this.#release());
+    this.#releases = true;
+    return this.waitingBytes > HOLD_BYTES && (this.#isFull || !isFirst);
+  }
+
+  whenTaken(call: () => void): void {
+    if (this.socket.destroyed) call();
+    else this.#takers.push(call);
   }
 
   push(bytes: Uint8Array): void {
@@ -305,8 +345,7 @@ export class Connection implements Outlet {
       client.blocked === null &&
       !this.#isFull &&
       !client.closing &&
-      this.#waiting.length < LIMITS.respWaitingReplies &&
-      this.#waitingBytes < LIMITS.respWaitingBytes &&
+      this.hasRoom &&
       !this.#turns.isPaused(client)
     );
   }
@@ -333,6 +372,8 @@ export class Connection implements Outlet {
     this.client.closing = true;
     this.#waiting = [];
     this.#waitingBytes = 0;
+    this.#gone = 0;
+    this.#out.send(this.socket);
     this.socket.write(
       '-ACKTIMEOUT 1m0d of 1m1d: the disk failed; the write may be lost with this machine\r\n',
     );
@@ -353,34 +394,55 @@ export class Connection implements Outlet {
 
   /** Sends what no longer waits for anything. */
   #release(): void {
+    this.#releases = false;
     if (this.socket.destroyed) {
       this.#waiting = [];
+      this.#gone = 0;
       return;
     }
-    let sent = 0;
-    this.socket.cork();
-    while (sent < this.#waiting.length) {
-      const { bytes } = this.#waiting[sent] as Pending;
+    const waiting = this.#waiting;
+    for (; this.#gone < waiting.length; this.#gone++) {
+      const { bytes } = waiting[this.#gone] as Pending;
       if (bytes === null) break;
       if (bytes instanceof LargeReply) {
+        this.#out.send(this.socket);
         if (!this.#sendPieces(bytes)) break;
       } else {
         this.#waitingBytes -= bytes.length;
-        if (bytes.length > 0) this.socket.write(bytes);
+        this.#out.keep(bytes);
       }
-      sent++;
     }
-    this.#waiting.splice(0, sent);
-    this.socket.uncork();
+    const sent = this.#gone;
+    waiting.splice(0, sent);
+    this.#gone = 0;
+    this.#out.send(this.socket);
     this.#noteFull();
-    if (sent === 0 || this.#waiting.length > 0) return;
-    if (this.client.closing) this.#end();
-    else if (!this.#isFull) this.#turns.enqueue(this);
+    if (sent === 0) return;
+    if (waiting.length === 0 && this.client.closing) this.#end();
+    if (this.#isFull) return;
+    this.#took();
+    if (this.#isPaused && this.#hasHalfRoom) this.#turns.enqueue(this);
+  }
+
+  /** Enough for the next commands to be worth a turn. */
+  get #hasHalfRoom(): boolean {
+    const { length } = this.#waiting;
+    return (
+      length === 0 ||
+      (length * 2 < LIMITS.respWaitingReplies &&
+        (this.#waitingBytes + this.#window.owedBytes) * 2 < LIMITS.respWaitingBytes)
+    );
+  }
+
+  #took(): void {
+    const takers = this.#takers;
+    if (takers.length === 0) return;
+    this.#takers = [];
+    for (const taker of takers) taker();
   }
 
   /** As much of a large reply as the socket and this turn have room for; true when that was all. */
   #sendPieces(reply: LargeReply): boolean {
-    this.socket.uncork();
     const end = performance.now() + SEND_MS;
     for (;;) {
       if (this.socket.writableNeedDrain && this.socket.writableLength > 0) return false;
@@ -394,7 +456,6 @@ export class Connection implements Outlet {
       this.#waitingBytes -= piece.length;
       this.socket.write(piece);
     }
-    this.socket.cork();
     return true;
   }
 
@@ -412,6 +473,7 @@ export class Connection implements Outlet {
   #drained(): void {
     if (!this.#isFull) return;
     this.#isFull = false;
+    this.#took();
     if (this.#waiting.length > 0) this.#release();
     if (!this.client.closing && !this.#isFull) this.#turns.enqueue(this);
   }
@@ -431,3 +493,5 @@ export class Connection implements Outlet {
     this.#turns.closeSoon(this.socket);
   }
 }
+
+const NOTHING = new Uint8Array(0);

@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest';
 import { positionOf } from '../ranges/index.ts';
 import { Call } from './call.ts';
-import { Client } from './client.ts';
+import { Client, type Outlet } from './client.ts';
 import type { Known } from './command.ts';
 import { command } from './link-handshake.ts';
 import { ROLE } from './role.ts';
@@ -146,4 +146,67 @@ test('a client that leaves while its slot is asked for is not kept, nor is a tim
   } finally {
     vi.useRealTimers();
   }
+});
+
+/** Asks for a key until it is settled, then gives it a value. */
+async function give(client: RawClient, key: string, value: string): Promise<void> {
+  let reply = '';
+  while (reply !== '+OK') reply = await client.ask('SET', key, value);
+}
+
+test('a client that does not read has little under way, and holds up nobody else', async () => {
+  await using nodes = new FakeNodes();
+  const { a, client, high } = await two(nodes);
+  await give(client, high, 'x'.repeat(200_000));
+  const slow = await RawClient.connect(a.ports.get(ROLE.proxy) as number);
+  nodes.closers.push(() => slow.close());
+  expect((await slow.ask('GET', high)).length).toBeGreaterThan(200_000);
+  slow.socket.pause();
+  for (let i = 0; i < 100; i++) slow.send('GET', high);
+  const outlet = [...a.group.server.state.clients.values()].at(-1)?.outlet as Outlet;
+  await poll(() => outlet.isFull);
+  // Its answers come over the same link.
+  for (let i = 0; i < 50; i++) expect(await client.ask('STRLEN', high)).toBe(':200000');
+  expect(outlet.waitingBytes).toBeLessThan(16 * 2 ** 20);
+  expect(a.group.router.forwarder.counters).toMatchObject({ held: 0, cut: 0 });
+  slow.socket.resume();
+  expect((await slow.replies(100)).every((reply) => reply.length > 200_000)).toBe(true);
+});
+
+test('a client with small replies that then asks for large ones, and does not read, is cut rather than filled up for', async () => {
+  await using nodes = new FakeNodes();
+  const { a, client, high } = await two(nodes);
+  await give(client, high, 'x'.repeat(200_000));
+  const slow = await RawClient.connect(a.ports.get(ROLE.proxy) as number);
+  nodes.closers.push(() => slow.close());
+  slow.socket.write(Buffer.concat(new Array(1000).fill(command('STRLEN', high))));
+  await slow.replies(1000);
+  const outlet = [...a.group.server.state.clients.values()].at(-1)?.outlet as Outlet;
+  slow.socket.pause();
+  const { counters } = a.group.router.forwarder;
+  slow.socket.write(Buffer.concat(new Array(150).fill(command('GET', high))));
+  await poll(() => counters.held > 0);
+  expect(outlet.waitingBytes).toBeLessThan(32 * 2 ** 20);
+  nodes.aheadMs = 6_000;
+  await poll(() => counters.cut === 1);
+  // The link is read again for the others.
+  expect(await client.ask('STRLEN', high)).toBe(':200000');
+});
+
+test('a client that reads, but later, gets all of what it asked for, in order', async () => {
+  await using nodes = new FakeNodes();
+  const { a, client, low, high } = await two(nodes);
+  await give(client, high, 'y'.repeat(200_000));
+  await give(client, low, 'z'.repeat(100));
+  const late = await RawClient.connect(a.ports.get(ROLE.proxy) as number);
+  nodes.closers.push(() => late.close());
+  late.socket.pause();
+  for (let i = 0; i < 60; i++) late.send('GET', high).send('GET', low).send('MGET', low, high);
+  const { counters } = a.group.router.forwarder;
+  await poll(() => counters.forwarded > 20);
+  late.socket.resume();
+  const sizes = (await late.replies(180)).map((reply) => reply.length);
+  expect(sizes.slice(0, 3)).toEqual([200_008, 105, 200_008 + 105 + 4]);
+  expect(sizes).toEqual(Array.from({ length: 60 }, () => sizes.slice(0, 3)).flat());
+  expect(counters).toMatchObject({ failed: 0, cut: 0 });
 });

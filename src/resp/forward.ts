@@ -1,7 +1,7 @@
 import type { NodeId } from '../base/index.ts';
 import type { AckLevel } from './ack-level.ts';
 import type { Call } from './call.ts';
-import type { Client, Pending } from './client.ts';
+import type { Client, Outlet, Pending } from './client.ts';
 import type { Known } from './command.ts';
 import { type Asker, Link, type LinkFailure } from './link.ts';
 import { command } from './link-handshake.ts';
@@ -31,7 +31,7 @@ export class Forwarder {
   readonly #links = new Map<NodeId, (Link | undefined)[]>();
   /** Clients that wait for a link to drain. */
   readonly #parked = new Map<Link, Set<Client>>();
-  readonly counters = { forwarded: 0, failed: 0, parked: 0 };
+  readonly counters = { forwarded: 0, failed: 0, parked: 0, held: 0, cut: 0 };
 
   constructor(parts: ForwarderParts) {
     this.#parts = parts;
@@ -45,11 +45,19 @@ export class Forwarder {
       this.#park(call, link);
       return;
     }
-    const answer = new Forwarded(this, call, peer);
+    const answer = new Forwarded(this, call, peer, link);
     client.outlet.place(answer);
     this.counters.forwarded++;
     const at = request.beginOf(call.index);
     link.send(answer, call.span, at, request.endOf(call.index) - at, takeLevel(call));
+    if (!client.outlet.hasRoom) call.halt = true;
+  }
+
+  /** Nothing more is read of a link while a client does not take what came, who is cut if that lasts: others wait for their answers. */
+  hold(link: Link, outlet: Outlet): void {
+    if (!link.hold(outlet)) return;
+    this.counters.held++;
+    outlet.whenTaken(() => link.letGo(outlet));
   }
 
   /** Whether a part of the call may be sent to each of the peers now; else the client's command waits, and is run again. */
@@ -81,7 +89,13 @@ export class Forwarder {
         resolve(failureText(peer, failure, isWrite));
       };
       const link = this.#link(peer, hop, call.client.version);
-      link.sendBytes(new Answer(resolve, failed, replies), bytes, level);
+      const { outlet } = call.client;
+      const answered = (reply: Uint8Array): void => {
+        resolve(reply);
+        if (outlet.isFull && !outlet.hasRoom) this.hold(link, outlet);
+      };
+      link.sendBytes(new Answer(answered, failed, replies), bytes, level);
+      if (!outlet.hasRoom) call.halt = true;
     });
   }
 
@@ -127,6 +141,9 @@ export class Forwarder {
       secrets,
       nowMs,
       drained: () => this.#unpark(link),
+      cut: () => {
+        this.counters.cut++;
+      },
     });
     return link;
   }
@@ -161,19 +178,22 @@ class Forwarded implements Asker, Pending {
   readonly #forwarder: Forwarder;
   readonly #client: Client;
   readonly #peer: Peer;
+  readonly #link: Link;
   readonly #isWrite: boolean;
   readonly #isSilent: boolean;
 
-  constructor(forwarder: Forwarder, { client, known }: Call, peer: Peer) {
+  constructor(forwarder: Forwarder, { client, known }: Call, peer: Peer, link: Link) {
     this.#forwarder = forwarder;
     this.#client = client;
     this.#peer = peer;
+    this.#link = link;
     this.#isWrite = mayChange(known);
     this.#isSilent = client.isSilent;
   }
 
   answered(reply: Uint8Array): void {
-    this.#client.outlet.fill(this, this.#isSilent ? NOTHING : owned(reply));
+    if (this.#client.outlet.fill(this, this.#isSilent ? NOTHING : reply))
+      this.#forwarder.hold(this.#link, this.#client.outlet);
   }
 
   failed(failure: LinkFailure): void {
@@ -196,13 +216,8 @@ class Answer implements Asker {
   }
 
   answered(reply: Uint8Array): void {
-    this.#resolve(owned(reply));
+    this.#resolve(reply.length > COPIED_BYTES ? reply : new Uint8Array(reply));
   }
-}
-
-/** Long replies have memory of their own already. */
-function owned(reply: Uint8Array): Uint8Array {
-  return reply.length > COPIED_BYTES ? reply : new Uint8Array(reply);
 }
 
 function placeOf(hop: Hop, version: 2 | 3): number {

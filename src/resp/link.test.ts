@@ -43,6 +43,7 @@ beforeEach(async () => {
     secrets: () => [],
     nowMs: () => nowMs,
     drained: () => {},
+    cut: () => {},
   });
 });
 afterEach(() => {

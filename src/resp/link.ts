@@ -11,6 +11,8 @@ const BACKOFF_MS = { min: 50, max: 2_000 } as const;
 const CONNECT_TIMEOUT_MS = 2_000;
 /** Answers are owed, and for so long nothing came, nor did what was sent go out any further: the connection ends. */
 const SILENCE_MS = 5_000;
+/** Who takes nothing for so long while others wait for their answers behind his is cut. */
+const HOLD_MS = 5_000;
 /** One unused for so long is closed. */
 const IDLE_MS = 60_000;
 const TICK_MS = 500;
@@ -37,11 +39,19 @@ export interface Asker {
   failed(failure: LinkFailure): void;
 }
 
+/** Who is given answers, and may not take them. */
+export interface Holder {
+  readonly isFull: boolean;
+  cut(): void;
+}
+
 export interface LinkOptions extends HandshakeParts {
   readonly address: () => { readonly host: string; readonly port: number } | null;
   readonly nowMs: () => number;
   /** There is room again. */
   readonly drained: () => void;
+  /** Somebody was cut who held it up. */
+  readonly cut: () => void;
 }
 
 /**
@@ -69,8 +79,8 @@ export class Link {
   #unsentBytes = 0;
   #wasFull = false;
   #timer: NodeJS.Timeout | null = null;
-  /** Those who cannot take more: nothing is read until they can. */
-  readonly #holding = new Set<object>();
+  /** Those who cannot take more, and since when: nothing is read until they can. */
+  readonly #holding = new Map<Holder, number>();
   readonly counters = { commands: 0, failed: 0, connects: 0 };
 
   constructor(options: LinkOptions) {
@@ -112,13 +122,15 @@ export class Link {
     this.send(asker, new Span(bytes), 0, bytes.length, level);
   }
 
-  /** Nothing is read until all who hold have let go. */
-  hold(who: object): void {
-    this.#holding.add(who);
-    if (this.#socket !== null) setReading(this.#socket, false);
+  /** Nothing is read until all who hold have let go; false for who does so already. */
+  hold(who: Holder): boolean {
+    if (this.#socket === null || this.#holding.has(who)) return false;
+    this.#holding.set(who, this.#options.nowMs());
+    setReading(this.#socket, false);
+    return true;
   }
 
-  letGo(who: object): void {
+  letGo(who: Holder): void {
     if (!this.#holding.delete(who) || this.#holding.size > 0) return;
     this.#heardMs = this.#options.nowMs();
     if (this.#socket !== null) setReading(this.#socket, true);
@@ -237,10 +249,20 @@ export class Link {
       if (nowMs - this.#heardMs > IDLE_MS) this.#lost('idle');
       return;
     }
+    for (const [who, sinceMs] of this.#holding) if (nowMs - sinceMs > HOLD_MS) this.#overdue(who);
     const unsent = this.#socket === null ? 0 : unsentBytes(this.#socket);
     if (this.#holding.size > 0 || unsent < this.#unsentBytes) this.#heardMs = nowMs;
     this.#unsentBytes = unsent;
     if (nowMs - this.#heardMs > SILENCE_MS) this.#lost(`nothing was heard from it for ${SILENCE_MS} ms`);
+  }
+
+  #overdue(who: Holder): void {
+    if (!who.isFull) {
+      this.letGo(who);
+      return;
+    }
+    this.#options.cut();
+    who.cut();
   }
 
   /** The connection is gone: those who wait are told, and the next command makes a new one, after a while. */

@@ -160,7 +160,10 @@ export class GroupProxy implements Spread {
     const late = new Promise<Uint8Array>((resolve) => {
       client.outlet = {
         ...NO_OUTLET,
-        fill: (_, answer) => resolve('take' in answer ? answer.whole() : answer),
+        fill: (_, answer) => {
+          resolve('take' in answer ? answer.whole() : answer);
+          return false;
+        },
       };
     });
     this.#server.runRouted(inner, known);

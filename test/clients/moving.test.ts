@@ -4,7 +4,7 @@
  */
 import { expect, test } from 'vitest';
 import { agreement, eventually, Sandbox, type TestAgent } from '../e2e/harness.ts';
-import { Follower, KEYS, keyOf, redisCli, redisPy } from './follower.ts';
+import { Follower, KEYS, keyOf, redisCli, redisPy, type Store } from './follower.ts';
 import { proxyPort, respPort, SPLIT_SLOT, specOf, startGroup } from './group.ts';
 import { ioredis } from './ioredis.ts';
 import { nodeRedisCluster, nodeRedisPlain } from './node-redis.ts';
@@ -20,6 +20,15 @@ interface Clients {
   close(): void;
 }
 
+/** The calls that ioredis and node-redis have in common. */
+function storeOf(client: Store): Store {
+  return {
+    get: (key) => client.get(key),
+    set: (key, value) => client.set(key, value),
+    del: (key) => client.del(key),
+  };
+}
+
 async function connect(agents: readonly TestAgent[]): Promise<Clients> {
   // n2 is never killed: it is where they learn of the others.
   const port = respPort(agents[2]);
@@ -31,8 +40,8 @@ async function connect(agents: readonly TestAgent[]): Promise<Clients> {
   const python = redisPy(port);
   return {
     followers: [
-      new Follower('ioredis', { get: (key) => io.get(key), set: (key, value) => io.set(key, value) }),
-      new Follower('node-redis', { get: (key) => node.get(key), set: (key, value) => node.set(key, value) }),
+      new Follower('ioredis', storeOf(io)),
+      new Follower('node-redis', storeOf(node)),
       new Follower('redis-py', python),
       new Follower('redis-cli', redisCli(port)),
     ],

@@ -25,6 +25,8 @@ interface NodeOptions {
 export class FakeNodes {
   readonly map = new FakeGroup();
   readonly nodes: FakeNode[] = [];
+  /** Their clocks are ahead by so much. */
+  aheadMs = 0;
   /** Run at the end, before the servers are closed. */
   readonly closers: (() => void)[] = [];
 
@@ -37,7 +39,7 @@ export class FakeNodes {
       store,
       keys: keys === null ? null : () => keys,
       open: false,
-      nowMs: () => performance.now(),
+      nowMs: () => performance.now() + this.aheadMs,
       level: '1m0d',
       settings,
     });

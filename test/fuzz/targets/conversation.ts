@@ -21,6 +21,8 @@ class Sink implements Outlet {
   readonly sent: Uint8Array[] = [];
   readonly #reply: { written: Uint8Array; length: number };
   isCut = false;
+  readonly hasRoom = true;
+  readonly isFull = false;
 
   constructor(reply: { written: Uint8Array; length: number }) {
     this.#reply = reply;
@@ -36,9 +38,14 @@ class Sink implements Outlet {
     return { bytes: null };
   }
 
-  fill(place: Pending, bytes: Uint8Array): void {
+  fill(place: Pending, bytes: Uint8Array): boolean {
     place.bytes = bytes;
     this.sent.push(bytes);
+    return false;
+  }
+
+  whenTaken(call: () => void): void {
+    call();
   }
 
   push(bytes: Uint8Array): void {
