@@ -172,10 +172,7 @@ describe('shoal bench', () => {
         return undefined;
       };
     }
-    const { code, out } = await run(
-      '--cluster --seconds 1.5 --clients 4 --ratio 1:0 --keys 300 --json',
-      url,
-    );
+    const { code, out } = await run('--cluster --seconds 1.5 --clients 4 --ratio 1:0 --keys 300 --json', url);
     const answer = JSON.parse(out);
     expect([code, answer.masters]).toEqual([1, 1]);
     expect(Object.keys(answer.errors)).toEqual(['MOVED']);
