@@ -2,12 +2,11 @@ import { PIECE_BYTES } from '../../store/index.ts';
 import type { Call } from '../call.ts';
 import { entries, keys } from './entry.ts';
 import { NO_SUCH_KEY, NOT_INTEGER, SAME_OBJECT, SYNTAX } from './errors.ts';
-import { copyValue, refusesMany, room } from './values.ts';
+import { copyValue, room } from './values.ts';
 
 const NOT_INT32 = 'ERR value is out of range, value must between -2147483648 and 2147483647';
 
 function remove(call: Call): void {
-  if (refusesMany(call, call.count - 1)) return;
   const { table } = call.store;
   let count = 0;
   for (let i = 1; i < call.count; i++)
@@ -19,7 +18,6 @@ function remove(call: Call): void {
 }
 
 function count(call: Call): void {
-  if (refusesMany(call, call.count - 1)) return;
   let found = 0;
   for (let i = 1; i < call.count; i++) if (call.find(i)) found++;
   call.reply.integer(found);

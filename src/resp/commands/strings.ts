@@ -4,15 +4,7 @@ import { MAX_BULK_BYTES } from '../request.ts';
 import { entries, keys } from './entry.ts';
 import { NOT_INTEGER, OFFSET_RANGE, TOO_LONG, wrongArity } from './errors.ts';
 import { SetOptions } from './set-options.ts';
-import {
-  argumentParts,
-  copyArgument,
-  copyValue,
-  refusesMany,
-  replyRope,
-  replyValue,
-  room,
-} from './values.ts';
+import { argumentParts, copyArgument, copyValue, replyRope, replyValue, room } from './values.ts';
 import { whenOf } from './when.ts';
 
 function get(call: Call): void {
@@ -122,7 +114,6 @@ function getAndSet(call: Call): void {
 }
 
 function getMany(call: Call): void {
-  if (refusesMany(call, call.count - 1)) return;
   call.reply.array(call.count - 1);
   for (let i = 1; i < call.count; i++) {
     if (call.find(i)) replyValue(call);
@@ -142,7 +133,6 @@ function setMany(call: Call): void {
     call.reply.error(wrongArity('mset'));
     return;
   }
-  if (refusesMany(call, call.count >> 1)) return;
   putMany(call);
   call.reply.ok();
 }
@@ -152,7 +142,6 @@ function setManyNotExist(call: Call): void {
     call.reply.error(wrongArity('msetnx'));
     return;
   }
-  if (refusesMany(call, call.count >> 1)) return;
   for (let i = 1; i < call.count; i += 2)
     if (call.find(i)) {
       call.reply.integer(0);

@@ -1,4 +1,3 @@
-import { LIMITS } from '../../base/index.ts';
 import { copySpan, PIECE_BYTES, type Rope, Span } from '../../store/index.ts';
 import type { Call } from '../call.ts';
 
@@ -47,11 +46,4 @@ export function putText(call: Call, text: string, expiryMs: number): void {
 /** Argument `i`, to be kept. */
 export function argumentParts(call: Call, i: number): readonly Uint8Array[] {
   return call.ropeOf(i)?.pieces ?? [call.bytes(i)];
-}
-
-/** Whether a command on so many keys would hold everybody else up; it has been refused then. */
-export function refusesMany(call: Call, keys: number): boolean {
-  if (keys <= LIMITS.respKeysPerCommand) return false;
-  call.reply.error(`ERR too many keys in one command: at most ${LIMITS.respKeysPerCommand}`);
-  return true;
 }

@@ -15,7 +15,7 @@ const SHARE = 0.8;
 const FIRST_SHARE = 0.6;
 /** Records looked at in one turn; and when there is little left. */
 const LOOKS = 512;
-const MANY_LOOKS = 4096;
+const MANY_LOOKS = 2048;
 const TIGHT_SHARE = 0.9;
 
 /** What the cache asks before it forgets a record. */
@@ -118,7 +118,11 @@ export class Cache {
   evict(): void {
     const max = this.#maxBytes;
     if (max === 0 || this.held > 0 || this.#bytes < max * SHARE) return;
-    this.#insides.arena.sweep(this.#bytes < max * TIGHT_SHARE ? LOOKS : MANY_LOOKS, this.#look);
+    this.#insides.arena.sweep(this.isTight ? MANY_LOOKS : LOOKS, this.#look);
+  }
+
+  get isTight(): boolean {
+    return this.#maxBytes > 0 && this.#bytes > this.#maxBytes * TIGHT_SHARE;
   }
 
   get #bytes(): number {

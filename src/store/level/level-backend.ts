@@ -269,8 +269,9 @@ export class LevelBackend implements Backend, WriterWatch {
     this.sink.written(this.#writer.done);
     if (this.#writer.epoch !== this.#found.epoch) this.#clearOld();
     if (this.#error !== null && this.#trusted) this.#allWell();
-    if (this.congested && this.#writer.queuedBytes < this.#tuning.queueBytes / 2) this.#uncongest();
     this.#sealNow();
+    this.#cache.evict();
+    if (this.congested && !this.#isBehind(this.#tuning.queueBytes / 2)) this.#uncongest();
     this.#syncIfAsked();
     this.#syncLater();
   }
@@ -308,7 +309,8 @@ export class LevelBackend implements Backend, WriterWatch {
   /** Hands over what waits, if it is much or somebody waits for it; not while something else is written. */
   #sealNow(): boolean {
     const waiting = this.sink.waitingBytes;
-    if (!this.#writer.idle || waiting === 0 || (waiting < FLUSH_BYTES && !this.#waiters.any)) return false;
+    if (!this.#writer.idle || waiting === 0) return false;
+    if (waiting < FLUSH_BYTES && !this.#waiters.any && !this.congested) return false;
     this.sink.seal();
     return true;
   }
@@ -355,8 +357,9 @@ export class LevelBackend implements Backend, WriterWatch {
   #judge(): void {
     const { stopped, queuedBytes } = this.#writer;
     const { queueBytes } = this.#tuning;
-    if (queuedBytes > queueBytes && !stopped) this.congested = true;
-    const isStuck = stopped && queuedBytes + this.sink.waitingBytes > queueBytes;
+    const pendingBytes = queuedBytes + this.sink.waitingBytes;
+    if (!stopped && this.#isBehind(queueBytes)) this.congested = true;
+    const isStuck = stopped && pendingBytes > queueBytes;
     this.blocked =
       isStuck || this.#leases.usedUp
         ? 'MISCONF the disk refuses the messages, so that nothing can be changed: see the log of the node'
@@ -369,6 +372,12 @@ export class LevelBackend implements Backend, WriterWatch {
     if (this.#overBudget)
       return 'ENOSPC the disk budget of the store (store_disk) is used up: delete messages, or raise it';
     return null;
+  }
+
+  /** Much waits to be written; or there is hardly any memory left, and what waits keeps it from being made. */
+  #isBehind(queueBytes: number): boolean {
+    const pendingBytes = this.#writer.queuedBytes + this.sink.waitingBytes;
+    return pendingBytes > queueBytes || (pendingBytes > 0 && this.#cache.isTight);
   }
 
   #uncongest(): void {
