@@ -41,6 +41,10 @@ const HARD = 1.1;
 /** A free share of memory that is not worth counting on. */
 const FREE_SHARE = 8;
 
+/** Of what messages get. */
+const QUEUE_SHARE = 4;
+const QUEUE_BYTES = { min: 2 << 20, max: 16 << 20 } as const;
+
 const OOM = "OOM command not allowed when used memory > 'maxmemory'.";
 
 /**
@@ -93,7 +97,7 @@ export class Store {
       maxDiskBytes,
       compress,
       salvage,
-      ...(tuning === undefined ? {} : { tuning }),
+      tuning: { ...queueFor(maxMemoryBytes), ...tuning },
     });
     return new Store(table, backend, maxMemoryBytes);
   }
@@ -131,7 +135,8 @@ export class Store {
 
   #refusalNow(): string | null {
     const max = this.maxMemoryBytes;
-    if (max > 0) {
+    // While it is congested nothing is run; a cache makes room meanwhile.
+    if (max > 0 && !this.backend.congested) {
       const held = this.table.heldBytes;
       if (held >= max && (held >= max * HARD || this.table.freeBytes * FREE_SHARE < held)) return OOM;
     }
@@ -152,4 +157,11 @@ async function refuseForeign(backend: 'log' | 'leveldb', directory: string): Pro
     `store directory ${directory} holds messages of store = "${other}" (${foreign}): set that again, or give another store_dir`,
     'store-dir',
   );
+}
+
+/** What may wait for the disk: where there is little memory for messages, there is little for that. */
+function queueFor(maxMemoryBytes: number): Partial<LogTuning> {
+  if (maxMemoryBytes === 0) return {};
+  const part = maxMemoryBytes / QUEUE_SHARE;
+  return { queueBytes: Math.max(QUEUE_BYTES.min, Math.min(QUEUE_BYTES.max, part)) };
 }

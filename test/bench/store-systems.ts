@@ -236,7 +236,7 @@ export class StoreLab {
   }
 }
 
-function processOfAgent(agent: Agent): Process {
+export function processOfAgent(agent: Agent): Process {
   return {
     pid: agent.pid,
     ended: agent.ended,
@@ -272,7 +272,7 @@ function processOfChild(child: ChildProcess): Process {
   };
 }
 
-async function portOf(agent: Agent): Promise<number> {
+export async function portOf(agent: Agent): Promise<number> {
   const { resp } = (await agent.ready) as { resp?: string | null };
   if (typeof resp !== 'string')
     throw new BenchError('this agent has no store: leave it out by --systems redis,shoal-bare');
