@@ -138,7 +138,8 @@ export class Store {
 
   #refusalNow(): string | null {
     const max = this.maxMemoryBytes;
-    if (max > 0) {
+    // While it is congested nothing is run; a cache makes room meanwhile.
+    if (max > 0 && !this.backend.congested) {
       const held = this.table.heldBytes;
       if (held >= max && (held >= max * HARD || this.table.freeBytes * FREE_SHARE < held)) return OOM;
     }
