@@ -244,6 +244,15 @@ describe('a command on much', () => {
     expect(await client.replies(3)).toEqual(['+OK', '+QUEUED', '*1 *1 $8 key:1234']);
   });
 
+  it('KEYS that finds nothing leaves nothing behind for the next reply', async () => {
+    const { join } = await start();
+    const client = await join();
+    client.send('SET', 'k', 'v').send('ECHO', 'x'.repeat(9)).send('KEYS', 'none');
+    expect(await client.replies(3)).toEqual(['+OK', '$9 xxxxxxxxx', '*0']);
+    client.send('KEYS', '*').send('GET', 'k');
+    expect(await client.replies(2)).toEqual(['*1 $1 k', '$1 v']);
+  });
+
   it('of more keys than one turn has time for is refused', async () => {
     const { join } = await start();
     const client = await join();
