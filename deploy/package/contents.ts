@@ -1,9 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describeProgram } from '../../src/cli/index.ts';
 import { sampleConfig } from '../../src/config/index.ts';
 import { bashCompletion, zshCompletion } from './completions.ts';
+import { runtimePackages } from './licences.ts';
 import { manualPages } from './manual.ts';
 
 /** A file or, with `link`, a symbolic link of the package; the path is absolute on the board. */
@@ -28,6 +29,14 @@ export interface ContentsInputs {
 const BY_HAND = '/opt/shoal';
 const PACKAGED = '/usr/share/shoal';
 const DOC = '/usr/share/doc/shoal';
+/** Where binaries may be. */
+const NATIVE = '/usr/lib/shoal/node_modules';
+const LINTIAN = `# One package for all boards: each loads the binary of its own architecture, by Node.js, which depends on the C library.
+shoal: arch-independent-package-contains-binary-or-object [usr/lib/shoal/node_modules/classic-level/prebuilds/*]
+shoal: missing-dependency-on-libc needed by usr/lib/shoal/node_modules/classic-level/prebuilds/*
+`;
+/** Programs of node-gyp-build that compile, and files for browsers. */
+const UNNEEDED = /^(bin|build-test|optional)\.js$|\.min\.js$/;
 
 /** Everything the package puts on a board. */
 export function packageContents(inputs: ContentsInputs): Entry[] {
@@ -39,6 +48,14 @@ export function packageContents(inputs: ContentsInputs): Entry[] {
   const pages = manualPages({ program, version, date, unit });
   return [
     file(`${PACKAGED}/dist/shoal.cjs`, inputs.bundle),
+    ...nativePackages(root),
+    {
+      path: `${PACKAGED}/node_modules`,
+      bytes: new Uint8Array(0),
+      mode: 0o777,
+      link: '../../lib/shoal/node_modules',
+    },
+    file('/usr/share/lintian/overrides/shoal', LINTIAN),
     // Debian's own path, which the dependency provides; `env` might find another.
     file(`${PACKAGED}/bin/shoal`, source('bin/shoal').replace(/^#!.*/, '#!/usr/bin/node'), 0o755),
     { path: '/usr/bin/shoal', bytes: new Uint8Array(0), mode: 0o777, link: '../share/shoal/bin/shoal' },
@@ -53,6 +70,25 @@ export function packageContents(inputs: ContentsInputs): Entry[] {
     file(`${DOC}/examples/key.conf`, source('deploy/debian/key.conf')),
     file(`${DOC}/examples/store.conf`, packagedUnit(source('deploy/debian/store.conf'))),
   ];
+}
+
+/** What store = "leveldb" loads, beside the bundle: classic-level with its binaries for the boards, and what it needs at run time. */
+function nativePackages(root: string): Entry[] {
+  return runtimePackages(root, 'classic-level').flatMap((name) => {
+    const from = join(root, 'node_modules', name);
+    return readdirSync(from, { recursive: true, encoding: 'utf8' })
+      .filter((path) => isNeeded(path) && statSync(join(from, path)).isFile())
+      .sort()
+      .map((path) => file(`${NATIVE}/${name}/${path}`, readFileSync(join(from, path))));
+  });
+}
+
+/** Its code, without sources in other languages, tests, types and binaries for other systems. */
+function isNeeded(path: string): boolean {
+  if (path.startsWith('prebuilds/'))
+    return /^prebuilds\/linux-(x64|arm64|arm)\/.*\.node$/.test(path) && !/musl|armv6/.test(path);
+  if (/^(deps|test|types)\//.test(path) || UNNEEDED.test(path)) return false;
+  return path.endsWith('.js') || path === 'package.json';
 }
 
 /** deploy/shoal.service is the source; only paths differ. */

@@ -15,9 +15,10 @@ export function copyrightFile(root: string, metafile: Metafile): string {
     '',
     readFileSync(join(root, 'LICENSE'), 'utf8').trim(),
     '',
-    '/usr/share/shoal/dist/shoal.cjs also contains the following packages.',
+    '/usr/share/shoal also contains the following packages.',
   ];
-  for (const directory of bundledPackages(metafile)) {
+  const beside = runtimePackages(root, 'classic-level').map((name) => `node_modules/${name}`);
+  for (const directory of [...bundledPackages(metafile), ...beside]) {
     const { name, version } = JSON.parse(readFileSync(join(root, directory, 'package.json'), 'utf8'));
     const licence = readdirSync(join(root, directory)).find((file) => /^licen[cs]e/i.test(file));
     if (licence === undefined)
@@ -38,5 +39,20 @@ function bundledPackages({ inputs }: Metafile): string[] {
     const directory = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1];
     if (directory !== undefined) found.add(directory);
   }
+  return [...found].sort();
+}
+
+/** A package and all that it loads, by name. */
+export function runtimePackages(root: string, name: string): string[] {
+  const found = new Set<string>();
+  const add = (one: string): void => {
+    if (found.has(one)) return;
+    found.add(one);
+    const { dependencies = {} } = JSON.parse(
+      readFileSync(join(root, 'node_modules', one, 'package.json'), 'utf8'),
+    ) as { dependencies?: Record<string, string> };
+    for (const other of Object.keys(dependencies)) add(other);
+  };
+  add(name);
   return [...found].sort();
 }

@@ -137,6 +137,10 @@ export const LIMITS = {
   publishers: 1024,
   /** Tree hops of publications that wait for an acknowledgement: the other places are for changes. */
   publicationHops: 3072,
+  /** Arguments of one command, with its name: a key takes some microseconds, and all are done in one turn. */
+  respArguments: 65_537,
+  /** Answer of KEYS, which is put together before it is sent. */
+  respKeysBytes: 64 << 20,
   /** A client that has to log in and does not, for so long, is cut. */
   respLoginMs: 30_000,
   /** As is one that has sent half a command and takes so long for each so many bytes of the rest. */

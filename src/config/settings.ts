@@ -182,7 +182,7 @@ export const SETTINGS = {
     default: 'log',
     help: 'where messages are kept: memory only, memory and a log on disk, or LevelDB with memory as its cache',
     choose:
-      '`memory` for what may be lost with the process; nothing is written then. `leveldb` for more messages than memory holds: 14 bytes of memory a message, and reads of what was not used lately wait for the disk.',
+      '`memory` for what may be lost with the process; nothing is written then. `leveldb` for more messages than memory holds: 11 to 25 bytes of memory a message, and what was not used lately is read from the disk.',
     example: '"log"',
   }),
   store_dir: setting(pathKind, {

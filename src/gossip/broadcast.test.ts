@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { LIMITS, type NodeId } from '../base/index.ts';
 import { STATE } from '../members/index.ts';
+import { WINDOW } from './congestion.ts';
 import { Bench, idOf, PASSING, recordOf, type SentTree } from './testing/bench.ts';
 
 const PAYLOAD = new Uint8Array(40);
@@ -161,16 +162,41 @@ describe('a publication', () => {
     const { broadcaster } = bench;
     let sent = 0;
     for (; !broadcaster.congested; sent++) broadcaster.originate(publication, 0, false);
-    expect(sent).toBe(Math.ceil((64 * 1024) / publication.length));
+    expect(sent).toBe(Math.ceil(WINDOW.startBytes / publication.length));
     for (const { to, part } of bench.trees.slice(0, 2)) broadcaster.ackReceived(to, part.id, false, 1);
     expect(broadcaster.congested).toBe(false);
     for (let i = 0; i < 9; i++) broadcaster.originate(publication, 1, false);
     expect(broadcaster.congested).toBe(true);
-    bench.pass();
+    for (let i = 0; i < 2; i++) bench.pass();
     expect(broadcaster.congested).toBe(false);
     expect(broadcaster.pendingHops).toBe(sent + 7);
     bench.exhaust();
     expect(broadcaster.pendingHops).toBe(0);
+  });
+
+  it('is followed by more at once the more are answered, and by fewer when one is missed', () => {
+    const { broadcaster, trees } = Bench.apart(2);
+    let nowMs = 0;
+    /** So many go out before the first is answered. */
+    const round = (): number => {
+      nowMs += 200;
+      const before = trees.length;
+      while (!broadcaster.congested) broadcaster.originate(publication, nowMs, false);
+      const sent = trees.slice(before);
+      for (const { to, part } of sent) broadcaster.ackReceived(to, part.id, false, nowMs + 1);
+      return sent.length;
+    };
+    let last = round();
+    for (let i = 0; i < 100; i++) last = round();
+    expect(last).toBe(Math.ceil(WINDOW.maxBytes / publication.length));
+    broadcaster.missed(nowMs);
+    broadcaster.missed(nowMs + 1);
+    expect(Math.abs(round() - last / 2)).toBeLessThan(3);
+    for (let i = 0; i < 10; i++) {
+      nowMs += 200;
+      broadcaster.missed(nowMs);
+    }
+    expect(round()).toBe(Math.ceil(WINDOW.minBytes / publication.length));
   });
 
   it('leaves places for changes among the hops that wait', () => {

@@ -9,6 +9,7 @@ import {
   type Rng,
 } from '../base/index.ts';
 import type { MemberList, View } from '../members/index.ts';
+import { Congestion } from './congestion.ts';
 import { Permutation } from './permutation.ts';
 import type { Reach } from './reach.ts';
 import { SeenWindow } from './seen.ts';
@@ -61,8 +62,6 @@ const ATTEMPTS = 2;
 const PATIENT_ATTEMPTS = 6;
 const PATIENT_MS = 1000;
 const PATIENT_HOPS = 512;
-/** Bytes of publications that were sent once and not answered: beyond it no more are to be originated. */
-const UNANSWERED_BYTES = 64 * 1024;
 /** Representatives of one set tried before the set is left to anti-entropy. */
 const REPRESENTATIVES = 3;
 /** A payload beyond this travels on a stream, whose acknowledgement takes longer. */
@@ -108,8 +107,8 @@ export class Broadcaster {
   readonly #due = new DeadlineHeap<Hop>();
   readonly #hops = new BoundedMap<number, Hop[]>(LIMITS.pendingHops);
   #open = 0;
-  /** Of publications, after their first sending. */
-  #unansweredBytes = 0;
+  /** Of publications. */
+  readonly #congestion = new Congestion();
   /** Smoothed one-way delay over all peers, milliseconds. */
   #hopMs = 0.25;
 
@@ -131,9 +130,14 @@ export class Broadcaster {
     return this.#open;
   }
 
-  /** So many publications are on their way that more would only pile up: at some slow node, or in the network. */
+  /** So many publications are on their way that no more are to be originated. */
   get congested(): boolean {
-    return this.#unansweredBytes >= UNANSWERED_BYTES;
+    return this.#congestion.full;
+  }
+
+  /** A receiver of multicasts missed some. */
+  missed(nowMs: number): void {
+    this.#congestion.lost(nowMs);
   }
 
   /** Sends a payload of this node's to every live member. `lasting`: who misses it gets it by comparing states. */
@@ -218,6 +222,7 @@ export class Broadcaster {
     }
     this.#close(hop);
     const rttMs = hop.attempts === 1 ? nowMs - hop.sentMs : -1;
+    if (rttMs >= 0 && !hop.lasting) this.#congestion.answered(hop.payload.length);
     if (rttMs >= 0) this.#hopMs += (rttMs / 2 - this.#hopMs) / 16;
     if (needList && hop.view !== null) this.#spreadList(this.#listOf(hop, hop.view), id, hop.payload, nowMs);
     return rttMs;
@@ -237,6 +242,7 @@ export class Broadcaster {
   wake(nowMs: number): void {
     for (let hop = this.#due.popDue(nowMs); hop !== undefined; hop = this.#due.popDue(nowMs)) {
       if (!hop.open) continue;
+      if (!hop.lasting) this.#congestion.lost(nowMs);
       if (hop.attempts < this.#attemptsOf(hop)) {
         this.counters.retries++;
         this.#transmit(hop, nowMs);
@@ -342,9 +348,9 @@ export class Broadcaster {
 
   #transmit(hop: Hop, nowMs: number): void {
     const ageMs = this.seen.ageMs(hop.id, nowMs);
-    this.#awaits(hop, false);
+    this.#settle(hop);
     hop.attempts++;
-    this.#awaits(hop, true);
+    if (!hop.lasting && hop.attempts === 1) this.#congestion.sent(hop.payload.length);
     hop.sentMs = nowMs;
     const rto = this.#members.get(hop.to)?.rtt.timeoutMs() ?? STREAM_TIMEOUT_MS;
     const floor = fitsDatagram(hop.payload) ? 0 : STREAM_TIMEOUT_MS;
@@ -393,14 +399,12 @@ export class Broadcaster {
     return patient ? PATIENT_ATTEMPTS : ATTEMPTS;
   }
 
-  /** Counts a publication's hop while it has been sent once: what is lost is seen to without holding up the others. */
-  #awaits(hop: Hop, on: boolean): void {
-    if (!hop.lasting && hop.attempts === 1)
-      this.#unansweredBytes += on ? hop.payload.length : -hop.payload.length;
+  #settle(hop: Hop): void {
+    if (!hop.lasting && hop.attempts === 1) this.#congestion.over(hop.payload.length);
   }
 
   #close(hop: Hop): void {
-    this.#awaits(hop, false);
+    this.#settle(hop);
     hop.open = false;
     this.#open--;
     const hops = this.#hops.get(hop.id);

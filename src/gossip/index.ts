@@ -17,11 +17,14 @@
  * addressing all itself (its uplink would be the tree); eager-push spanning trees as in Plumtree (state per edge to
  * maintain, where a permutation needs none).
  *
+ * Some payloads are no changes (the store's publications): nobody compares them, so they are not kept in the seen window, are
+ * sent to a silent node more often, and go out no faster than they are answered (`Congestion`).
+ *
  * Does not know: what a payload is, how messages are encoded, addresses, or the map. Inputs: messages by kind, a clock
  * value, randomness. Outputs: the three `...Outputs` interfaces, implemented by `node`.
  * Invariants: with no loss, exactly one tree message per set but the origin's (one per node without multicast), at most
  * ceil(log2 n) rounds with halving; a payload is delivered once; a part of a list is relayed once.
- * Bounds: LIMITS.pendingHops, seenMessages, multicastHistory, multicastRepairs.
+ * Bounds: LIMITS.pendingHops, publicationHops, seenMessages, multicastHistory, multicastRepairs.
  * Anti-entropy also is what goes on asking members that are down, for ever, more rarely with time when they are few.
  * Departures: anti-entropy sends its digest up to three times in a round before it calls it unanswered, and the one random
  * directed visit is made only when no other directed message was (with several sets the tree's own messages are that).

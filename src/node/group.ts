@@ -31,10 +31,12 @@ export interface Group {
   readonly batch: Batch | null;
 }
 
-/** A broadcast's payload. `lasting`: it changes the state, and who missed it is to get it after all. */
-export interface Outgoing {
-  readonly payload: Uint8Array;
-  readonly lasting: boolean;
+/** Where payloads go: the broadcaster. */
+export interface Spreader {
+  /** `lasting`: it changes the state, and who missed it is to get it after all. */
+  originate(payload: Uint8Array, nowMs: number, lasting: boolean): void;
+  /** No publications are to be sent now. */
+  readonly congested: boolean;
 }
 
 /** Who says that a member is gone; its record goes with it. */
@@ -168,19 +170,19 @@ export class Outbox {
     if (this.#dueMs === Infinity) this.#dueMs = Math.max(nowMs, this.#flushedMs + GROUP_WINDOW_MS);
   }
 
-  /** Payloads to broadcast now; none of publications while what was sent is still on its way (`congested`). */
-  flush(nowMs: number, congested: boolean): Outgoing[] {
-    if (nowMs < this.#dueMs) return [];
+  /** Broadcasts what is due: changes first. */
+  flush(nowMs: number, to: Spreader): void {
+    if (nowMs < this.#dueMs) return;
     this.#flushedMs = nowMs;
-    const out: Outgoing[] = this.#changes().map((payload) => ({ payload, lasting: true }));
-    this.counters.groups += out.length;
-    while (!congested && out.length < LIMITS.groupsPerFlush) {
+    const groups = this.#changes();
+    for (const payload of groups) to.originate(payload, nowMs, true);
+    this.counters.groups += groups.length;
+    for (let sent = groups.length; sent < LIMITS.groupsPerFlush && !to.congested; sent++) {
       const batch = this.departures.next(GROUP_BYTES, nowMs);
       if (batch === null) break;
-      out.push({ payload: encodeBatch(this.#self, batch), lasting: false });
+      to.originate(encodeBatch(this.#self, batch), nowMs, false);
     }
     this.#dueMs = this.idle ? Infinity : nowMs + GROUP_WINDOW_MS;
-    return out;
   }
 
   #changes(): Uint8Array[] {

@@ -325,8 +325,7 @@ export class NodeCore implements Inputs {
     }
     this.sessions.wake(nowMs);
     this.intake.arrivals.wake(nowMs);
-    for (const { payload, lasting } of this.outbox.flush(nowMs, this.broadcaster.congested))
-      this.broadcaster.originate(payload, nowMs, lasting);
+    this.outbox.flush(nowMs, this.broadcaster);
     this.#leaving.wake(nowMs);
     this.state.announceOwners();
     this.disk.snapshotIfDue(this.state, this.mutations.idle);
@@ -377,6 +376,7 @@ export class NodeCore implements Inputs {
         this.presence.beaconCame(sender, m, nowMs);
         break;
       case KIND.askRepair:
+        this.broadcaster.missed(nowMs);
         for (const part of this.multicast.history(m.seqs, nowMs))
           this.link.send(sender, { kind: KIND.repair, ...part });
         break;

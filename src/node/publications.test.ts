@@ -62,6 +62,13 @@ describe('a batch', () => {
   });
 });
 
+/** What an outbox gives out now. */
+function flushed(outbox: Outbox, nowMs: number, congested = false) {
+  const out: { readonly payload: Uint8Array; readonly lasting: boolean }[] = [];
+  outbox.flush(nowMs, { congested, originate: (payload, _, lasting) => out.push({ payload, lasting }) });
+  return out;
+}
+
 describe('departures', () => {
   const message = new Uint8Array(100);
 
@@ -69,7 +76,7 @@ describe('departures', () => {
     const outbox = new Outbox(A, 1);
     for (let i = 0; i < 30; i++) outbox.publish(utf8('c'), message, 0);
     outbox.publish(utf8('c'), new Uint8Array(5000), 0);
-    const counts = outbox.flush(0, false).map(({ payload, lasting }) => {
+    const counts = flushed(outbox, 0).map(({ payload, lasting }) => {
       expect(lasting).toBe(false);
       if (payload.length < 5000) expect(payload.length).toBeLessThan(LIMITS.messageBytes - 50);
       return decodeGroup(payload)?.batch?.publications.length;
@@ -84,12 +91,12 @@ describe('departures', () => {
     const room = Math.floor(LIMITS.waitingPublicationBytes / (100 + 1 + 8));
     for (let i = 0; i < room + 10; i++) expect(outbox.publish(utf8('c'), message, 0)).toBe(i < room);
     expect(outbox.departures.counters).toMatchObject({ published: room, dropped: 10 });
-    expect(outbox.flush(0, true)).toEqual([]);
+    expect(flushed(outbox, 0, true)).toEqual([]);
     expect(outbox.nextMs()).toBeGreaterThan(0);
     let bytes = 0;
     let sent = 0;
     for (let at = 5; at <= 1000; at += 5)
-      for (const { payload } of outbox.flush(at, false)) {
+      for (const { payload } of flushed(outbox, at)) {
         bytes += payload.length;
         sent += decodeGroup(payload)?.batch?.publications.length ?? 0;
       }
@@ -102,7 +109,7 @@ describe('departures', () => {
     const outbox = new Outbox(A, 1);
     expect(outbox.publish(utf8('c'), new Uint8Array(LIMITS.publicationBytes - 1), 0)).toBe(true);
     expect(outbox.publish(utf8('c'), new Uint8Array(LIMITS.publicationBytes), 0)).toBe(false);
-    const [large] = outbox.flush(0, false);
+    const [large] = flushed(outbox, 0);
     expect(large?.payload.length).toBeLessThan(LIMITS.frameBytes - 1000);
   });
 });

@@ -7,8 +7,9 @@
  * by these a receiver takes each batch once at most, however late it comes again, and hands batches on in their order as far
  * as they come within `HOLD_MS` of each other.
  *
- * Bounds: what waits to be sent (LIMITS.waitingPublicationBytes) and the pace it goes out at, so that channels never crowd out
- * changes and probes; what waits for an earlier batch; publishers remembered. What is dropped is counted.
+ * Bounds: what waits to be sent (LIMITS.waitingPublicationBytes), the pace it goes out at, and what may be on its way at once
+ * (gossip's Congestion), so that channels never crowd out changes and probes; what waits for an earlier batch; publishers
+ * remembered. What is dropped is counted. Nodes do not tell whether they have subscribers: each hears, and passes on, everything.
  * Does not know: who subscribes. Test: publications.test.ts, test/sim/publish.test.ts.
  */
 import { BoundedMap, LIMITS, type NodeId, ReplayWindow } from '../base/index.ts';

@@ -1,5 +1,6 @@
 import { type AckLevel, isPlain, PLAIN_LEVEL } from './ack-level.ts';
 import type { Known } from './command.ts';
+import type { BitWork } from './commands/bit-work.ts';
 import type { LargeReply } from './large-reply.ts';
 import type { ReplyWriter } from './reply.ts';
 import { RequestReader } from './request.ts';
@@ -99,6 +100,8 @@ export class Client {
   /** A command waits for its answer: no further one is run. */
   blocked: Blocked | null = null;
   transaction: Transaction | null = null;
+  /** What a command that is run again has found out beforehand. */
+  prepared: BitWork | null = null;
   /** Keys watched (Latin-1 text), with what was seen of them: see Watches. */
   watched: Map<string, Stamp> = NO_WATCHED;
   watchedBytes = 0;

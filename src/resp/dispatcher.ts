@@ -1,3 +1,4 @@
+import { LIMITS } from '../base/index.ts';
 import type { Store } from '../store/index.ts';
 import { Call } from './call.ts';
 import type { Client } from './client.ts';
@@ -15,6 +16,8 @@ import type { Transaction } from './transaction.ts';
 const REPLY_BYTES = 256 * 1024;
 /** Of an unknown command's arguments the error shows about so many bytes, as Redis does. */
 const SHOWN_BYTES = 128;
+
+const TOO_MANY_ARGUMENTS = `ERR too many arguments: at most ${LIMITS.respArguments - 1}`;
 
 /** Runs what clients ask for, one command after the other, and puts the replies down in order. */
 export class Dispatcher {
@@ -80,9 +83,9 @@ export class Dispatcher {
     const { request, client } = call;
     call.select(0);
     const known = this.server.commands.find(call.span.bytes, call.startOf(0), call.lengthOf(0));
-    // An unknown one is only shown.
-    if (known === undefined) return false;
-    if (known.takesRopes && call.ropeOf(1) === null && client.transaction === null) {
+    // An unknown one is only shown, one with too many arguments refused.
+    if (known === undefined || call.count > LIMITS.respArguments) return false;
+    if (!large.isAssembling && known.takesRopes && call.ropeOf(1) === null && client.transaction === null) {
       const slot = call.store.table.name(call.span, call.startOf(1), call.lengthOf(1));
       if (client.role === ROLE.local || this.server.router === null || this.server.router.state[slot] === 0)
         return false;
@@ -145,8 +148,10 @@ export class Dispatcher {
     if (known === undefined) return;
     const { arity } = known;
     const levelWords = call.count >= known.acksFrom ? call.levelWords(known) : 0;
-    if (arity > 0 ? call.count - levelWords !== arity : call.count - levelWords < -arity) {
-      this.#gatekeeper.refuse(call, known, wrongArity(known.name));
+    const count = call.count - levelWords;
+    if (arity > 0 ? count !== arity : count < -arity || count > LIMITS.respArguments) {
+      const isLong = arity < 0 && count > LIMITS.respArguments;
+      this.#gatekeeper.refuse(call, known, isLong ? TOO_MANY_ARGUMENTS : wrongArity(known.name));
       return;
     }
     if (this.#cold !== null && !this.#cold.ready(call, known)) return;

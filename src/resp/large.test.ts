@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { Store } from '../store/index.ts';
+import { LIMITS } from '../base/index.ts';
+import { Span, Store } from '../store/index.ts';
 import { RespServer } from './server.ts';
 import { encode, poll, RawClient } from './testing/raw-client.ts';
 
@@ -77,8 +78,9 @@ describe('a value of megabytes', () => {
   it('has its bits counted, found and combined', async () => {
     const { join } = await start();
     const client = await join();
+    const weights = Array.from({ length: 256 }, (_, byte) => byte.toString(2).replaceAll('0', '').length);
     const ones = (bytes: Uint8Array): number =>
-      bytes.reduce((sum, byte) => sum + byte.toString(2).replaceAll('0', '').length, 0);
+      bytes.reduce((sum, byte) => sum + (weights[byte] as number), 0);
     const a = Buffer.from(pattern(2 * MB + 5), 'latin1');
     const b = Buffer.from(pattern(MB + 3).replaceAll('1', 'x'), 'latin1');
     await client.ask('SET', '{k}a', a.toString('latin1'));
@@ -205,5 +207,66 @@ describe('a command with an argument of megabytes', () => {
     await poll(() => [...server.state.clients.values()].every(({ bytesIn }) => bytesIn > 100_000));
     expect(held()).toBeGreaterThan(50 * 100_000);
     expect(held()).toBeLessThan(50 * 110_000);
+  });
+});
+
+describe('a command on much', () => {
+  it('lets others in between: BITOP of what is changed meanwhile is of what is there at its end', async () => {
+    const { join } = await start();
+    const [client, other] = [await join(), await join()];
+    const a = 'a'.repeat(8 * MB);
+    expect(await client.ask('SET', '{k}a', a)).toBe('+OK');
+    client.send('BITOP', 'NOT', '{k}b', '{k}a').send('GETRANGE', '{k}b', '0', '1').send('STRLEN', '{k}b');
+    expect(await other.ask('PING')).toBe('+PONG');
+    expect(await other.ask('SETRANGE', '{k}a', '0', 'b')).toBe(`:${a.length}`);
+    const [length, first, after] = await client.replies(3);
+    expect([length, after]).toEqual([`:${a.length}`, `:${a.length}`]);
+    const not = (text: string): string =>
+      String.fromCharCode(...[...text].map((c) => ~c.charCodeAt(0) & 0xff));
+    expect([not('aa'), not('ba')].map((text) => `$2 ${text}`)).toContain(first);
+  });
+
+  it('KEYS of many keys is answered whole, behind what others asked meanwhile', async () => {
+    const { server, join } = await start();
+    const client = await join();
+    const { table } = server.dispatcher.call.store;
+    const bytes = new Span(new Uint8Array(16));
+    for (let i = 0; i < 60_000; i++) {
+      const length = Buffer.from(bytes.bytes.buffer).write(`key:${i}`);
+      table.lookup(bytes, 0, length);
+      table.put(bytes, 0, length, 0);
+    }
+    const keys = client.ask('KEYS', 'key:*');
+    const found = (await keys).match(/key:\d+/g) ?? [];
+    expect(new Set(found).size).toBe(60_000);
+    expect(await client.ask('KEYS', 'key:4999?')).toMatch(/^\*10 /);
+    client.send('MULTI').send('KEYS', 'key:1234').send('EXEC');
+    expect(await client.replies(3)).toEqual(['+OK', '+QUEUED', '*1 *1 $8 key:1234']);
+  });
+
+  it('KEYS that finds nothing leaves nothing behind for the next reply', async () => {
+    const { join } = await start();
+    const client = await join();
+    client.send('SET', 'k', 'v').send('ECHO', 'x'.repeat(9)).send('KEYS', 'none');
+    expect(await client.replies(3)).toEqual(['+OK', '$9 xxxxxxxxx', '*0']);
+    client.send('KEYS', '*').send('GET', 'k');
+    expect(await client.replies(2)).toEqual(['*1 $1 k', '$1 v']);
+  });
+
+  it('of more keys than one turn has time for is refused', async () => {
+    const { join } = await start();
+    const client = await join();
+    const keys = Array.from({ length: LIMITS.respArguments }, (_, i) => `{k}${i}`);
+    const ask = (name: string, words: string[]): Promise<string> => {
+      client.socket.write(encode([name].concat(words)));
+      return client.reply();
+    };
+    for (const name of ['DEL', 'UNLINK', 'MGET', 'EXISTS', 'TOUCH'])
+      expect(await ask(name, keys)).toMatch(/^-ERR too many arguments/);
+    const pairs = keys.flatMap((key) => [key, 'v']);
+    for (const name of ['MSET', 'MSETNX']) expect(await ask(name, pairs)).toMatch(/^-ERR too many arguments/);
+    expect(await ask('MSET', pairs.slice(0, LIMITS.respArguments - 1))).toBe('+OK');
+    expect(await ask('DEL', keys)).toMatch(/^-ERR/);
+    expect(await ask('DEL', keys.slice(1))).toBe(`:${(LIMITS.respArguments - 1) / 2 - 1}`);
   });
 });

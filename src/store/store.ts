@@ -41,6 +41,10 @@ const HARD = 1.1;
 /** A free share of memory that is not worth counting on. */
 const FREE_SHARE = 8;
 
+/** Of what messages get. */
+const QUEUE_SHARE = 4;
+const QUEUE_BYTES = { min: 2 << 20, max: 16 << 20 } as const;
+
 const OOM = "OOM command not allowed when used memory > 'maxmemory'.";
 
 /**
@@ -93,7 +97,7 @@ export class Store {
       maxDiskBytes,
       compress,
       salvage,
-      ...(tuning === undefined ? {} : { tuning }),
+      tuning: { ...queueFor(maxMemoryBytes), ...tuning },
     });
     return new Store(table, backend, maxMemoryBytes);
   }
@@ -103,14 +107,17 @@ export class Store {
     return this.backend.blocked;
   }
 
-  /** Memory or disk have no room: see `refusal`. */
+  /** Memory or disk have no room: `refusal` says why, as of now. */
   get full(): boolean {
+    this.refusal = this.#refusalNow();
     return this.refusal !== null;
   }
 
   /** A turn of commands begins. */
   begin(nowMs: number): void {
     this.table.nowMs = nowMs;
+    // There may be room again since the last turn, which may be long ago.
+    if (this.refusal !== null) this.refusal = this.#refusalNow();
   }
 
   /** A turn of commands has ended; a key that was looked up is not any more. */
@@ -131,7 +138,8 @@ export class Store {
 
   #refusalNow(): string | null {
     const max = this.maxMemoryBytes;
-    if (max > 0) {
+    // While it is congested nothing is run; a cache makes room meanwhile.
+    if (max > 0 && !this.backend.congested) {
       const held = this.table.heldBytes;
       if (held >= max && (held >= max * HARD || this.table.freeBytes * FREE_SHARE < held)) return OOM;
     }
@@ -152,4 +160,11 @@ async function refuseForeign(backend: 'log' | 'leveldb', directory: string): Pro
     `store directory ${directory} holds messages of store = "${other}" (${foreign}): set that again, or give another store_dir`,
     'store-dir',
   );
+}
+
+/** What may wait for the disk: where there is little memory for messages, there is little for that. */
+function queueFor(maxMemoryBytes: number): Partial<LogTuning> {
+  if (maxMemoryBytes === 0) return {};
+  const part = maxMemoryBytes / QUEUE_SHARE;
+  return { queueBytes: Math.max(QUEUE_BYTES.min, Math.min(QUEUE_BYTES.max, part)) };
 }

@@ -107,7 +107,7 @@ async function idle(when: string, agent: Agent, group: ControlGroup, seconds: nu
 }
 
 /** How often the free agents called a member down, by their own count. */
-async function countDowns(free: readonly Agent[]): Promise<number> {
+export async function countDowns(free: readonly Agent[]): Promise<number> {
   let downs = 0;
   for (const { socket } of free) {
     const found = /^shoal_detection_total\{what="downs"\} (\d+)$/m.exec(await metricsOf(socket));
@@ -129,7 +129,7 @@ function metricsOf(socketPath: string): Promise<string> {
 }
 
 /** One control group with a limit on memory and on the processor. */
-class ControlGroup {
+export class ControlGroup {
   readonly #memory: string;
   readonly #cpu: string;
   readonly #v2: boolean;

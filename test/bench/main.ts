@@ -33,6 +33,7 @@ const BENCHES: Record<string, () => Promise<Bench>> = {
   'store-threads': () => import('./store-threads.ts'),
   'store-durable': () => import('./store-durable.ts'),
   'store-pauses': () => import('./store-pauses.ts'),
+  'store-board': () => import('./store-board.ts'),
   'store-hostile': () => import('./store-hostile.ts'),
 };
 

@@ -15,17 +15,26 @@ const PASSING = [
   // Of a node that is down.
   /\b(ECONNREFUSED|ECONNRESET|refused|reset|closed)\b/i,
   /^RedisClusterException: ERROR sending "cluster slots"/,
+  // node-redis lets go of a node.
+  /^(Disconnects client|AggregateError)$/,
 ];
 
 export interface Store {
   get(key: string): Promise<string | null>;
+  /** OK. */
   set(key: string, value: string): Promise<unknown>;
+  /** How many there were. */
+  del(key: string): Promise<unknown>;
 }
 
+/** Every so many changes of a key is a removal; number 0 as well, for it is not there at first. */
+const REMOVED_EVERY = 5;
+
 /**
- * A client that reads and writes its keys over and over. Of each key the values are numbers that rise; what was acknowledged
- * last, and what was tried last, is known. A read must give something from the one to the other: what is older, or no value at
- * all, is a wrong answer, whatever happens to owners meanwhile. A refusal is none; it is counted.
+ * A client that reads, writes and removes its keys over and over. The changes of a key are numbered, and a value is the number of
+ * its change; which was acknowledged last, and which was tried last, is known. A read must give something from the one to the other:
+ * what is older, a value that was removed, or none where one was written is a wrong answer, whatever happens to owners
+ * meanwhile. A refusal is none; it is counted.
  */
 export class Follower {
   readonly name: string;
@@ -56,10 +65,9 @@ export class Follower {
 
   /** Whether a value read of key `i` may be; notes that it may not. */
   check(i: number, value: string | null, by: string): void {
-    const number = value === null ? -1 : Number(value);
     const acked = this.#acked[i] as number;
     const tried = this.#tried[i] as number;
-    if (acked === 0 && value === null) return;
+    const number = value === null ? Math.ceil(acked / REMOVED_EVERY) * REMOVED_EVERY : Number(value);
     if (!(number >= acked && number <= tried))
       this.wrong.push(
         `${keyOf(this.name, i)}, read by ${by}: ${value}, which is not of ${acked} to ${tried}`,
@@ -72,12 +80,13 @@ export class Follower {
       this.check(i, await this.#store.get(key), this.name);
       const next = (this.#tried[i] as number) + 1;
       this.#tried[i] = next;
-      const answer = await this.#store.set(key, String(next));
-      if (answer === 'OK') this.#acked[i] = next;
-      else this.wrong.push(`SET ${key}: ${String(answer)}`);
+      if (next % REMOVED_EVERY === 0) await this.#store.del(key);
+      else await this.#store.set(key, String(next));
+      this.#acked[i] = next;
       this.done++;
     } catch (error) {
-      this.#refused((error as Error).message);
+      const { message, name } = error as Error;
+      this.#refused(message || name);
     }
   }
 
@@ -101,6 +110,7 @@ export function redisCli(port: number): Store {
     get: async (key) => (await ask('GET', key)) || null,
     // It has no name at connect: the level is said with each write.
     set: (key, value) => ask('SET', key, value, 'ACKS', '1', '1'),
+    del: (key) => ask('GETDEL', key, 'ACKS', '1', '1'),
   };
 }
 
@@ -128,6 +138,7 @@ export function redisPy(port: number): Store & { close(): void } {
   return {
     get: (key) => ask(`get ${key}`),
     set: (key, value) => ask(`set ${key} ${value}`),
+    del: (key) => ask(`del ${key}`),
     close: () => child.kill('SIGKILL'),
   };
 }

@@ -3,87 +3,21 @@
  * yet: those of a range that moved stay where they are and are reached by a forward, or -TRYAGAIN while their node is down.
  */
 import { expect, test } from 'vitest';
+import { SeededRng } from '../../src/base/index.ts';
 import { agreement, eventually, Sandbox, type TestAgent } from '../e2e/harness.ts';
-import { Follower, KEYS, keyOf, redisCli, redisPy } from './follower.ts';
-import { proxyPort, respPort, SPLIT_SLOT, specOf, startGroup } from './group.ts';
-import { ioredis } from './ioredis.ts';
-import { nodeRedisCluster, nodeRedisPlain } from './node-redis.ts';
-
-/** What a killed node had acknowledged must be there again. */
-const DURABLE = 'follower;ack=1m1d';
-const FLAGS = ['--probe-period', '200'];
-/** Visits to keys that each client makes between two changes. */
-const VISITS = 60;
-
-interface Clients {
-  readonly followers: readonly Follower[];
-  close(): void;
-}
-
-async function connect(agents: readonly TestAgent[]): Promise<Clients> {
-  // n2 is never killed: it is where they learn of the others.
-  const port = respPort(agents[2]);
-  const io = ioredis('cluster', port, { connectionName: DURABLE });
-  // It is told of each node that cannot be reached; so is the command.
-  io.on('error', () => {});
-  const node = await nodeRedisCluster(port, { name: DURABLE });
-  node.on('error', () => {});
-  const python = redisPy(port);
-  return {
-    followers: [
-      new Follower('ioredis', { get: (key) => io.get(key), set: (key, value) => io.set(key, value) }),
-      new Follower('node-redis', { get: (key) => node.get(key), set: (key, value) => node.set(key, value) }),
-      new Follower('redis-py', python),
-      new Follower('redis-cli', redisCli(port)),
-    ],
-    close: () => {
-      io.disconnect();
-      node.destroy();
-      python.close();
-    },
-  };
-}
-
-/** Every key is read through the proxies of all nodes: what cluster clients were told is what is there. */
-async function readAll(followers: readonly Follower[], agents: readonly TestAgent[]): Promise<void> {
-  for (const agent of agents) {
-    const client = await nodeRedisPlain(proxyPort(agent));
-    for (const follower of followers)
-      for (let i = 0; i < KEYS; i++)
-        follower.check(i, await client.get(keyOf(follower.name, i)), `the proxy of ${agent.name}`);
-    client.destroy();
-  }
-}
+import { Crowd, SEED_NODE } from './crowd.ts';
+import { NODES, SPLIT_SLOT } from './group.ts';
 
 test('cluster clients follow a range to its new owner and back, and over its death, without a wrong answer', async () => {
   await using sandbox = new Sandbox();
-  const agents = await startGroup(sandbox, FLAGS);
-  const [n0, n1, n2, n3, n4] = agents as [TestAgent, TestAgent, TestAgent, TestAgent, TestAgent];
-  const { followers, close } = await connect(agents);
-  const working = followers.map((follower) => follower.work(follower.name === 'redis-py' ? 1 : 4));
-  const goOn = async (what: string): Promise<void> => {
-    const before = followers.map(({ done }) => done);
-    await eventually(
-      `all clients go on after ${what}`,
-      () => {
-        const late = followers.filter(({ done }, i) => done < (before[i] as number) + VISITS);
-        if (late.length > 0) throw new Error(`${late.map(({ name }) => name).join(', ')} do not`);
-        return true;
-      },
-      30_000,
-    );
-    expect(followers.flatMap(({ name, wrong }) => wrong.map((what) => `${name}: ${what}`))).toEqual([]);
-  };
+  await using crowd = await Crowd.start(sandbox);
+  const [n0, n1, n2, n3, n4] = crowd.agents as [TestAgent, TestAgent, TestAgent, TestAgent, TestAgent];
+  await crowd.follow();
   const step = async (what: string, change: () => Promise<unknown>): Promise<void> => {
     await change();
-    await goOn(what);
+    await crowd.goOn(what);
   };
-  const again = async (i: number): Promise<void> => {
-    const before = agents[i] as TestAgent;
-    const address = ['--resp', before.ready.resp as string, '--proxy', before.ready.proxy as string];
-    agents[i] = await sandbox.start(specOf(i, [...FLAGS, ...address]));
-  };
-  await goOn('the start');
+  await crowd.goOn('the start');
 
   await step('n1 outranks n0 in a part', () => n1.ok('register', 'slot:0', 'slot:2999', '--priority', '5'));
   await step('n3 outranks both in all', () => n3.ok('register', 'slot:0', 'slot:5999', '--priority', '9'));
@@ -104,25 +38,94 @@ test('cluster clients follow a range to its new owner and back, and over its dea
   await step('n3 is killed and comes back', async () => {
     await n3.stop('SIGKILL');
     await eventually('its death is known', async () => (await n2.memberStates()).includes('n3=down'), 20_000);
-    await again(3);
+    await crowd.again(3);
   });
   await step('a new owner is there before the old one is killed, and comes back', async () => {
     await n2.ok('register', 'slot:0', 'slot:5999', '--priority', '20');
-    await goOn('n2 outranks n0');
+    await crowd.goOn('n2 outranks n0');
     await n0.stop('SIGKILL');
     await eventually('its death is known', async () => (await n2.memberStates()).includes('n0=down'), 20_000);
-    await again(0);
+    await crowd.again(0);
   });
   await step('the old owner has it again', () => n2.ok('release', 'slot:0', 'slot:5999'));
 
-  for (const follower of followers) follower.stop();
-  await Promise.all(working);
-  await agreement(agents);
-  await readAll(followers, agents);
-  close();
-  const told = followers.map(
-    ({ name, done, refusals }) => `${name}: ${done} of ${JSON.stringify([...refusals])}`,
-  );
-  console.log(told.join('\n'));
-  expect(followers.flatMap(({ name, wrong }) => wrong.map((what) => `${name}: ${what}`))).toEqual([]);
+  await agreement(crowd.agents);
+  await crowd.finish();
+}, 240_000);
+
+/** Slots where ranges that are drawn may begin. */
+const CUTS = [0, 1500, 3000, 6000, 6100, 9000, 12_000, 16_000, 16_384];
+
+/** Somebody who registers and releases ranges, and kills and starts nodes, as the seed has it. */
+class Operator {
+  readonly #crowd: Crowd;
+  readonly #rng: SeededRng;
+  readonly #given: { readonly node: number; readonly range: readonly string[] }[] = [];
+
+  constructor(crowd: Crowd, seed: number) {
+    this.#crowd = crowd;
+    this.#rng = new SeededRng(seed);
+  }
+
+  /** Gives what was done. */
+  async step(): Promise<string> {
+    const node = this.#rng.below(NODES);
+    const kind = this.#rng.below(10);
+    if (kind < 5) return await this.#register(node);
+    return kind < 8 || node === SEED_NODE ? await this.#release() : await this.#kill(node);
+  }
+
+  async #register(node: number): Promise<string> {
+    const first = this.#rng.below(CUTS.length - 1);
+    const last = first + 1 + this.#rng.below(CUTS.length - 1 - first);
+    const range = [`slot:${CUTS[first]}`, `slot:${(CUTS[last] as number) - 1}`];
+    const priority = String(3 + this.#rng.below(20));
+    // What overlaps what it has is refused, and changes nothing.
+    const { code } = await this.#agent(node).verb('register', ...range, '--priority', priority);
+    if (code === 0) this.#given.push({ node, range });
+    return `n${node} registers ${range.join(' to ')} with ${priority}: ${code}`;
+  }
+
+  async #release(): Promise<string> {
+    const [one] = this.#given.splice(this.#rng.below(Math.max(1, this.#given.length)), 1);
+    if (one === undefined) return 'nothing to release';
+    await this.#agent(one.node).verb('release', ...one.range);
+    return `n${one.node} releases ${one.range.join(' to ')}`;
+  }
+
+  async #kill(node: number): Promise<string> {
+    const signal = this.#rng.below(2) === 0 ? 'SIGKILL' : 'SIGTERM';
+    await this.#agent(node).stop(signal);
+    // Half of the time its death is noticed, else it is back before.
+    const isNoticed = this.#rng.below(2) === 0;
+    if (isNoticed)
+      await eventually(`the end of n${node} is known`, async () => {
+        const states = await this.#agent(SEED_NODE).memberStates();
+        return !states.includes(`n${node}=alive`);
+      });
+    await this.#crowd.again(node);
+    return `n${node} ends by ${signal}${isNoticed ? ', which is noticed,' : ''} and comes back`;
+  }
+
+  #agent(node: number): TestAgent {
+    return this.#crowd.agents[node] as TestAgent;
+  }
+}
+
+test('no client, plain or cluster, is told anything wrong while ranges and nodes come and go at random', async () => {
+  const seed = Number(process.env.SHOAL_CLIENTS_SEED ?? Date.now() % 1_000_000);
+  const rounds = Number(process.env.SHOAL_CLIENTS_ROUNDS ?? 12);
+  await using sandbox = new Sandbox();
+  await using crowd = await Crowd.start(sandbox);
+  await crowd.follow();
+  await crowd.followPlain();
+  const operator = new Operator(crowd, seed);
+  const history = [`SHOAL_CLIENTS_SEED=${seed}`];
+  for (let round = 0; round < rounds; round++) {
+    history.push(await operator.step());
+    expect(crowd.wrong(), history.join('\n')).toEqual([]);
+  }
+  await agreement(crowd.agents, 30_000);
+  await crowd.goOn(history.join('\n'));
+  await crowd.finish();
 }, 240_000);

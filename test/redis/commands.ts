@@ -217,7 +217,13 @@ const bit = fc.oneof(
 );
 const fieldOperation = fc.oneof(
   words('GET', width, bit),
-  words('SET', width, bit, integer),
+  // The lowest of all saturates at the wrong end in Redis: a difference that is in src/resp/README.md.
+  words(
+    'SET',
+    width,
+    bit,
+    integer.filter((text) => text !== '-9223372036854775808'),
+  ),
   words('INCRBY', width, bit, integer),
   words('OVERFLOW', fc.constantFrom('WRAP', 'SAT', 'FAIL', 'sat', 'JUNK')),
 );

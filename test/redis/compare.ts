@@ -9,7 +9,7 @@ const FAR_MS = 9e15;
 
 /** Their HELP is in our own words. */
 const CONTAINERS =
-  'acl client command config function latency memory module object pubsub script slowlog'.split(' ');
+  'acl client cluster command config function latency memory module object pubsub script slowlog'.split(' ');
 
 /** Texts whose lengths multiply to more LCS refuses: see src/resp/README.md. */
 const MAX_LCS = 4_194_304;
@@ -46,10 +46,15 @@ const lcs: Same = (ours, theirs, words, before) => {
   return tooLong || exact(ours, theirs, words, before);
 };
 
-/** All but the numbers and versions in it. */
+/** All but the numbers, versions and ids in it. */
 function shape(reply: Reply): string {
-  return show(reply).replace(/\d+(\.\d+)*/g, 'n');
+  return show(reply)
+    .replace(/[0-9a-f]{40}/g, 'id')
+    .replace(/\d+(\.\d+)*/g, 'n');
 }
+
+const alike: Same = (ours, theirs, words, before) =>
+  ours.type === '-' ? exact(ours, theirs, words, before) : shape(ours) === shape(theirs);
 
 function sorted(reply: Reply): string {
   return reply.parts.map(show).sort().join(' ');
@@ -153,14 +158,18 @@ const COMPARED: Record<string, Same> = {
     exact(ours, theirs, words, before) || (ours.type === '$' && theirs.text?.startsWith('\0\xc3') === true),
   info: sameType,
   lolwut: sameType,
+  'cluster|info': alike,
+  'cluster|myid': alike,
+  'cluster|nodes': alike,
+  'cluster|shards': alike,
+  'cluster|slots': alike,
   'slowlog|get': slowWords,
   'function|stats': sameType,
   'latency|doctor': sameType,
   ...Object.fromEntries(CONTAINERS.map((name) => [`${name}|help`, sameType])),
   time: sameType,
   // The version that is shown, and the connection's number.
-  hello: (ours, theirs, words, before) =>
-    ours.type === '-' ? exact(ours, theirs, words, before) : shape(ours) === shape(theirs),
+  hello: alike,
   lastsave: sameType,
   // Bytes are what they are.
   memory: sameType,

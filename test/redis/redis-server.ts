@@ -23,11 +23,11 @@ export class RedisServer {
     this.#dir = dir;
   }
 
-  static async start(): Promise<RedisServer> {
+  static async start(more: readonly string[] = []): Promise<RedisServer> {
     const port = await freePort();
     const dir = mkdtempSync(join(tmpdir(), 'shoal-redis-'));
     const options = `--port ${port} --bind 127.0.0.1 --databases 1 --dir ${dir} --appendonly no --enable-debug-command yes`;
-    const child = spawn('redis-server', [...options.split(' '), '--save', ''], { stdio: 'ignore' });
+    const child = spawn('redis-server', [...options.split(' '), '--save', '', ...more], { stdio: 'ignore' });
     const server = new RedisServer(port, child, dir);
     for (const deadline = Date.now() + 20_000; ; ) {
       const connection = await server.connect().catch(() => null);
@@ -40,6 +40,24 @@ export class RedisServer {
         throw new Error('redis-server does not start');
       }
     }
+  }
+
+  /** A cluster of one node, with all slots. */
+  static async startCluster(): Promise<RedisServer> {
+    const bus = String(await freePort());
+    const server = await RedisServer.start(
+      `--cluster-enabled yes --cluster-port ${bus} --cluster-announce-ip 127.0.0.1`.split(' '),
+    );
+    const connection = await server.connect();
+    await connection.ask([['CLUSTER', 'ADDSLOTSRANGE', '0', '16383']]);
+    for (const deadline = Date.now() + 20_000; ; ) {
+      const [info] = await connection.ask([['CLUSTER', 'INFO']]);
+      if (info?.text?.includes('cluster_state:ok')) break;
+      if (Date.now() > deadline) throw new Error('the cluster of one does not begin to serve');
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    connection.end();
+    return server;
   }
 
   connect(): Promise<Connection> {

@@ -3,10 +3,10 @@ import { CommandTable } from '../../src/resp/command.ts';
 import { COMMANDS } from '../../src/resp/commands/index.ts';
 import { isSame, monitored } from './compare.ts';
 import type { Connection, Words } from './connection.ts';
-import { Ours } from './ours.ts';
+import { Ours, OursInCluster } from './ours.ts';
 import { RedisServer, redisVersion } from './redis-server.ts';
 import { type Reply, show } from './reply.ts';
-import { TALKS } from './talks.ts';
+import { CLUSTER_TALKS, TALKS, type Talk } from './talks.ts';
 
 /** Commands that no answer of redis-server can be compared with, and why. */
 const NOT_COMPARED: Readonly<Record<string, string>> = {
@@ -29,10 +29,14 @@ const NOT_COMPARED: Readonly<Record<string, string>> = {
   'latency|graph': 'an error without samples, and there are none',
   'function|kill': 'an error always',
   'script|kill': 'an error always',
-  cluster: 'their server is no cluster: the errors are compared',
-  asking: 'their server is no cluster: the errors are compared',
-  readonly: 'their server is no cluster: the errors are compared',
-  readwrite: 'their server is no cluster: the errors are compared',
+  ...Object.fromEntries(
+    'addslots addslotsrange bumpepoch delslots delslotsrange failover flushslots forget meet replicate reset saveconfig set-config-epoch setslot'
+      .split(' ')
+      .map((name) => [`cluster|${name}`, 'refused here: slots follow registrations']),
+  ),
+  'cluster|replicas': 'an error where there are none',
+  'cluster|slaves': 'an error where there are none',
+  'cluster|count-failure-reports': 'an error where there are none',
 };
 
 const version = redisVersion();
@@ -40,27 +44,26 @@ const missing = version === null && process.env.CI !== 'true';
 
 describe.skipIf(missing)('conversations beside redis-server', () => {
   let theirs: RedisServer;
+  let theirCluster: RedisServer;
   const ours = new Ours();
+  const ourCluster = new OursInCluster();
   const table = new CommandTable(COMMANDS);
   /** Commands that were answered, and not by an error. */
   const answered = new Set<string>();
 
   beforeAll(async () => {
-    theirs = await RedisServer.start();
-    await ours.start();
-  });
+    [theirs, theirCluster] = await Promise.all([RedisServer.start(), RedisServer.startCluster()]);
+    await Promise.all([ours.start(), ourCluster.start()]);
+  }, 60_000);
 
   afterAll(async () => {
-    await theirs?.stop();
-    await ours.stop();
+    await Promise.all([theirs?.stop(), theirCluster?.stop(), ours.stop(), ourCluster.stop()]);
   });
 
-  const both = TALKS.flatMap((talk) => [2, 3].map((protocol) => ({ ...talk, protocol })));
-  it.each(both)('$name, RESP$protocol: the same on every connection', async ({ steps, protocol }) => {
-    const mine = new Talker(() => ours.connect(), protocol);
-    const other = new Talker(() => theirs.connect(), protocol);
+  /** Says the same to both, step by step; what differs. */
+  async function differences(steps: readonly string[], mine: Talker, other: Talker): Promise<string> {
+    const found: string[] = [];
     await Promise.all([mine, other].map((talker) => talker.step('first', [['FLUSHALL']], 1)));
-    const differences: string[] = [];
     for (const step of steps) {
       const { who, words, count } = parsed(step);
       const commands = words === null ? [] : [words];
@@ -68,14 +71,27 @@ describe.skipIf(missing)('conversations beside redis-server', () => {
         [mine, other].map((talker) => talker.step(who, commands, count)),
       );
       if (!areSame(words, left, right))
-        differences.push(
-          `${step}\n  ours:  ${left.map(show).join(' ')}\n  redis: ${right.map(show).join(' ')}`,
-        );
+        found.push(`${step}\n  ours:  ${left.map(show).join(' ')}\n  redis: ${right.map(show).join(' ')}`);
       if (words !== null && right.every(({ type }) => type !== '-')) answered.add(nameOf(words, table));
     }
-    expect(differences.join('\n')).toBe('');
     const [left, right] = await Promise.all([mine.end(), other.end()]);
-    expect(left).toEqual(right);
+    if (left !== right) found.push(`at the end\n  ours:  ${left}\n  redis: ${right}`);
+    return found.join('\n');
+  }
+
+  const both = (talks: readonly Talk[]) =>
+    talks.flatMap((talk) => [2, 3].map((protocol) => ({ ...talk, protocol })));
+
+  it.each(both(TALKS))('$name, RESP$protocol: the same on every connection', async ({ steps, protocol }) => {
+    const mine = new Talker(() => ours.connect(), protocol);
+    const other = new Talker(() => theirs.connect(), protocol);
+    expect(await differences(steps, mine, other)).toBe('');
+  });
+
+  it.each(both(CLUSTER_TALKS))('$name, RESP$protocol: as in a cluster', async ({ steps, protocol }) => {
+    const mine = new Talker(() => ourCluster.connect(), protocol);
+    const other = new Talker(() => theirCluster.connect(), protocol);
+    expect(await differences(steps, mine, other)).toBe('');
   });
 
   it('with too few or too many words, and unknown subcommands, end alike for every command', async () => {
@@ -133,11 +149,11 @@ class Talker {
   }
 
   /** What each connection had still to say. */
-  async end(): Promise<[who: string, replies: string][]> {
-    const rest: [string, string][] = [];
+  async end(): Promise<string> {
+    const rest: string[] = [];
     for (const [who, connection] of this.#connections)
-      rest.push([who, (await connection.quit()).map(monitored).join(' ')]);
-    return rest;
+      rest.push(`${who}: ${(await connection.quit()).map(monitored).join(' ')}`);
+    return rest.join('; ');
   }
 }
 

@@ -2,10 +2,11 @@ import { PIECE_BYTES, Rope } from '../../store/index.ts';
 import type { Call } from '../call.ts';
 import type { WriteReply } from '../client.ts';
 import { MAX_BULK_BYTES } from '../request.ts';
+import { BIT_OPERATIONS, BitWork } from './bit-work.ts';
 import { bitfield, bitfieldReadOnly } from './bitfield.ts';
 import { entries, keys } from './entry.ts';
 import { BIT_OFFSET, BIT_VALUE, NOT_INTEGER, SYNTAX } from './errors.ts';
-import { inSteps } from './steps.ts';
+import { beforehand, inSteps } from './steps.ts';
 import { copyValue, room } from './values.ts';
 
 /** Bits that are set in a byte. */
@@ -242,11 +243,9 @@ function firstIn(bytes: Uint8Array, bit: number, part: Part): number {
   return -1;
 }
 
-const OPERATIONS = ['AND', 'OR', 'XOR', 'NOT'] as const;
-
 function combine(call: Call): void {
   const { table } = call.store;
-  const operation = OPERATIONS.find((word) => call.is(1, word));
+  const operation = BIT_OPERATIONS.find((word) => call.is(1, word));
   if (operation === undefined) {
     call.reply.error(SYNTAX);
     return;
@@ -261,38 +260,19 @@ function combine(call: Call): void {
     sources.push(call.find(i) ? table.rope : Rope.of([]));
     longest = Math.max(longest, (sources.at(-1) as Rope).length);
   }
-  const pieces: Uint8Array[] = [];
-  for (let at = 0; at < longest; at += PIECE_BYTES)
-    pieces.push(combined(operation, sources, at, Math.min(at + PIECE_BYTES, longest)));
+  const result = call.client.prepared?.matches(operation, sources) ?? null;
+  call.client.prepared = null;
+  const work = result ?? new BitWork(operation, sources);
+  if (longest > PIECE_BYTES && result === null && !call.inTransaction) {
+    call.client.prepared = work;
+    beforehand(call, () => work.step());
+    return;
+  }
+  while (work.step());
   const found = call.find(2);
-  if (longest > 0) table.putRope(Rope.of(pieces), 0);
+  if (longest > 0) table.putRope(work.result, 0);
   else if (found) table.remove();
   call.reply.integer(longest);
-}
-
-type BitOperation = (typeof OPERATIONS)[number];
-
-/** The bytes of the result from `at` up to `end`, by words. */
-function combined(operation: BitOperation, sources: readonly Rope[], at: number, end: number): Uint8Array {
-  const words = (end - at + 3) >> 2;
-  const result = new Int32Array(words);
-  const bytes = new Uint8Array(result.buffer, 0, end - at);
-  const other = new Int32Array(sources.length > 1 ? words : 0);
-  sources.forEach((source, i) => {
-    if (i === 0) {
-      source.copyTo(bytes, 0, at, end);
-      return;
-    }
-    other.fill(0);
-    source.copyTo(new Uint8Array(other.buffer), 0, at, end);
-    if (operation === 'AND')
-      for (let k = 0; k < words; k++) result[k] = (result[k] as number) & (other[k] as number);
-    else if (operation === 'OR')
-      for (let k = 0; k < words; k++) result[k] = (result[k] as number) | (other[k] as number);
-    else for (let k = 0; k < words; k++) result[k] = (result[k] as number) ^ (other[k] as number);
-  });
-  if (operation === 'NOT') for (let k = 0; k < words; k++) result[k] = ~(result[k] as number);
-  return bytes;
 }
 
 const entry = entries('bitmap');

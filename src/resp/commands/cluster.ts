@@ -7,6 +7,7 @@ import type { Peer } from '../peers.ts';
 import { ROLE } from '../role.ts';
 import { GroupRouter } from '../routing.ts';
 import { entries } from './entry.ts';
+import { NOT_INTEGER } from './errors.ts';
 import { container } from './help.ts';
 import { keysOfSlot } from './scan-disk.ts';
 
@@ -61,7 +62,7 @@ function slots(call: Call, router: GroupRouter): void {
     reply.bulkText(peer.host);
     reply.integer(peer.port);
     reply.bulkText(shownId(peer.id));
-    reply.array(0);
+    reply.map(0);
   }
 }
 
@@ -105,7 +106,7 @@ function nodes(call: Call, router: GroupRouter): void {
     const place = `${peer.host}:${peer.port}@${peer.port}`;
     return `${shownId(peer.id)} ${place} ${flags} - 0 ${pong} ${i + 1} connected${ranges.join('')}\n`;
   });
-  call.reply.bulkText(lines.join(''));
+  call.reply.verbatim(lines.join(''));
 }
 
 function info(call: Call, router: GroupRouter): void {
@@ -128,7 +129,7 @@ function info(call: Call, router: GroupRouter): void {
     total_cluster_links_buffer_limit_exceeded: 0,
   };
   const text = Object.entries(lines).map(([name, value]) => `${name}:${value}\r\n`);
-  call.reply.bulkText(text.join(''));
+  call.reply.verbatim(text.join(''));
 }
 
 function myId(call: Call, router: GroupRouter): void {
@@ -146,7 +147,8 @@ function slotArgument(call: Call): number | null {
 
 function countKeys(call: Call): void {
   const slot = slotArgument(call);
-  if (slot === null) call.reply.error(INVALID_SLOT);
+  if (call.integer(2) === null) call.reply.error(NOT_INTEGER);
+  else if (slot === null) call.reply.error(INVALID_SLOT);
   else call.reply.integer(call.store.table.countInSlot(slot));
 }
 
@@ -176,10 +178,20 @@ function getKeys(call: Call): void {
   }
 }
 
-function replicas(call: Call, router: GroupRouter): void {
+/** Whether argument 2 is a node; else that is said. */
+function isNode(call: Call, router: GroupRouter): boolean {
   const id = call.text(2);
-  if (shardsOf(router).some(({ peer }) => shownId(peer.id) === id)) call.reply.array(0);
-  else call.reply.error(`ERR Unknown node ${id}`);
+  if (shardsOf(router).some(({ peer }) => shownId(peer.id) === id)) return true;
+  call.reply.error(`ERR Unknown node ${id}`);
+  return false;
+}
+
+function replicas(call: Call, router: GroupRouter): void {
+  if (isNode(call, router)) call.reply.array(0);
+}
+
+function failureReports(call: Call, router: GroupRouter): void {
+  if (isNode(call, router)) call.reply.integer(0);
 }
 
 const entry = entries('cluster');
@@ -227,7 +239,7 @@ export const CLUSTER_COMMANDS: readonly Command[] = [
       within('links', 2, '7.0.0', 'None: nodes talk over links of their own.', ({ reply }) => reply.array(0)),
       within('replicas', 3, '5.0.0', 'None: there is one copy.', replicas, 'admin stale'),
       within('slaves', 3, '3.0.0', 'None: there is one copy.', replicas, 'admin stale'),
-      within('count-failure-reports', 3, '3.0.0', 'None.', ({ reply }) => reply.integer(0), 'admin stale'),
+      within('count-failure-reports', 3, '3.0.0', 'None.', failureReports, 'admin stale'),
       byHand('addslots', -3, '3.0.0'),
       byHand('addslotsrange', -4, '7.0.0'),
       byHand('bumpepoch', 2, '3.0.0', 'admin stale no_async_loading', UNSTABLE),

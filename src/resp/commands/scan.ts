@@ -1,15 +1,19 @@
+import { LIMITS } from '../../base/index.ts';
 import { showRandom, Walk } from '../../store/index.ts';
 import type { Call } from '../call.ts';
 import { Glob } from '../glob.ts';
+import { ReplyWriter } from '../reply.ts';
 import { entries } from './entry.ts';
 import { NOT_INTEGER, SYNTAX } from './errors.ts';
 import { keyOnDisk, keysOnDisk, scanDisk } from './scan-disk.ts';
+import { inSteps } from './steps.ts';
 
 /** SCAN looks at so many homes of the index at most, whatever its COUNT: a fraction of a millisecond each thousand. */
 const MAX_HOMES = 20_000;
 const DEFAULT_COUNT = 10;
-/** KEYS collects so many at a time. */
-const KEYS_STEP = 4096;
+/** KEYS looks at so many at a time, and answers in parts of about so much. */
+const KEYS_STEP = 256;
+const KEYS_PART_BYTES = 256 * 1024;
 const MAX_CURSOR = 2n ** 64n;
 
 export interface ScanOptions {
@@ -95,15 +99,35 @@ function keys(call: Call): void {
     keysOnDisk(call, disk, glob);
     return;
   }
-  const walk = new Walk(call.store.table);
-  const found: number[] = [];
+  const { table } = call.store;
+  const walk = new Walk(table);
   const refs: number[] = [];
-  while (!walk.done) {
+  const out = new ReplyWriter(KEYS_PART_BYTES);
+  const parts: Uint8Array[] = [];
+  let count = 0;
+  let bytes = 0;
+  const step = (): boolean => {
     refs.length = 0;
     walk.step(refs, KEYS_STEP, KEYS_STEP);
-    for (const ref of refs) if (isMeant(call, ref, glob)) found.push(ref);
-  }
-  replyKeys(call, found);
+    for (const ref of refs) {
+      if (!isMeant(call, ref, glob)) continue;
+      out.bulk(table.key, table.keyAt, table.keyLength);
+      count++;
+    }
+    if (out.length > KEYS_PART_BYTES || walk.done) {
+      bytes += out.length;
+      parts.push(out.take());
+    }
+    return !walk.done && bytes <= LIMITS.respKeysBytes;
+  };
+  inSteps(call, step, (reply) => {
+    if (bytes > LIMITS.respKeysBytes) {
+      reply.error(`ERR the keys are more than ${LIMITS.respKeysBytes >> 20} MB: use SCAN`);
+      return;
+    }
+    reply.array(count);
+    reply.rawParts(parts);
+  });
 }
 
 function randomKey(call: Call): void {

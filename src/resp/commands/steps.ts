@@ -1,16 +1,15 @@
 import type { Call } from '../call.ts';
 import type { WriteReply } from '../client.ts';
 
-/** What one step may take of a round of the event loop, in ms. */
+/** What steps may take of a round of the event loop, in ms. */
 const STEP_MS = 1;
 
 /**
- * Does work that is too much for one turn in steps, and answers after the last: `step` does some, a fraction of a millisecond, and says
- * whether there is more. Within a transaction it is done at once.
+ * Does work that may be too much for one turn in steps, and answers after the last: `step` does some, a fraction of a millisecond, and
+ * says whether there is more. Within a transaction it is all done at once.
  */
 export function inSteps(call: Call, step: () => boolean, write: WriteReply): void {
-  if (call.inTransaction) {
-    while (step());
+  if (!some(step, call.inTransaction ? Infinity : STEP_MS)) {
     write(call.reply);
     return;
   }
@@ -20,13 +19,38 @@ export function inSteps(call: Call, step: () => boolean, write: WriteReply): voi
   });
   const go = (): void => {
     if (gone) return;
-    const end = performance.now() + STEP_MS;
-    while (step()) {
-      if (performance.now() < end) continue;
-      setImmediate(go);
-      return;
-    }
-    answer(write);
+    if (some(step, STEP_MS)) setImmediate(go);
+    else answer(write);
   };
   setImmediate(go);
+}
+
+/** Does all steps, and then has the command run again, as if it came anew. */
+export function beforehand(call: Call, step: () => boolean): void {
+  const { client, known } = call;
+  if (known === null) return;
+  let gone = false;
+  client.blocked = {
+    unblock: () => false,
+    cancel: () => {
+      gone = true;
+    },
+  };
+  call.putBack(known);
+  const go = (): void => {
+    if (gone) return;
+    if (some(step, STEP_MS)) setImmediate(go);
+    else {
+      client.blocked = null;
+      client.outlet.resume();
+    }
+  };
+  setImmediate(go);
+}
+
+/** Steps for so long; true when there is more to do. */
+function some(step: () => boolean, ms: number): boolean {
+  const end = performance.now() + ms;
+  while (step()) if (performance.now() > end) return true;
+  return false;
 }

@@ -15,8 +15,11 @@ const SHARE = 0.8;
 const FIRST_SHARE = 0.6;
 /** Records looked at in one turn; and when there is little left. */
 const LOOKS = 512;
-const MANY_LOOKS = 4096;
-const TIGHT_SHARE = 0.9;
+const MANY_LOOKS = 2048;
+/** Below the seven eighths at which the store refuses: see store.ts. */
+const TIGHT_SHARE = 0.85;
+/** Memory comes in chunks of so much. */
+const CHUNK_BYTES = 1 << 20;
 
 /** What the cache asks before it forgets a record. */
 export interface Keeper {
@@ -54,7 +57,7 @@ export class Cache {
   constructor(table: MessageTable, stamps: Stamps, maxBytes: number) {
     this.#table = table;
     this.#stamps = stamps;
-    this.#maxBytes = maxBytes;
+    this.#maxBytes = Math.max(0, maxBytes - CHUNK_BYTES);
     this.#insides = table.insides;
   }
 
@@ -118,7 +121,11 @@ export class Cache {
   evict(): void {
     const max = this.#maxBytes;
     if (max === 0 || this.held > 0 || this.#bytes < max * SHARE) return;
-    this.#insides.arena.sweep(this.#bytes < max * TIGHT_SHARE ? LOOKS : MANY_LOOKS, this.#look);
+    this.#insides.arena.sweep(this.isTight ? MANY_LOOKS : LOOKS, this.#look);
+  }
+
+  get isTight(): boolean {
+    return this.#maxBytes > 0 && this.#bytes > this.#maxBytes * TIGHT_SHARE;
   }
 
   get #bytes(): number {

@@ -41,6 +41,8 @@ export interface LevelTuning {
   readonly maxRetryMs: number;
   /** Between two looks at the files' sizes, while something is written. */
   readonly usageMs: number;
+  /** Between two compactions to come back below the disk budget. */
+  readonly compactMs: number;
   readonly progressMs: number;
 }
 
@@ -52,14 +54,13 @@ const TUNING: LevelTuning = {
   retryMs: 1000,
   maxRetryMs: 10_000,
   usageMs: 1000,
+  compactMs: 10_000,
   progressMs: 5000,
 };
 
 const POOL_BATCHES = 4;
 /** So much is written without waiting for more. */
 const FLUSH_BYTES = 64 * 1024;
-/** Between two compactions to come back below the disk budget. */
-const COMPACT_MS = 10_000;
 const CLOSED = new ShoalError('store-closed', 'the node was stopped before it was known to be on disk');
 
 /**
@@ -82,7 +83,8 @@ const CLOSED = new ShoalError('store-closed', 'the node was stopped before it wa
  * failed sync nothing is acknowledged as on disk until LevelDB has put all it has in memory into new files.
  *
  * Bounds: `store_memory` holds table and marks, LevelDB has some 16 MB besides; `store_disk` and a reserve of the file system are
- * looked at every second. Tests: level-backend.test.ts, cache.test.ts, crash.test.ts.
+ * looked at every second. Tests: level-backend.test.ts, faults.test.ts, test/e2e/store-level.test.ts
+ * (kill -9).
  */
 export class LevelBackend implements Backend, WriterWatch {
   readonly name = 'leveldb';
@@ -122,7 +124,7 @@ export class LevelBackend implements Backend, WriterWatch {
   #diskBytes = 0;
   #usageBytes = -1;
   #compactedAt = 0;
-  #compactedMs = 0;
+  #compactedMs = -Infinity;
   #closing = false;
   #syncs = 0;
   #retries = 0;
@@ -269,8 +271,9 @@ export class LevelBackend implements Backend, WriterWatch {
     this.sink.written(this.#writer.done);
     if (this.#writer.epoch !== this.#found.epoch) this.#clearOld();
     if (this.#error !== null && this.#trusted) this.#allWell();
-    if (this.congested && this.#writer.queuedBytes < this.#tuning.queueBytes / 2) this.#uncongest();
     this.#sealNow();
+    this.#cache.evict();
+    if (this.congested && !this.#isBehind(this.#tuning.queueBytes / 2)) this.#uncongest();
     this.#syncIfAsked();
     this.#syncLater();
   }
@@ -308,7 +311,8 @@ export class LevelBackend implements Backend, WriterWatch {
   /** Hands over what waits, if it is much or somebody waits for it; not while something else is written. */
   #sealNow(): boolean {
     const waiting = this.sink.waitingBytes;
-    if (!this.#writer.idle || waiting === 0 || (waiting < FLUSH_BYTES && !this.#waiters.any)) return false;
+    if (!this.#writer.idle || waiting === 0) return false;
+    if (waiting < FLUSH_BYTES && !this.#waiters.any && !this.congested) return false;
     this.sink.seal();
     return true;
   }
@@ -355,8 +359,9 @@ export class LevelBackend implements Backend, WriterWatch {
   #judge(): void {
     const { stopped, queuedBytes } = this.#writer;
     const { queueBytes } = this.#tuning;
-    if (queuedBytes > queueBytes && !stopped) this.congested = true;
-    const isStuck = stopped && queuedBytes + this.sink.waitingBytes > queueBytes;
+    const pendingBytes = queuedBytes + this.sink.waitingBytes;
+    if (!stopped && this.#isBehind(queueBytes)) this.congested = true;
+    const isStuck = stopped && pendingBytes > queueBytes;
     this.blocked =
       isStuck || this.#leases.usedUp
         ? 'MISCONF the disk refuses the messages, so that nothing can be changed: see the log of the node'
@@ -369,6 +374,12 @@ export class LevelBackend implements Backend, WriterWatch {
     if (this.#overBudget)
       return 'ENOSPC the disk budget of the store (store_disk) is used up: delete messages, or raise it';
     return null;
+  }
+
+  /** Much waits to be written; or there is hardly any memory left, and what waits keeps it from being made. */
+  #isBehind(queueBytes: number): boolean {
+    const pendingBytes = this.#writer.queuedBytes + this.sink.waitingBytes;
+    return pendingBytes > queueBytes || (pendingBytes > 0 && this.#cache.isTight);
   }
 
   #uncongest(): void {
@@ -440,9 +451,9 @@ export class LevelBackend implements Backend, WriterWatch {
 
   /** Over the budget, when so much was deleted that it pays. */
   #compact(): void {
-    const { removalCount: removed } = this.sink;
+    const { removalsWritten: removed } = this.sink;
     const now = performance.now();
-    if (this.#clearing !== null || this.#closing || now - this.#compactedMs < COMPACT_MS) return;
+    if (this.#clearing !== null || this.#closing || now - this.#compactedMs < this.#tuning.compactMs) return;
     if ((removed - this.#compactedAt) * 16 < this.#table.size) return;
     this.#compactedAt = removed;
     this.#compactedMs = now;

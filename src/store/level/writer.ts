@@ -200,8 +200,8 @@ export class Writer implements CountingTape {
 
   async #write(operations: Operation[], epoch: number): Promise<void> {
     const clock = Buffer.allocUnsafe(8);
-    clock.writeInt32LE(this.#clockLow, 0);
-    clock.writeInt32LE(this.#clockHigh, 4);
+    clock.writeInt32LE(this.#clockLow | 0, 0);
+    clock.writeInt32LE(this.#clockHigh | 0, 4);
     operations.push([metaKey('clock'), clock]);
     await this.#database.write(operations);
     this.counters.batches++;

@@ -1,4 +1,4 @@
-"""python3-redis' cluster client as a store: a line `get KEY` or `set KEY VALUE` in, a line out. See test/clients/moving.test.ts."""
+"""python3-redis' cluster client as a store: a line `get KEY` or `set KEY VALUE` or `del KEY` in, a line out. See test/clients/moving.test.ts."""
 import logging
 import sys
 
@@ -13,8 +13,10 @@ for line in sys.stdin:
         if command == "get":
             value = client.get(key)
             answer = "nil" if value is None else "value " + value.decode()
+        elif command == "set":
+            answer = f"value {client.set(key, values[0])}"
         else:
-            answer = "value OK" if client.set(key, values[0]) else "nil"
+            answer = f"value {client.delete(key)}"
     except Exception as error:
         answer = f"error {type(error).__name__}: {error}".replace("\n", " ")
     print(answer, flush=True)

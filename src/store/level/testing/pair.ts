@@ -30,7 +30,8 @@ export class Pair {
   maxDiskBytes = 0;
   tuning: Partial<LevelTuning> = {};
   openDatabase: ((directory: string) => Promise<Database>) | undefined;
-  nowMs = 1_700_000_000_000;
+  /** With the sign bit of the lower word of its clock set. */
+  nowMs = 1_795_268_169_000;
   store!: Store;
 
   constructor(directory: string) {
@@ -63,6 +64,7 @@ export class Pair {
         retryMs: 5,
         maxRetryMs: 20,
         usageMs: 5,
+        compactMs: 50,
         ...this.tuning,
       },
       ...(this.openDatabase === undefined ? {} : { open: this.openDatabase }),
