@@ -96,10 +96,7 @@ export class Connection implements Outlet {
   }
 
   get hasRoom(): boolean {
-    return (
-      this.#waiting.length < LIMITS.respWaitingReplies &&
-      this.#waitingBytes + this.#window.owedBytes < LIMITS.respWaitingBytes
-    );
+    return this.#waiting.length < LIMITS.respWaitingReplies && this.#window.hasRoom(this.#waitingBytes);
   }
 
   get isFull(): boolean {
@@ -428,9 +425,7 @@ export class Connection implements Outlet {
   get #hasHalfRoom(): boolean {
     const { length } = this.#waiting;
     return (
-      length === 0 ||
-      (length * 2 < LIMITS.respWaitingReplies &&
-        (this.#waitingBytes + this.#window.owedBytes) * 2 < LIMITS.respWaitingBytes)
+      length === 0 || (length * 2 < LIMITS.respWaitingReplies && this.#window.hasRoom(this.#waitingBytes, 2))
     );
   }
 

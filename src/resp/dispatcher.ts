@@ -83,9 +83,9 @@ export class Dispatcher {
     const { request, client } = call;
     call.select(0);
     const known = this.server.commands.find(call.span.bytes, call.startOf(0), call.lengthOf(0));
-    // An unknown one is only shown.
-    if (known === undefined) return false;
-    if (known.takesRopes && call.ropeOf(1) === null && client.transaction === null) {
+    // An unknown one is only shown, one with too many arguments refused.
+    if (known === undefined || call.count > LIMITS.respArguments) return false;
+    if (!large.isAssembling && known.takesRopes && call.ropeOf(1) === null && client.transaction === null) {
       const slot = call.store.table.name(call.span, call.startOf(1), call.lengthOf(1));
       if (client.role === ROLE.local || this.server.router === null || this.server.router.state[slot] === 0)
         return false;

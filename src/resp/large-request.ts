@@ -8,16 +8,20 @@ import {
   Span,
 } from '../store/index.ts';
 
+const CR = 13;
 const LF = 10;
 const DOLLAR = 36;
+const ZERO = 48;
 /** `$536870912` and its line end. */
 const MAX_HEAD_BYTES = 16;
 /** What `assemble` copies at a time: a millisecond. */
 const STEP_BYTES = 4 << 20;
+/** What an argument takes besides its bytes, as if it were so many. */
+const ARGUMENT_COST = 512;
 const FIRST_BYTES = 4096;
 
 /**
- * One command with an argument of more than PIECE_BYTES, which is not put together in one buffer: each such argument becomes a rope
+ * One command with an argument of more than PIECE_BYTES, or very many, which is not put together in one buffer: each such argument becomes a rope
  * while it comes, and is the value's when the command has run. Other arguments are places in `span`, as in any request.
  */
 export class LargeRequest {
@@ -40,7 +44,7 @@ export class LargeRequest {
   #flat: Uint8Array<ArrayBuffer> | null = null;
   #flatAt = 0;
   #flatPlace = 0;
-  #flatOf = 0;
+  #pieces: Uint8Array[] = [];
   readonly #flatStarts: number[] = [];
   #hashing: LargeKeyHash | null = null;
   readonly #hashed = new Set<number>();
@@ -65,13 +69,12 @@ export class LargeRequest {
   }
 
   get heldBytes(): number {
-    return this.bytes + this.starts.byteLength * 2 + (this.#flat?.length ?? 0);
+    return this.bytes + this.starts.byteLength * 2 + this.#flatAt;
   }
 
   get span(): Span {
-    return new Span(
-      this.#flat !== null && this.isFlat ? this.#flat : this.#small.subarray(0, this.#smallBytes),
-    );
+    const flat = this.isFlat ? this.#flat : null;
+    return new Span(flat ?? this.#small.subarray(0, this.#smallBytes));
   }
 
   /** The argument as a rope; null when it is among the others. */
@@ -96,8 +99,10 @@ export class LargeRequest {
   }
 
   /** All arguments are in `span`. */
-  get isFlat(): boolean {
-    return this.#ropes.size === 0;
+  isFlat = false;
+
+  get isAssembling(): boolean {
+    return this.#flat !== null;
   }
 
   /** Does some of the work of putting it together as one that is not large, for commands that do not take ropes. */
@@ -107,27 +112,33 @@ export class LargeRequest {
     const flat = this.#flat;
     for (let budget = STEP_BYTES; budget > 0 && this.#flatPlace < starts.length; ) {
       const place = this.#flatPlace;
-      const length = lengths[place] as number;
-      if (this.#flatOf === 0) this.#flatStarts.push(this.#put(`$${length}\r\n`));
-      const end = Math.min(length, this.#flatOf + budget);
-      const rope = this.#ropes.get(place);
       const start = starts[place] as number;
-      if (rope !== undefined) rope.copyTo(flat, this.#flatAt, this.#flatOf, end);
-      else flat.set(this.#small.subarray(start + this.#flatOf, start + end), this.#flatAt);
-      this.#flatAt += end - this.#flatOf;
-      budget -= end - this.#flatOf + 1;
-      this.#flatOf = end;
-      if (end < length) return;
+      if (this.#pieces.length === 0) this.#beginFlat(place, start, start + (lengths[place] as number));
+      const piece = this.#pieces.shift();
+      if (piece !== undefined) {
+        flat.set(piece, this.#flatAt);
+        this.#flatAt += piece.length;
+      }
+      budget -= (piece?.length ?? 0) + ARGUMENT_COST;
+      if (this.#pieces.length > 0) continue;
       this.#put('\r\n');
-      this.#flatOf = 0;
       this.#flatPlace++;
     }
     if (this.#flatPlace < starts.length) return;
     starts.set(this.#flatStarts);
-    this.#ropes.clear();
+    this.isFlat = true;
     this.#ropeBytes = 0;
     this.#smallBytes = 0;
     this.#small = new Uint8Array(0);
+  }
+
+  /** An argument's turn: pieces of a rope are let go one by one, so that memory is not taken twice. */
+  #beginFlat(place: number, start: number, end: number): void {
+    this.#flatStarts.push(this.#put(`$${end - start}\r\n`));
+    const rope = this.#ropes.get(place);
+    this.#ropes.delete(place);
+    this.#pieces = rope === undefined ? [this.#small.subarray(start, end)] : [...rope.pieces];
+    if (rope !== undefined) this.#ropeBytes -= rope.length;
   }
 
   /** Does some of the work of hashing those of these arguments that are large; true while there is more to do. */
@@ -165,6 +176,8 @@ export class LargeRequest {
   }
 
   #takeHead(chunk: Uint8Array, from: number): number {
+    const after = this.#line === '' ? this.#quickHead(chunk, from) : 0;
+    if (after > 0) return after;
     for (let at = from; at < chunk.length; at++) {
       const byte = chunk[at] as number;
       this.#line += String.fromCharCode(byte);
@@ -173,17 +186,35 @@ export class LargeRequest {
         return at;
       }
       if (byte !== LF && this.#line.length < MAX_HEAD_BYTES) continue;
-      this.#begin();
+      this.#endHead();
       return at + 1;
     }
     return chunk.length;
   }
 
+  /** A line that is as it should be and in one chunk; where it ends, or 0. */
+  #quickHead(chunk: Uint8Array, from: number): number {
+    if (chunk[from] !== DOLLAR) return 0;
+    let length = 0;
+    let at = from + 1;
+    for (; at < from + 8; at++) {
+      const digit = (chunk[at] as number) - ZERO;
+      if (!(digit >= 0 && digit <= 9)) break;
+      length = length * 10 + digit;
+    }
+    if (at === from + 1 || chunk[at] !== CR || chunk[at + 1] !== LF) return 0;
+    this.#begin(length);
+    return at + 2;
+  }
+
   /** A line with a length is whole. */
-  #begin(): void {
+  #endHead(): void {
     const digits = /^\$(\d{1,10})\r\n$/.exec(this.#line)?.[1];
     this.#line = '';
-    const length = digits === undefined ? -1 : Number(digits);
+    this.#begin(digits === undefined ? -1 : Number(digits));
+  }
+
+  #begin(length: number): void {
     this.error = length < 0 ? 'invalid bulk length' : this.#check(length);
     if (this.error !== '') return;
     this.#inHead = false;

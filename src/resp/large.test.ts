@@ -214,7 +214,7 @@ describe('a command on much', () => {
   it('lets others in between: BITOP of what is changed meanwhile is of what is there at its end', async () => {
     const { join } = await start();
     const [client, other] = [await join(), await join()];
-    const a = 'a'.repeat(40 * MB);
+    const a = 'a'.repeat(8 * MB);
     expect(await client.ask('SET', '{k}a', a)).toBe('+OK');
     client.send('BITOP', 'NOT', '{k}b', '{k}a').send('GETRANGE', '{k}b', '0', '1').send('STRLEN', '{k}b');
     expect(await other.ask('PING')).toBe('+PONG');
@@ -242,6 +242,15 @@ describe('a command on much', () => {
     expect(await client.ask('KEYS', 'key:4999?')).toMatch(/^\*10 /);
     client.send('MULTI').send('KEYS', 'key:1234').send('EXEC');
     expect(await client.replies(3)).toEqual(['+OK', '+QUEUED', '*1 *1 $8 key:1234']);
+  });
+
+  it('KEYS that finds nothing leaves nothing behind for the next reply', async () => {
+    const { join } = await start();
+    const client = await join();
+    client.send('SET', 'k', 'v').send('ECHO', 'x'.repeat(9)).send('KEYS', 'none');
+    expect(await client.replies(3)).toEqual(['+OK', '$9 xxxxxxxxx', '*0']);
+    client.send('KEYS', '*').send('GET', 'k');
+    expect(await client.replies(2)).toEqual(['*1 $1 k', '$1 v']);
   });
 
   it('of more keys than one turn has time for is refused', async () => {

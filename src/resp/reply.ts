@@ -112,8 +112,10 @@ export class ReplyWriter {
   }
 
   #insert(parts: readonly Uint8Array[], rope: Rope | null): void {
-    this.#inserts.push({ at: this.length, parts, rope });
+    const before = this.insertedBytes;
     for (const part of parts) this.insertedBytes += part.length;
+    // Nothing is not kept: `insertedBytes` says whether there is anything, and it would stay for another's reply.
+    if (this.insertedBytes > before) this.#inserts.push({ at: this.length, parts, rope });
   }
 
   /** A bulk string of Latin-1 text. */

@@ -308,19 +308,18 @@ export class RequestReader {
     const { bytes } = this.span;
     const end = this.#end;
     for (let i = used; i < used + count; i++) {
-      if (this.#at >= end) return this.#wait(from, 0);
+      if (this.#at >= end) return this.#waitFor(from, used, count, 0);
       const sign = bytes[this.#at] as number;
       if (sign !== DOLLAR) return this.#broken(`expected '$', got '${shown(sign)}'`);
       this.#at++;
       const length = this.#number();
-      if (length === INCOMPLETE) return this.#wait(from, 0);
+      if (length === INCOMPLETE) return this.#waitFor(from, used, count, 0);
       if (length < 0 || length > MAX_BULK_BYTES) return this.#broken('invalid bulk length');
       if (length > UNAUTHENTICATED_BULK_BYTES && !this.authenticated)
         return this.#broken('unauthenticated bulk length');
       const start = this.#at;
       const after = start + length + 2;
-      if (after > end)
-        return length > PIECE_BYTES ? this.#waitLarge(from, used, count) : this.#wait(from, after - from);
+      if (after > end) return this.#waitFor(from, used, count, length > PIECE_BYTES ? -1 : after - from);
       starts[i] = start;
       lengths[i] = length;
       this.#at = after;
@@ -381,8 +380,12 @@ export class RequestReader {
     return WAITING_COUNT;
   }
 
-  /** A command with a large argument goes on apart, once so much of it came that it may be meant. */
-  #waitLarge(from: number, used: number, count: number): number {
+  /**
+   * The rest of a command; `need` bytes at least, or -1: an argument is large. One with a large argument, or many of them, goes on apart
+   * once so much of it came that it may be meant: it is not read from its beginning each time.
+   */
+  #waitFor(from: number, used: number, count: number, need: number): number {
+    if (need >= 0 && count <= KEPT_ARGUMENTS) return this.#wait(from, need);
     const { bytes } = this.span;
     if (used > 0 || this.#end - from < LARGE_FROM_BYTES) return this.#wait(from, LARGE_FROM_BYTES);
     const large = new LargeRequest(count, (length) => (length > MAX_BULK_BYTES ? 'invalid bulk length' : ''));

@@ -1,5 +1,5 @@
 import { assert } from '../base/index.ts';
-import { type KeyHash, LARGE_KEY_BYTES, rememberHash } from './key-hash.ts';
+import { hashedBefore, type KeyHash, LARGE_KEY_BYTES, rememberHash } from './key-hash.ts';
 import { EXPIRES, EXPIRY_BYTES, HEADER_BYTES } from './record.ts';
 import type { Rope } from './rope.ts';
 import { Span } from './span.ts';
@@ -35,10 +35,15 @@ export class Externals {
     return Buffer.compare(own.bytes, key.bytes.subarray(keyAt, keyAt + length)) === 0;
   }
 
-  /** Copies the key; gives the number. What ropes share counts for each of them. */
-  add(key: Uint8Array, value: Rope, { slot, hash }: KeyHash): number {
-    const kept = key.slice();
-    if (key.length > LARGE_KEY_BYTES) rememberHash(kept, { at: 0, length: key.length, slot, hash });
+  /**
+   * Copies the key, but for a large one in an array that nobody writes to and that it is most of; gives the number. What ropes share
+   * counts for each of them.
+   */
+  add({ bytes }: Span, at: number, length: number, value: Rope, { slot, hash }: KeyHash): number {
+    const key = bytes.subarray(at, at + length);
+    const isLasting = length * 2 > bytes.length && hashedBefore(bytes, at, length) !== undefined;
+    const kept = isLasting ? key : key.slice();
+    if (length > LARGE_KEY_BYTES) rememberHash(kept, { at: 0, length, slot, hash });
     this.#all.set(this.#next, { key: new Span(kept), value });
     value.stored++;
     this.bytes += key.length + value.length;

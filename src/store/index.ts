@@ -1,6 +1,6 @@
 /**
  * store: the message table of this node and what keeps it on disk. In the field's terms: an in-memory key-value store with an
- * append log (log/) and snapshots, whose versions carry what replication will need.
+ * append log (log/) and snapshots, or as the cache of LevelDB (level/), whose versions carry what replication will need.
  *
  * Intuition: a message is a block of bytes outside the JavaScript heap (arena.ts, as in memcached's slabs and a log-structured
  * store's cleaning), found through an extendible hash for each Redis Cluster slot (slot-index.ts; Fagin et al., 1979), so that growth is
@@ -21,7 +21,7 @@
  * Departure: one thread. Parser, table and log share the event loop with the gossip, which is served between any two turns; a thread of
  * its own would cost 10 MB and a copy of every command and reply (STORE.md leaves it open, DESIGN section 7 wants one table).
  *
- * Tests: table.test.ts (beside a Map), walk.test.ts, span.test.ts, log/*.test.ts (power cuts at every write).
+ * Tests: table.test.ts (beside a Map), walk.test.ts, span.test.ts, log/*.test.ts (power cuts at every write), level/*.test.ts (several times the memory).
  */
 export type { Backend, BackendCounters, BackendState, Listed, OnDisk, ReadThrough } from './backend.ts';
 export { LARGE_KEY_BYTES, LargeKeyHash, rememberHash } from './key-hash.ts';

@@ -100,7 +100,7 @@ interface Hashed {
 /** Hashes of large keys, by the array that they are in. */
 const HASHED = new WeakMap<Uint8Array, Hashed[]>();
 
-function hashedBefore(bytes: Uint8Array, at: number, length: number): Hashed | undefined {
+export function hashedBefore(bytes: Uint8Array, at: number, length: number): Hashed | undefined {
   return HASHED.get(bytes)?.find((one) => one.at === at && one.length === length);
 }
 

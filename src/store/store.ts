@@ -107,14 +107,17 @@ export class Store {
     return this.backend.blocked;
   }
 
-  /** Memory or disk have no room: see `refusal`. */
+  /** Memory or disk have no room: `refusal` says why, as of now. */
   get full(): boolean {
+    this.refusal = this.#refusalNow();
     return this.refusal !== null;
   }
 
   /** A turn of commands begins. */
   begin(nowMs: number): void {
     this.table.nowMs = nowMs;
+    // There may be room again since the last turn, which may be long ago.
+    if (this.refusal !== null) this.refusal = this.#refusalNow();
   }
 
   /** A turn of commands has ended; a key that was looked up is not any more. */

@@ -473,8 +473,7 @@ export class MessageTable {
   }
 
   #putExternal(value: Rope, expiryMs: number): void {
-    const key = this.#key.bytes.subarray(this.#keyAt, this.#keyAt + this.#keyLength);
-    const number = this.#externals.add(key, value, this.#hash);
+    const number = this.#externals.add(this.#key, this.#keyAt, this.#keyLength, value, this.#hash);
     if (this.#ref !== 0) this.#drop();
     const ref = this.#arena.allocate(3);
     this.#index.insert(this.#hash.slot, this.#hash.hash, ref);

@@ -18,7 +18,7 @@ import { aim, round, table } from './stats.ts';
 import { encoded, Hostile } from './store-attacks.ts';
 import { PauseMonitor, type Pauses } from './store-monitor.ts';
 import { type Probed, startProbe } from './store-probe.ts';
-import { StoreLab, type StoreServer } from './store-systems.ts';
+import { StoreLab, type StoreServer, serves } from './store-systems.ts';
 import { Witnesses } from './store-witness.ts';
 
 export const what =
@@ -30,6 +30,7 @@ const NAME = 'shoal';
 const PROCESS_MB = 160;
 const OVER = 1.1;
 const HOLD_MS = 5000;
+const FEW_FILES = 256;
 const PROBE_KEY = 'bench:0';
 const AIM_PAUSE_MS = 5;
 const AIM_P99_MS = 100;
@@ -94,11 +95,39 @@ export async function run(args: string[]): Promise<boolean> {
     if (!attack.what.includes(only)) continue;
     rows.push(await arena.under(attack));
   }
+  const spared = 'descriptors'.includes(only) ? await withoutDescriptors(lab) : true;
   await witnesses.stop();
   await server.end('SIGKILL');
   lab.remove();
   report(rows, budgetMb);
-  return judge(rows, budgetMb, witnesses.asked);
+  return judge(rows, budgetMb, witnesses.asked) && spared;
+}
+
+/** An agent that may open few files, and more clients than that. */
+async function withoutDescriptors(lab: StoreLab): Promise<boolean> {
+  const agent = lab.agents.spawn({
+    name: 'few',
+    multicast: null,
+    launcher: ['prlimit', `--nofile=${FEW_FILES}`, process.execPath],
+    flags: ['--store', 'memory', '--range', '0-0xffffffff'],
+  });
+  const { resp } = (await agent.ready) as unknown as { resp: string };
+  const port = Number(resp.slice(resp.lastIndexOf(':') + 1));
+  await serves(port, () => agent.dead);
+  const all = await Hostile.many(port, 2 * FEW_FILES);
+  await sleep(1000);
+  const cpu = cpuMs(agent.pid);
+  await sleep(HOLD_MS);
+  const used = (cpuMs(agent.pid) - cpu) / HOLD_MS;
+  const open = all.filter(({ closed }) => !closed).length;
+  for (const one of all) one.close();
+  await serves(port, () => agent.dead);
+  agent.kill('SIGKILL');
+  await agent.ended;
+  return aim(
+    `without descriptors: ${open} of ${all.length} clients are open, the others were closed; ${round(used, 3)} of a processor (at most 0.1), and it serves again`,
+    open < all.length && used < 0.1,
+  );
 }
 
 async function gossipOf(lab: StoreLab): Promise<string> {

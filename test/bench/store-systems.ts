@@ -12,7 +12,8 @@ import { until } from './proc.ts';
 
 /**
  * What the benches of the store measure, each a process of its own on loopback. `shoal` is an agent that owns the whole key space,
- * with node's flags and the environment of deploy/shoal.service and deploy/debian/store.conf; `shoal-memory` the same without its log; `shoal-bare` the table and its
+ * with node's flags and the environment of deploy/shoal.service and deploy/debian/store.conf; `shoal-memory` the same without its log, `shoal-leveldb`
+ * with LevelDB in its place; `shoal-bare` the table and its
  * log behind a Redis port, and nothing else (store-server.ts).
  */
 export const SYSTEMS = [
@@ -21,9 +22,16 @@ export const SYSTEMS = [
   'redis-always',
   'shoal',
   'shoal-memory',
+  'shoal-leveldb',
   'shoal-bare',
 ] as const;
 export type System = (typeof SYSTEMS)[number];
+/** Of the agents. */
+const BACKENDS: Partial<Record<System, string>> = {
+  shoal: 'log',
+  'shoal-memory': 'memory',
+  'shoal-leveldb': 'leveldb',
+};
 
 /** Debian 12's. */
 const REDIS_VERSION = '7.0.15';
@@ -187,8 +195,9 @@ export class StoreLab {
     const directory = join(this.directory, name);
     mkdirSync(directory, { recursive: true });
     const { shoalFlags = [], redisFlags = [], nodeFlags = [] } = options;
-    if (system === 'shoal' || system === 'shoal-memory') {
-      const kept = ['--store', system === 'shoal' ? 'log' : 'memory', '--store-dir', directory];
+    const backend = BACKENDS[system];
+    if (backend !== undefined) {
+      const kept = ['--store', backend, '--store-dir', directory];
       const given = ['--store-memory', String(STORE_MEMORY_MB), '--range', '0-0xffffffff'];
       const flags = [...kept, ...given, ...shoalFlags];
       const agent = this.agents.spawn({ name, multicast: NO_MULTICAST, flags }, nodeFlags);

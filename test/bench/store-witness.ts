@@ -62,9 +62,15 @@ export class Witnesses {
     return (await pipe.get<{ members: Member[] }>('/v1/members')).members;
   }
 
-  async #watch(agent: Agent, pipe: Pipe): Promise<void> {
+  async #watch(agent: Agent, first: Pipe): Promise<void> {
+    let pipe = first;
     while (!this.#stopped) {
-      const members = await this.#members(pipe);
+      // A connection is closed after so many questions; the next one is not.
+      const members = await this.#members(pipe).catch(() => {
+        pipe.close();
+        pipe = new Pipe(agent.socket);
+        return this.#members(pipe);
+      });
       const status = members.find(({ name }) => name === this.#name)?.status ?? 'missing';
       this.asked++;
       if (status !== 'alive' && this.#seen.length < 100) this.#seen.push(`${agent.name} says ${status}`);

@@ -41,6 +41,8 @@ export interface LevelTuning {
   readonly maxRetryMs: number;
   /** Between two looks at the files' sizes, while something is written. */
   readonly usageMs: number;
+  /** Between two compactions to come back below the disk budget. */
+  readonly compactMs: number;
   readonly progressMs: number;
 }
 
@@ -52,14 +54,13 @@ const TUNING: LevelTuning = {
   retryMs: 1000,
   maxRetryMs: 10_000,
   usageMs: 1000,
+  compactMs: 10_000,
   progressMs: 5000,
 };
 
 const POOL_BATCHES = 4;
 /** So much is written without waiting for more. */
 const FLUSH_BYTES = 64 * 1024;
-/** Between two compactions to come back below the disk budget. */
-const COMPACT_MS = 10_000;
 const CLOSED = new ShoalError('store-closed', 'the node was stopped before it was known to be on disk');
 
 /**
@@ -82,7 +83,8 @@ const CLOSED = new ShoalError('store-closed', 'the node was stopped before it wa
  * failed sync nothing is acknowledged as on disk until LevelDB has put all it has in memory into new files.
  *
  * Bounds: `store_memory` holds table and marks, LevelDB has some 16 MB besides; `store_disk` and a reserve of the file system are
- * looked at every second. Tests: level-backend.test.ts, cache.test.ts, crash.test.ts.
+ * looked at every second. Tests: level-backend.test.ts, faults.test.ts, test/e2e/store-level.test.ts
+ * (kill -9).
  */
 export class LevelBackend implements Backend, WriterWatch {
   readonly name = 'leveldb';
@@ -122,7 +124,7 @@ export class LevelBackend implements Backend, WriterWatch {
   #diskBytes = 0;
   #usageBytes = -1;
   #compactedAt = 0;
-  #compactedMs = 0;
+  #compactedMs = -Infinity;
   #closing = false;
   #syncs = 0;
   #retries = 0;
@@ -449,9 +451,9 @@ export class LevelBackend implements Backend, WriterWatch {
 
   /** Over the budget, when so much was deleted that it pays. */
   #compact(): void {
-    const { removalCount: removed } = this.sink;
+    const { removalsWritten: removed } = this.sink;
     const now = performance.now();
-    if (this.#clearing !== null || this.#closing || now - this.#compactedMs < COMPACT_MS) return;
+    if (this.#clearing !== null || this.#closing || now - this.#compactedMs < this.#tuning.compactMs) return;
     if ((removed - this.#compactedAt) * 16 < this.#table.size) return;
     this.#compactedAt = removed;
     this.#compactedMs = now;

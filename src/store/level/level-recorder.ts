@@ -22,8 +22,8 @@ export class LevelRecorder extends Recorder {
   /** Places of removals that may not be written yet, with the write they are in, the oldest first. */
   readonly removals = new Map<number, number>();
   onCleared: () => void = () => {};
-  /** Ever. */
-  removalCount = 0;
+  /** Removals that were written, ever. */
+  removalsWritten = 0;
   onRemoval: (slot: number, hash: number) => void = () => {};
 
   constructor(tape: CountingTape, pool: BatchPool) {
@@ -44,7 +44,6 @@ export class LevelRecorder extends Recorder {
 
   override removed(key: Span, keyAt: number, keyLength: number, words: Int32Array, at: number): void {
     super.removed(key, keyAt, keyLength, words, at);
-    this.removalCount++;
     this.#hash.of(key.bytes, keyAt, keyLength);
     const { slot, hash } = this.#hash;
     const place = placeOf(slot, hash);
@@ -63,6 +62,7 @@ export class LevelRecorder extends Recorder {
     for (const [place, write] of this.removals) {
       if (write >= done) return;
       this.removals.delete(place);
+      this.removalsWritten++;
     }
   }
 

@@ -159,11 +159,14 @@ describe('a damaged log', () => {
     await life.open();
     const found = life.contents();
     expect(found.size).toBeGreaterThan(15);
+    expect(life.store.blocked).toMatch(/^MISCONF/);
+    await until(
+      'mended, without anybody asking',
+      () => life.store.blocked === null && life.backend.state === 'ok',
+    );
+    life.store.begin(life.nowMs);
+    expect(life.store.refusal).toBeNull();
     life.put('after', 100);
-    await until('mended', () => {
-      life.endTurn();
-      return life.backend.state === 'ok';
-    });
     const waited = life.wait();
     life.endTurn();
     expect(await waited).toBeNull();

@@ -79,7 +79,7 @@ export class Assembly {
     this.#value = new RopeBuilder(0);
   }
 
-  /** 'whole' when this was the last part; 'wrong' when it does not follow the one before, or says more than a file of `fileBytes` holds. */
+  /** 'whole' when this was the last part; 'wrong' when it does not follow the one before. `fileBytes`: of the file it is in. */
   add(
     words: Int32Array,
     bytes: Uint8Array,
@@ -93,7 +93,11 @@ export class Assembly {
     const valueBytes = (words[first + 1] as number) >>> 0;
     const offset = (words[first + 9] as number) >>> 0;
     if (keyBytes > MAX_EXTERNAL_BYTES || valueBytes > MAX_EXTERNAL_BYTES) return 'wrong';
-    if (keyBytes + valueBytes > fileBytes) return 'wrong';
+    if (keyBytes + valueBytes > fileBytes) {
+      // It was never finished: its last part cannot be here. No memory is taken for it.
+      this.drop();
+      return 'more';
+    }
     if (offset === 0) {
       this.key = new Uint8Array(keyBytes);
       this.#value = new RopeBuilder(valueBytes);

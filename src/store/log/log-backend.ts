@@ -279,6 +279,10 @@ export class LogBackend implements Backend, AppenderWatch {
     if (!this.#trusted) return;
     this.onDiskSequence = sequence;
     this.#waiters.reached(sequence);
+    if (this.blocked === null) return;
+    // Nobody's turn need come before a write may: a lease that was waited for is there.
+    this.#leases.check(this.sink.sequence, sequence);
+    this.#judge();
   }
 
   full(error: unknown): void {

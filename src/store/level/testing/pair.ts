@@ -64,6 +64,7 @@ export class Pair {
         retryMs: 5,
         maxRetryMs: 20,
         usageMs: 5,
+        compactMs: 50,
         ...this.tuning,
       },
       ...(this.openDatabase === undefined ? {} : { open: this.openDatabase }),
