@@ -30,8 +30,8 @@ beforeAll(async () => {
 
 afterAll(async () => {
   const ended = agents.filter(({ running }) => !running.alive);
-  expect(ended.map(({ name, running }) => `${name}: ${running.stderr}${running.stdout}`)).toEqual([]);
   await sandbox[Symbol.asyncDispose]();
+  expect(ended.map(({ name, running }) => `${name}: ${running.stderr}${running.stdout}`)).toEqual([]);
 });
 
 /** Plain clients are at n0's proxy, cluster clients find all nodes from n3. */
