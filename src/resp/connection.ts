@@ -106,10 +106,7 @@ export class Connection implements Outlet {
   }
 
   get hasRoom(): boolean {
-    return (
-      this.#waiting.length < LIMITS.respWaitingReplies &&
-      this.#waitingBytes + this.#window.owedBytes < LIMITS.respWaitingBytes
-    );
+    return this.#waiting.length < LIMITS.respWaitingReplies && this.#window.hasRoom(this.#waitingBytes);
   }
 
   get isFull(): boolean {
@@ -423,9 +420,7 @@ export class Connection implements Outlet {
   get #hasHalfRoom(): boolean {
     const { length } = this.#waiting;
     return (
-      length === 0 ||
-      (length * 2 < LIMITS.respWaitingReplies &&
-        (this.#waitingBytes + this.#window.owedBytes) * 2 < LIMITS.respWaitingBytes)
+      length === 0 || (length * 2 < LIMITS.respWaitingReplies && this.#window.hasRoom(this.#waitingBytes, 2))
     );
   }
 

@@ -11,8 +11,9 @@ const BACKOFF_MS = { min: 50, max: 2_000 } as const;
 const CONNECT_TIMEOUT_MS = 2_000;
 /** Answers are owed, and for so long nothing came, nor did what was sent go out any further: the connection ends. */
 const SILENCE_MS = 5_000;
-/** Who takes nothing for so long while others wait for their answers behind his is cut. */
-const HOLD_MS = 5_000;
+/** Who holds up the answers of others is cut when in so long he takes less than so much of what came for him. */
+const HOLD_MS = 1_000;
+const HOLD_BYTES = 1 << 20;
 /** One unused for so long is closed. */
 const IDLE_MS = 60_000;
 const TICK_MS = 500;
@@ -42,6 +43,7 @@ export interface Asker {
 /** Who is given answers, and may not take them. */
 export interface Holder {
   readonly isFull: boolean;
+  readonly waitingBytes: number;
   cut(): void;
 }
 
@@ -79,8 +81,8 @@ export class Link {
   #unsentBytes = 0;
   #wasFull = false;
   #timer: NodeJS.Timeout | null = null;
-  /** Those who cannot take more, and since when: nothing is read until they can. */
-  readonly #holding = new Map<Holder, number>();
+  /** Those who cannot take more, with what waited for them, and when: nothing is read until they can. */
+  readonly #holding = new Map<Holder, { bytes: number; ms: number }>();
   readonly counters = { commands: 0, failed: 0, connects: 0 };
 
   constructor(options: LinkOptions) {
@@ -125,7 +127,7 @@ export class Link {
   /** Nothing is read until all who hold have let go; false for who does so already. */
   hold(who: Holder): boolean {
     if (this.#socket === null || this.#holding.has(who)) return false;
-    this.#holding.set(who, this.#options.nowMs());
+    this.#holding.set(who, { bytes: who.waitingBytes, ms: this.#options.nowMs() });
     setReading(this.#socket, false);
     return true;
   }
@@ -249,20 +251,24 @@ export class Link {
       if (nowMs - this.#heardMs > IDLE_MS) this.#lost('idle');
       return;
     }
-    for (const [who, sinceMs] of this.#holding) if (nowMs - sinceMs > HOLD_MS) this.#overdue(who);
+    this.#lookAtHolders(nowMs);
     const unsent = this.#socket === null ? 0 : unsentBytes(this.#socket);
     if (this.#holding.size > 0 || unsent < this.#unsentBytes) this.#heardMs = nowMs;
     this.#unsentBytes = unsent;
     if (nowMs - this.#heardMs > SILENCE_MS) this.#lost(`nothing was heard from it for ${SILENCE_MS} ms`);
   }
 
-  #overdue(who: Holder): void {
-    if (!who.isFull) {
-      this.letGo(who);
-      return;
+  #lookAtHolders(nowMs: number): void {
+    for (const [who, seen] of this.#holding) {
+      if (nowMs - seen.ms < HOLD_MS) continue;
+      if (!who.isFull) this.letGo(who);
+      else if (seen.bytes - who.waitingBytes < HOLD_BYTES) {
+        this.#options.cut();
+        who.cut();
+      }
+      seen.bytes = who.waitingBytes;
+      seen.ms = nowMs;
     }
-    this.#options.cut();
-    who.cut();
   }
 
   /** The connection is gone: those who wait are told, and the next command makes a new one, after a while. */

@@ -171,6 +171,10 @@ test('a slot split between owners is served by the owner of its first position, 
   expect(await ofB.ask('GET', high)).toBe(`-MOVED ${slot} ${nodes.address(a)}\r\n`);
   expect(await ofA.ask('MGET', low, high)).toBe('*2\r\n$1\r\nl\r\n$1\r\nh\r\n');
   expect([a.store.table.countInSlot(slot), b.store.table.countInSlot(slot)]).toEqual([1, 1]);
+  // A shard channel is the whole slot's.
+  const { forwarded } = a.group.router.forwarder.counters;
+  expect(await ofA.ask('SPUBLISH', high, 'x')).toBe(':0\r\n');
+  expect(a.group.router.forwarder.counters.forwarded).toBe(forwarded);
   // The part that was b's becomes a's: what b holds of it is not missing.
   nodes.map.register(a.id, middle, END, 5);
   expect(await settled(ofA, 'GET', high)).toBe('$1\r\nh\r\n');

@@ -148,7 +148,8 @@ export class GroupRouter implements Router {
       if (client.role !== ROLE.proxy || this.spread === null || call.inTransaction) return true;
       return client.transaction !== null && known.name !== 'exec' ? true : this.spread.keyless(call, known);
     }
-    if (known.oneKey) return this.#follow(call, known, this.decide(call, 1));
+    const isShard = keys.flags?.includes('not_key') === true;
+    if (known.oneKey && !isShard) return this.#follow(call, known, this.decide(call, 1));
     const count = call.count - call.levelWords(known);
     const places = keyPlaces(keys, count);
     for (const more of moreKeys ?? []) places.push(...keyPlaces(more, count));
@@ -158,7 +159,7 @@ export class GroupRouter implements Router {
       const slot = this.slotOf(call, first);
       for (const place of places) if (this.slotOf(call, place) !== slot) return this.#refuse(call, CROSSSLOT);
     }
-    if (keys.flags?.includes('not_key')) return this.#shard(call, known, places);
+    if (isShard) return this.#shard(call, known, places);
     let to = this.decide(call, first);
     const { peer } = this;
     let slot = this.slotOf(call, first);

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { BenchError } from './args.ts';
 import { onEnd } from './cleanup.ts';
 import type { Namespace } from './netns.ts';
@@ -51,6 +51,8 @@ export class Agents {
     this.nodeFlags = unit.flags;
     this.environment = unit.environment;
     copyFileSync(bundle, this.program);
+    // What store = "leveldb" loads.
+    symlinkSync(resolve('node_modules'), join(this.dir, 'node_modules'));
     this.remove = onEnd(() => {
       for (const agent of this.#running) agent.kill('SIGKILL');
       rmSync(this.dir, { recursive: true, force: true });

@@ -98,10 +98,11 @@ export class Crowd {
     await Promise.all(this.#working);
     for (const agent of this.agents) {
       const client = await nodeRedisPlain(proxyPort(agent));
-      for (const follower of this.#followers)
-        for (let i = 0; i < KEYS; i++)
-          follower.check(i, await client.get(keyOf(follower.name, i)), `the proxy of ${agent.name}`);
-      client.destroy();
+      try {
+        for (const follower of this.#followers) await readAll(client, follower, `the proxy of ${agent.name}`);
+      } finally {
+        client.destroy();
+      }
     }
     const told = this.#followers.map(
       ({ name, done, refusals }) => `${name}: ${done} visits, refused ${JSON.stringify([...refusals])}`,
@@ -119,6 +120,17 @@ export class Crowd {
     const follower = new Follower(name, store);
     this.#followers.push(follower);
     this.#working.push(follower.work(width));
+  }
+}
+
+/** Reads every key of a follower; refused, it tries again. */
+async function readAll(client: Pick<Store, 'get'>, follower: Follower, by: string): Promise<void> {
+  for (let i = 0; i < KEYS; i++) {
+    const key = keyOf(follower.name, i);
+    const { value } = await eventually(`${by} answers ${key}`, async () => ({
+      value: await client.get(key),
+    }));
+    follower.check(i, value, by);
   }
 }
 
