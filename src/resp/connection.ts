@@ -3,11 +3,11 @@ import { LIMITS } from '../base/index.ts';
 import { Span } from '../store/index.ts';
 import type { Client, Outlet, Pending } from './client.ts';
 import type { Dispatcher } from './dispatcher.ts';
-import { setReading, sharingReads } from './flow.ts';
+import { Excess } from './excess.ts';
+import { setReading, sharingReads, writeNow } from './flow.ts';
 import { LargeReply } from './large-reply.ts';
 import { COPIED_BYTES, Outgoing } from './outgoing.ts';
 import { BROKEN, READY } from './request.ts';
-import type { OutputLimit } from './settings.ts';
 import type { Turns } from './turns.ts';
 import { Window } from './window.ts';
 
@@ -48,10 +48,16 @@ export class Connection implements Outlet {
   #takers: (() => void)[] = [];
   /** Those of them that this slice's writes hold back. */
   #held: { pending: Pending; bytes: Uint8Array | LargeReply }[] = [];
-  #overSoftSinceMs = 0;
+  readonly #excess = new Excess();
   /** Since when there was half a command at every look, and what had come in until then. */
   #halfSinceMs: number;
   #halfBytes = 0;
+  /** Bytes written past the socket's stream that the kernel has not taken yet; see writeNow. */
+  #left = 0;
+  readonly #leftWent = (): void => {
+    this.#left = 0;
+    if (!this.#isStreamFull) this.#drained();
+  };
   /** The socket has more than it takes: nothing is run until it is drained. */
   #isFull = false;
   #isPaused = false;
@@ -92,7 +98,11 @@ export class Connection implements Outlet {
 
   /** Bytes that wait to be sent, or to be allowed to. */
   get waitingBytes(): number {
-    return this.socket.writableLength + this.#out.length + this.#waitingBytes;
+    return this.#unsentBytes + this.#out.length + this.#waitingBytes;
+  }
+
+  get #unsentBytes(): number {
+    return this.socket.writableLength + this.#left;
   }
 
   get hasRoom(): boolean {
@@ -176,13 +186,14 @@ export class Connection implements Outlet {
       return;
     }
     if (this.#pushes.length > 0) this.sendPushes();
-    const took = this.socket.write(reply.written);
-    const { writableLength } = this.socket;
+    const left = this.#left > 0 ? -1 : writeNow(this.socket, reply.written, this.#leftWent);
+    if (left < 0) this.socket.write(reply.written);
+    else this.#left = left;
     // What the kernel took at once may be written over; what it did not is the socket's now.
-    if (writableLength > 0 || length > WIDE_BYTES) reply.take();
+    if (this.#unsentBytes > 0 || length > WIDE_BYTES) reply.take();
     else reply.length = 0;
-    // Of much that was taken at once the socket says no as well.
-    if (!took && writableLength > 0) this.#filled();
+    if (left > 0) this.#filled();
+    else if (left < 0) this.#noteFull();
   }
 
   /** In its place in the order, from which it is sent bit by bit. */
@@ -283,16 +294,10 @@ export class Connection implements Outlet {
 
   /** Cuts the connection when more output waits than its class may have. */
   checkOutput(nowMs: number): void {
-    const bytes = this.waitingBytes;
     const limit = this.#turns.outputLimit(this.client);
-    if (bytes === 0 || (limit.hardBytes === 0 && limit.softBytes === 0)) {
-      this.#overSoftSinceMs = 0;
-      return;
-    }
-    if (this.#exceeds(limit, bytes, nowMs)) {
-      this.#turns.cutForOutput();
-      this.cut();
-    }
+    if (!this.#excess.isTooMuch(limit, this.waitingBytes, nowMs)) return;
+    this.#turns.cutForOutput();
+    this.cut();
   }
 
   /** Whether half a command has been here for long, and hardly any of the rest comes. To be asked now and then. */
@@ -312,16 +317,6 @@ export class Connection implements Outlet {
     this.#pause(true);
     this.client.blocked?.unblock(false);
     if (this.#waiting.length === 0) this.#end();
-  }
-
-  #exceeds(limit: OutputLimit, bytes: number, nowMs: number): boolean {
-    if (limit.hardBytes > 0 && bytes >= limit.hardBytes) return true;
-    if (limit.softBytes === 0 || bytes < limit.softBytes) {
-      this.#overSoftSinceMs = 0;
-      return false;
-    }
-    if (this.#overSoftSinceMs === 0) this.#overSoftSinceMs = nowMs;
-    return nowMs - this.#overSoftSinceMs > limit.softMs;
   }
 
   #came(length: number): void {
@@ -440,7 +435,7 @@ export class Connection implements Outlet {
   #sendPieces(reply: LargeReply): boolean {
     const end = performance.now() + SEND_MS;
     for (;;) {
-      if (this.socket.writableNeedDrain && this.socket.writableLength > 0) return false;
+      if (this.#isStreamFull) return false;
       if (performance.now() > end) {
         if (!this.#sendsOn) setImmediate(this.#sendOn);
         this.#sendsOn = true;
@@ -454,14 +449,19 @@ export class Connection implements Outlet {
     return true;
   }
 
+  /** Of much that was taken at once a socket wants to be drained as well. */
+  get #isStreamFull(): boolean {
+    return this.socket.writableNeedDrain && this.socket.writableLength > 0;
+  }
+
   #noteFull(): void {
-    if (this.socket.writableNeedDrain && this.socket.writableLength > 0) this.#filled();
+    if (this.#isStreamFull) this.#filled();
   }
 
   #filled(): void {
     this.#isFull = true;
     this.#pause(true);
-    this.#turns.noted(this.socket.writableLength);
+    this.#turns.noted(this.#unsentBytes);
     this.checkOutput(this.#turns.nowMs);
   }
 

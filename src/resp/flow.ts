@@ -36,6 +36,64 @@ export function unsentBytes(socket: Socket): number {
   return (socket as unknown as { _handle?: { writeQueueSize?: number } | null })._handle?.writeQueueSize ?? 0;
 }
 
+/** Of a socket's handle and of Node's bindings, what its streams write with. */
+interface WriteRequest {
+  buffer?: Uint8Array;
+  oncomplete?: (status: number) => void;
+}
+interface Writing {
+  readonly WriteWrap: new () => WriteRequest;
+  readonly streamBaseState: ArrayLike<number>;
+  readonly kLastWriteWasAsync: number;
+}
+interface Writer {
+  readonly writeQueueSize: number;
+  writeBuffer(request: WriteRequest, bytes: Uint8Array): number;
+}
+
+function findWriting(): Writing | null {
+  try {
+    const { binding } = process as unknown as { binding?: (name: string) => Partial<Writing> };
+    const found = binding?.('stream_wrap');
+    const isWhole =
+      typeof found?.WriteWrap === 'function' &&
+      typeof found.kLastWriteWasAsync === 'number' &&
+      found.streamBaseState !== undefined;
+    return isWhole ? (found as Writing) : null;
+  } catch {
+    return null;
+  }
+}
+
+const WRITING = findWriting();
+/** Left as it was by every write that the kernel took at once. */
+let request: WriteRequest | null = null;
+
+/**
+ * Writes past the socket's stream, whose bookkeeping costs a tenth of a small command's time (measured), to the handle that it writes to
+ * itself. Gives the bytes that the kernel did not take: they go out in order, `bytes` stays as it is until then, and `wentOut` is called.
+ * Less than 0: nothing was written, and it is the stream's turn, which has something to send already, or this Node does not have what
+ * it takes. After an error the socket is destroyed.
+ */
+export function writeNow(socket: Socket, bytes: Uint8Array, wentOut: () => void): number {
+  const handle = (socket as unknown as { _handle?: Partial<Writer> | null })._handle as Writer | null;
+  if (WRITING === null || socket.writableLength > 0 || !socket.writable) return -1;
+  if (typeof handle?.writeBuffer !== 'function') return -1;
+  request ??= new WRITING.WriteWrap();
+  const status = handle.writeBuffer(request, bytes);
+  if (WRITING.streamBaseState[WRITING.kLastWriteWasAsync] === 0) {
+    if (status !== 0) socket.destroy();
+    return 0;
+  }
+  request.buffer = bytes;
+  request.oncomplete = (end) => {
+    if (end < 0) socket.destroy();
+    wentOut();
+  };
+  request = null;
+  return Math.max(1, handle.writeQueueSize);
+}
+
 interface Insides {
   _handle: (Partial<Handle> & { useUserBuffer?: unknown }) | null;
   _server?: unknown;
