@@ -8,7 +8,8 @@
  *
  * Does not know: keys, connections, or where data is; `holdings.ts` sets the bits of slots whose data may be elsewhere.
  * In: spans of positions whose owners changed, and the peers. Out: `state`, `server`. A change costs the segments it
- * touches, and is taken in by `refresh`, once a turn; 16384 slots are walked only when nodes with a store come or go.
+ * touches, and is taken in by `refresh`, once a turn; 16384 slots are walked only when nodes with a store come or go, and for
+ * who asks for all of them (`runs`) after a change.
  * Invariant: `state[slot]` is 0 only when this node serves the whole slot and nobody else may hold data of it.
  * Test: slots.test.ts (against a lookup per position), routing.test.ts.
  */
