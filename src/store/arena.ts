@@ -13,6 +13,8 @@ export const MAX_BLOCK_UNITS = 4096;
 /** 32 GiB: the upper half of the references are marks (marks.ts). */
 const MAX_CHUNKS = 1 << 15;
 const CLASSES = EXACT + 1 + 4 * 6;
+/** Blocks looked at while a chunk is emptied, for each record that may be moved: what a look costs of a move. */
+const LOOKS_PER_MOVE = 8;
 /** Word 1 of a free block; a record never has all of these bits. */
 const FREE_MARK = -1;
 const NONE = 0;
@@ -41,7 +43,7 @@ function wholeUnits(units: number): number {
  * Memory for records outside the JavaScript heap: chunks of 1 MiB, cut into blocks of 16-byte units, each with its size in
  * the upper half of its first word. Freed blocks wait in lists by size, and so serve the next record of that size. When
  * sizes change and the lists hold much that nobody asks for, `victim` names the emptiest chunk, whose records the table
- * moves elsewhere (`drain`), after which the chunk is given back.
+ * moves elsewhere, step by step (`drain`), after which the chunk is given back.
  *
  * A block is named by its first unit over all chunks, a 31-bit number: 32 GiB. Unit 0 is never given out.
  */
@@ -55,8 +57,10 @@ export class Arena {
   readonly #heads = new Uint32Array(CLASSES);
   /** Chunk numbers without memory. */
   readonly #holes: number[] = [];
-  /** Chunks whose blocks are not given out: being emptied. */
+  /** The chunk that is being emptied, or -1: its blocks before `#unlisted` are in no list, and those before `#emptied` are free. */
   #draining = -1;
+  #unlisted = 0;
+  #emptied = 0;
   #next = 0;
   #end = 0;
   /** Where `sweep` goes on. */
@@ -105,7 +109,7 @@ export class Arena {
     const units = (words[at] as number) >>> 16;
     words[at] = units << 16;
     words[at + 1] = FREE_MARK;
-    if (block >>> 16 === this.#draining) return;
+    if (block >>> 16 === this.#draining && block < this.#unlisted) return;
     this.#link(block, units);
   }
 
@@ -126,38 +130,44 @@ export class Arena {
     return best;
   }
 
-  /** Takes the chunk's free blocks out of the lists; from now on nothing is allocated in it. */
-  startDrain(chunk: number): void {
-    assert(this.#draining < 0, 'one chunk is drained at a time');
+  /**
+   * Goes on to empty a chunk, the one that `victim` named: first its free blocks leave the lists, so that nothing more is allocated in
+   * it, then `move` is called for its records, up to `moves` of them, then it is given back.
+   */
+  drain(chunk: number, moves: number, move: (block: number) => void): void {
     const words = this.words[chunk] as Int32Array;
-    for (let unit = firstUnit(chunk); unit < CHUNK_UNITS; ) {
-      const at = unit << 2;
-      const units = (words[at] as number) >>> 16;
-      if (words[at + 1] === FREE_MARK) this.#unlink(((chunk << 16) | unit) >>> 0, classOf(units));
-      unit += units;
+    const first = (chunk << 16) + firstUnit(chunk);
+    const end = (chunk << 16) + CHUNK_UNITS;
+    if (chunk !== this.#draining) {
+      this.#draining = chunk;
+      this.#unlisted = first;
+      this.#emptied = first;
     }
-    this.#draining = chunk;
-  }
-
-  /** The records of the draining chunk from `unit` on; calls `move` for up to `limit`; returns where to go on, or -1 when all are gone. */
-  drain(fromUnit: number, limit: number, move: (block: number) => void): number {
-    const chunk = this.#draining;
-    const words = this.words[chunk] as Int32Array;
-    let unit = fromUnit === 0 ? firstUnit(chunk) : fromUnit;
-    for (let left = limit; unit < CHUNK_UNITS && left > 0; left--) {
-      const at = unit << 2;
+    let looks = moves * LOOKS_PER_MOVE;
+    for (; this.#unlisted < end && looks > 0; looks--) {
+      const block = this.#unlisted;
+      const at = (block & 0xffff) << 2;
       const units = (words[at] as number) >>> 16;
-      if (words[at + 1] !== FREE_MARK) move(((chunk << 16) | unit) >>> 0);
-      unit += units;
+      if (words[at + 1] === FREE_MARK) this.#unlink(block, classOf(units));
+      this.#unlisted += units;
     }
-    if (unit < CHUNK_UNITS) return unit;
+    if (this.#unlisted < end) return;
+    for (let left = moves; this.#emptied < end && left > 0 && looks > 0; looks--) {
+      const at = (this.#emptied & 0xffff) << 2;
+      const units = (words[at] as number) >>> 16;
+      if (words[at + 1] !== FREE_MARK) {
+        move(this.#emptied);
+        left--;
+      }
+      this.#emptied += units;
+    }
+    if (this.#emptied < end) return;
     this.words[chunk] = EMPTY_WORDS;
     this.spans[chunk] = EMPTY_SPAN;
     this.#regions.give(this.#pieces[chunk] as Piece);
     this.#holes.push(chunk);
     this.#chunks--;
     this.#draining = -1;
-    return -1;
   }
 
   /**

@@ -39,8 +39,6 @@ export class MessageTable {
   #words: Int32Array = new Int32Array(0);
   #span = EMPTY;
   #at = 0;
-  /** Where emptying a chunk goes on; -1 when none is being emptied. */
-  #drainUnit = -1;
   readonly #aheadSlots = new Int32Array(AHEAD);
   readonly #aheadHashes = new Int32Array(AHEAD);
   readonly #aheadRefs = new Int32Array(AHEAD);
@@ -266,7 +264,6 @@ export class MessageTable {
     this.#index = new SlotIndex(this, this.#regions);
     this.#externals.clear();
     this.schedule.clear();
-    this.#drainUnit = -1;
     this.#ref = 0;
     this.sink?.cleared?.();
   }
@@ -353,15 +350,11 @@ export class MessageTable {
    * to do. Forgets the key looked up.
    */
   compact(limit: number): boolean {
-    if (this.#drainUnit < 0) {
-      const chunk = this.#arena.victim();
-      if (chunk < 0) return false;
-      this.#arena.startDrain(chunk);
-      this.#drainUnit = 0;
-    }
-    this.#drainUnit = this.#arena.drain(this.#drainUnit, limit, this.#move);
+    const chunk = this.#arena.victim();
+    if (chunk < 0) return false;
+    this.#arena.drain(chunk, limit, this.#move);
     this.#ref = 0;
-    return this.#drainUnit >= 0 || this.#arena.victim() >= 0;
+    return this.#arena.victim() >= 0;
   }
 
   /** For level/, which puts marks in place of records; others until `clear`. */
