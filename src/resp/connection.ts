@@ -52,7 +52,7 @@ export class Connection implements Outlet {
   /** Since when there was half a command at every look, and what had come in until then. */
   #halfSinceMs: number;
   #halfBytes = 0;
-  /** Bytes written past the socket's stream that the kernel has not taken yet; see writeNow. */
+  /** Bytes written past the socket's stream and kept until the kernel has all of them; see writeNow. */
   #left = 0;
   readonly #leftWent = (): void => {
     this.#left = 0;
