@@ -166,7 +166,7 @@ export class GroupProxy implements Spread {
         },
       };
     });
-    this.#server.runRouted(inner, known);
+    this.#server.runPart(inner, known);
     if (client.blocked !== null) return late;
     const reply = inner.reply.takeWhole();
     if (level === null || isPlain(level) || backend.sequence === before) return Promise.resolve(reply);

@@ -131,7 +131,6 @@ export class GroupRouter implements Router {
     if (this.#scheduled) this.refresh();
   }
 
-  /** The other node that a transaction's commands are for; null: this one. */
   ownerOf(transaction: Transaction): Peer | null {
     return this.#owners.get(transaction) ?? null;
   }
