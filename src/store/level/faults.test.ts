@@ -13,10 +13,12 @@ interface Fails {
   clear: string | null;
   sync: string | null;
   rewrite: string | null;
+  /** Writes fail once. */
+  once: boolean;
   /** Room the file system has left. */
   freeBytes: number;
 }
-const WELL: Fails = { write: null, clear: null, sync: null, rewrite: null, freeBytes: 1 << 30 };
+const WELL: Fails = { write: null, clear: null, sync: null, rewrite: null, once: false, freeBytes: 1 << 30 };
 const EIO = 'IO error: /d/000003.log: Input/output error';
 const ENOSPC = 'IO error: /d/000003.log: No space left on device';
 let fails: Fails;
@@ -31,6 +33,7 @@ async function faulty(path: string): Promise<Database> {
     error === null ? work() : Promise.reject(new Error(error));
   const change = (error: string | null, work: () => Promise<void>): Promise<void> => {
     isTorn ||= error !== null;
+    if (fails.once) fails.write = null;
     return unless(error, isTorn ? async () => {} : work);
   };
   database.write = (operations) => change(fails.write, () => write.call(database, operations));
@@ -189,11 +192,10 @@ describe('leveldb on a disk that fails', () => {
     await pair.put('stays', 'here');
     await pair.store.close();
     pair.nowMs += 1000;
-    fails.write = ENOSPC;
+    fails = { ...WELL, write: ENOSPC, once: true };
     await pair.open();
     expect(pair.backend.blocked).toMatch(/^MISCONF/);
     await pair.check('stays');
-    fails.write = null;
     await until('room again', () => pair.backend.blocked === null && pair.backend.refusal === null);
     await pair.put('new', 'value');
     expect(await pair.onDisk()).toBeNull();
@@ -202,6 +204,8 @@ describe('leveldb on a disk that fails', () => {
   });
 
   it('leaves the directory to the next try when a start fails', async () => {
+    await pair.open();
+    await pair.store.close();
     fails.write = EIO;
     await expect(pair.open()).rejects.toThrow();
     fails.write = null;
