@@ -228,11 +228,13 @@ export class Gatekeeper {
   /** The reply waits for the disk, but not longer than the level says. */
   #holdUpTo(call: Call, level: AckLevel): void {
     const { client, reply } = call;
+    const { isSilent } = client;
     const told = reply.takeWhole();
     const place = client.outlet.place();
-    awaitDisk(call.store, level, (error) =>
-      client.outlet.fill(place, error === '' ? told : Buffer.from(`-${error}\r\n`)),
-    );
+    awaitDisk(call.store, level, (error) => {
+      const answer = error === '' ? told : Buffer.from(`-${error}\r\n`);
+      client.outlet.fill(place, isSilent ? new Uint8Array(0) : answer);
+    });
   }
 
   #showMonitors(call: Call, known: Known): void {
