@@ -137,6 +137,7 @@ export class LevelBackend implements Backend, WriterWatch {
       letGo: () => cache.held--,
       list: (from, count) => this.#reader.list(from, count),
       sweep: (slot) => this.#reader.sweep(slot),
+      isBehind: () => this.#writer.queuedBytes > tuning.queueBytes / 2,
       counters: () => ({ reads: this.#reader.counters.reads, evicted: cache.counters.evicted }),
     };
     this.#leases = new Leases(stamps, (upTo) => {
@@ -220,7 +221,6 @@ export class LevelBackend implements Backend, WriterWatch {
   /** See WriterWatch. */
   wrote(): void {
     this.#cache.lastWrite = this.#writer.done - 1;
-    this.sink.written(this.#writer.done);
     if (this.#writer.epoch !== this.#found.epoch) this.#clearOld();
     if (this.#error !== null && this.#trusted) this.#allWell();
     this.#sealNow();
@@ -444,11 +444,11 @@ export class LevelBackend implements Backend, WriterWatch {
 
   /** Over the budget, when so much was deleted that it pays. */
   #compact(): void {
-    const { removalsWritten: removed } = this.sink;
+    const { removals } = this.sink;
     const now = performance.now();
     if (this.#clearing !== null || this.#closing || now - this.#compactedMs < this.#tuning.compactMs) return;
-    if ((removed - this.#compactedAt) * 16 < this.#table.size) return;
-    this.#compactedAt = removed;
+    if ((removals - this.#compactedAt) * 16 < this.#table.size) return;
+    this.#compactedAt = removals;
     this.#compactedMs = now;
     this.#inBackground(() => this.#database.compact(epochKey(0), epochKey(META_EPOCH)));
   }
