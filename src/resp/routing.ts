@@ -40,6 +40,16 @@ const WAIT_MS = 1_000;
 
 export const CROSSSLOT = "CROSSSLOT Keys in request don't hash to the same slot";
 
+/** Commands without keys that are the same at every node, and say nothing of the connection they come by: each has one reply. */
+const ANYWHERE = new Set(['ping', 'echo', 'time', 'publish', 'select']);
+/** What nodes ask each other beside commands on keys. A link is many clients': none of them may change what it is. */
+const OVER_LINKS = new Set([
+  ...ANYWHERE,
+  ...['multi', 'exec', 'discard', 'dbsize', 'keys', 'scan', 'randomkey', 'flushall', 'flushdb', 'shoal|held'],
+]);
+/** What a link itself begins with, and says before a command of another level; never within a transaction, which is a client's. */
+const OF_LINKS = new Set(['hello', 'client|acks']);
+
 /** Where a command is to go. */
 export const TO = { here: 0, wait: 1, refuse: 2, relay: 3, final: 4 } as const;
 export type To = (typeof TO)[keyof typeof TO];
@@ -144,8 +154,10 @@ export class GroupRouter implements Router {
     if (client.role === ROLE.local) return true;
     const { keys, moreKeys } = known.command;
     if (keys === null) {
-      if (client.role !== ROLE.proxy || this.spread === null || call.inTransaction) return true;
-      return client.transaction !== null && known.name !== 'exec' ? true : this.spread.keyless(call, known);
+      if (client.role !== ROLE.proxy) return this.#keylessOnLink(call, known);
+      if (this.spread === null || call.inTransaction) return true;
+      if (client.transaction === null || known.name === 'exec') return this.spread.keyless(call, known);
+      return this.#keylessQueued(call, known, client.transaction);
     }
     const isShard = keys.flags?.includes('not_key') === true;
     if (known.oneKey && !isShard) return this.#follow(call, known, this.decide(call, 1));
@@ -274,9 +286,28 @@ export class GroupRouter implements Router {
     return (kind !== MINE && kind !== ELSEWHERE) || ((this.state[slot] as number) & HELD) !== 0;
   }
 
+  /** Only what leaves the link as it is, with one reply for each command: the replies that follow are other clients'. */
+  #keylessOnLink(call: Call, known: Known): boolean {
+    const { client } = call;
+    if (client.role === ROLE.cluster || OVER_LINKS.has(known.name)) return true;
+    const isAlone = client.transaction === null && !call.inTransaction;
+    if (isAlone && OF_LINKS.has(known.name)) return true;
+    return this.#refuse(call, `ERR ${shownName(known)} is not for links between nodes`);
+  }
+
+  /** At the proxy: what is about the connection or the node has no meaning at the owner of the transaction's keys. */
+  #keylessQueued(call: Call, known: Known, transaction: Transaction): boolean {
+    if (ANYWHERE.has(known.name)) return true;
+    if (this.#owners.has(transaction)) return this.#refuse(call, notElsewhere(shownName(known)));
+    if (transaction.onlyHere === '') transaction.onlyHere = shownName(known);
+    return true;
+  }
+
   /** A command on shard channels. */
   #shard(call: Call, known: Known, places: readonly number[]): boolean {
     const { role } = call.client;
+    if (role !== ROLE.cluster && role !== ROLE.proxy && known.name !== 'spublish')
+      return this.#refuse(call, `ERR ${shownName(known)} is not for links between nodes`);
     for (const place of places) {
       const slot = this.slotOf(call, place);
       const server = this.slots.serverOf(slot);
@@ -331,6 +362,7 @@ export class GroupRouter implements Router {
         call,
         'TRYAGAIN the data of this key is not at the node where the transaction was begun',
       );
+    if (transaction.onlyHere !== '') return this.#refuse(call, notElsewhere(transaction.onlyHere));
     const owner = this.#owners.get(transaction);
     if (owner === undefined) this.#owners.set(transaction, peer);
     else if (owner.id !== peer.id) return this.#refuse(call, `${CROSSSLOT}: they are on several nodes`);
@@ -384,6 +416,14 @@ export class GroupRouter implements Router {
     call.reply.error(error);
     return false;
   }
+}
+
+function shownName({ name }: Known): string {
+  return name.toUpperCase().replace('|', ' ');
+}
+
+function notElsewhere(name: string): string {
+  return `ERR ${name} cannot be in a transaction on keys of another node: send it before MULTI, or use the cluster port of the keys' owner`;
 }
 
 function positionAt(call: Call, i: number): number {
