@@ -116,6 +116,7 @@ export class Gatekeeper {
   }
 
   #reject({ client, reply }: Call, known: Known | undefined, error: string): void {
+    client.prepared = null;
     if (known !== undefined) known.rejected++;
     if (known?.name === 'exec') {
       this.#server.endTransaction(client);
