@@ -122,6 +122,8 @@ export const LIMITS = {
   /** Keys that one client watches, and bytes of them. */
   watchedKeys: 1024,
   watchedBytes: 1 << 20,
+  /** Names of what one client subscribes to, together. */
+  subscribedBytes: 16 << 20,
   /** Replies of one client, and bytes of them, that wait for an earlier answer or the disk before its next commands do. */
   respWaitingReplies: 4096,
   respWaitingBytes: 8 << 20,

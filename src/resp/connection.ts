@@ -52,7 +52,7 @@ export class Connection implements Outlet {
   /** Since when there was half a command at every look, and what had come in until then. */
   #halfSinceMs: number;
   #halfBytes = 0;
-  /** Bytes written past the socket's stream that the kernel has not taken yet; see writeNow. */
+  /** Bytes written past the socket's stream and kept until the kernel has all of them; see writeNow. */
   #left = 0;
   readonly #leftWent = (): void => {
     this.#left = 0;
@@ -120,7 +120,7 @@ export class Connection implements Outlet {
 
   /** Memory that this client takes, of its own doing. */
   get heldBytes(): number {
-    let bytes = this.waitingBytes + this.client.request.heldBytes + (this.client.transaction?.length ?? 0);
+    let bytes = this.#unsentBytes + this.#out.heldBytes + this.#waitingBytes + this.client.heldBytes;
     for (const { bytes: reply } of this.#waiting)
       if (reply instanceof LargeReply) bytes += reply.heldBytes - reply.length;
     return bytes;
@@ -162,8 +162,7 @@ export class Connection implements Outlet {
         return true;
       }
     }
-    // Bytes that follow a command that waits are looked at, for the end of the connection is among them; but not many.
-    if (this.client.blocked === null || this.inputBytes > INPUT_BYTES) this.#pause(true);
+    this.#pause(!this.#readsAhead || this.#isHeldBack);
     return false;
   }
 
@@ -206,6 +205,7 @@ export class Connection implements Outlet {
 
   place(place: Pending = { bytes: null }): Pending {
     this.flush();
+    if (this.#pushes.length > 0) this.sendPushes();
     this.#waiting.push(place);
     this.#window.asked();
     return place;
@@ -289,7 +289,7 @@ export class Connection implements Outlet {
   holdBack(on: boolean): void {
     this.#isHeldBack = on;
     if (on) this.#pause(true);
-    else if (!this.queued && this.#mayRun()) this.#pause(false);
+    else if (!this.queued && (this.#readsAhead || this.#mayRun())) this.#pause(false);
   }
 
   /** Cuts the connection when more output waits than its class may have. */
@@ -329,6 +329,11 @@ export class Connection implements Outlet {
     }
     this.#turns.noted(length);
     if (!client.closing) this.#turns.came(this);
+  }
+
+  /** Bytes that follow a command that waits are looked at, for the end of the connection is among them; but not many. */
+  get #readsAhead(): boolean {
+    return this.client.blocked !== null && !this.#isFull && this.inputBytes <= INPUT_BYTES;
   }
 
   #mayRun(): boolean {

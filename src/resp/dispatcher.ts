@@ -42,7 +42,7 @@ export class Dispatcher {
       this.call.reply.errorCounts.clear();
     };
     server.runQueued = (call, transaction) => this.runQueued(call, transaction);
-    server.runRouted = (call, known) => this.#gatekeeper.run(call, known);
+    server.runPart = (call, known) => this.#gatekeeper.runPart(call, known);
   }
 
   /**

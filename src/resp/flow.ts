@@ -47,7 +47,6 @@ interface Writing {
   readonly kLastWriteWasAsync: number;
 }
 interface Writer {
-  readonly writeQueueSize: number;
   writeBuffer(request: WriteRequest, bytes: Uint8Array): number;
 }
 
@@ -71,7 +70,8 @@ let request: WriteRequest | null = null;
 
 /**
  * Writes past the socket's stream, whose bookkeeping costs a tenth of a small command's time (measured), to the handle that it writes to
- * itself. Gives the bytes that the kernel did not take: they go out in order, `bytes` stays as it is until then, and `wentOut` is called.
+ * itself. Gives 0 when the kernel took all, else how many bytes are kept, which are all of them: what is left goes out in order, `bytes`
+ * stays as it is until then, and `wentOut` is called.
  * Less than 0: nothing was written, and it is the stream's turn, which has something to send already, or this Node does not have what
  * it takes. After an error the socket is destroyed.
  */
@@ -91,7 +91,7 @@ export function writeNow(socket: Socket, bytes: Uint8Array, wentOut: () => void)
     wentOut();
   };
   request = null;
-  return Math.max(1, handle.writeQueueSize);
+  return bytes.length;
 }
 
 interface Insides {

@@ -57,7 +57,7 @@ export class Gatekeeper {
       this.#server.paused.add(client);
       call.putBack(known);
     } else if (client.transaction !== null && !UNQUEUED.has(known.name)) this.#queue(call, known, slot);
-    else if (this.#dispatcher.route(call, known, slot)) this.#levelled(call, known, levelWords);
+    else if (this.#dispatcher.route(call, known, slot)) this.#here(call, known, levelWords);
     if (!call.isPutBack) this.#answered(call, known, from);
   }
 
@@ -66,15 +66,16 @@ export class Gatekeeper {
    * is in; of EXEC, it ends it.
    */
   refuse(call: Call, known: Known | undefined, error: string): void {
-    const { client, reply } = call;
     const from = this.#unsilenced(call);
-    if (known !== undefined) known.rejected++;
-    if (known?.name === 'exec') {
-      this.#server.endTransaction(client);
-      reply.error(`EXECABORT Transaction discarded because of: ${error.replace(/^ERR /, '')}`);
-    } else reply.error(error);
-    if (client.transaction !== null) client.transaction.failed = true;
+    this.#reject(call, known, error);
     this.#answered(call, known, from);
+  }
+
+  /** Runs a part of a command, of which it is decided that it runs here. */
+  runPart(call: Call, known: Known): void {
+    const full = this.#full(call, known);
+    if (full === '') this.run(call, known);
+    else this.#reject(call, known, full);
   }
 
   /** Runs a command, with an eye on time, watched keys, and those who watch. */
@@ -92,7 +93,7 @@ export class Gatekeeper {
   }
 
   #refusal(call: Call, known: Known, levelWords: number): string {
-    const { client, store } = call;
+    const { client } = call;
     if (client.gates & GATE.unauthenticated && !known.has('no_auth'))
       return 'NOAUTH Authentication required.';
     if (client.gates & GATE.transaction) {
@@ -101,13 +102,34 @@ export class Gatekeeper {
     }
     if (client.gates & GATE.subscribed && !WHILE_SUBSCRIBED.has(known.name))
       return `ERR Can't execute '${known.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`;
-    if (this.#server.gates & SERVER_GATE.refusing) {
-      const transaction = known.name === 'exec' ? client.transaction : null;
-      const writes = transaction?.writes ?? known.isWrite;
-      if (writes && store.blocked !== null) return store.blocked;
-      if ((transaction?.deniesOom ?? known.deniesOom) && store.refusal !== null) return store.refusal;
-    }
     return '';
+  }
+
+  /** Why this node's store takes no such command: asked of what runs here only. */
+  #full({ client, store }: Call, known: Known): string {
+    if ((this.#server.gates & SERVER_GATE.refusing) === 0) return '';
+    const transaction = known.name === 'exec' ? client.transaction : null;
+    const writes = transaction?.writes ?? known.isWrite;
+    if (writes && store.blocked !== null) return store.blocked;
+    const needsRoom = transaction?.deniesOom ?? known.deniesOom;
+    return needsRoom ? (store.refusal ?? '') : '';
+  }
+
+  #reject({ client, reply }: Call, known: Known | undefined, error: string): void {
+    client.prepared = null;
+    if (known !== undefined) known.rejected++;
+    if (known?.name === 'exec') {
+      this.#server.endTransaction(client);
+      reply.error(`EXECABORT Transaction discarded because of: ${error.replace(/^ERR /, '')}`);
+    } else reply.error(error);
+    if (client.transaction !== null) client.transaction.failed = true;
+  }
+
+  /** A command that runs here, if the store takes it. */
+  #here(call: Call, known: Known, levelWords: number): void {
+    const full = this.#full(call, known);
+    if (full === '') this.#levelled(call, known, levelWords);
+    else this.#reject(call, known, full);
   }
 
   #isPaused(call: Call, known: Known): boolean {
@@ -128,6 +150,11 @@ export class Gatekeeper {
     if (transaction === null) return;
     if (!this.#dispatcher.route(call, known, slot)) {
       transaction.failed = true;
+      return;
+    }
+    const full = this.#server.router?.ownerOf(transaction) ? '' : this.#full(call, known);
+    if (full !== '') {
+      this.#reject(call, known, full);
       return;
     }
     if (transaction.count >= LIMITS.transactionCommands || transaction.length > LIMITS.transactionBytes) {
@@ -202,11 +229,13 @@ export class Gatekeeper {
   /** The reply waits for the disk, but not longer than the level says. */
   #holdUpTo(call: Call, level: AckLevel): void {
     const { client, reply } = call;
+    const { isSilent } = client;
     const told = reply.takeWhole();
     const place = client.outlet.place();
-    awaitDisk(call.store, level, (error) =>
-      client.outlet.fill(place, error === '' ? told : Buffer.from(`-${error}\r\n`)),
-    );
+    awaitDisk(call.store, level, (error) => {
+      const answer = error === '' ? told : Buffer.from(`-${error}\r\n`);
+      client.outlet.fill(place, isSilent ? new Uint8Array(0) : answer);
+    });
   }
 
   #showMonitors(call: Call, known: Known): void {

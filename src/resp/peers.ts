@@ -8,6 +8,7 @@ export interface Peer {
   readonly self: boolean;
   /** Alive or suspected: it owns what it has registered. */
   readonly live: boolean;
+  readonly suspected: boolean;
   readonly left: boolean;
   /** It has a store. */
   readonly serves: boolean;
@@ -77,6 +78,7 @@ function peerOf(member: MemberView, me: MemberView | undefined): Peer {
     name: member.name,
     self: member.self,
     live: member.status === 'alive' || member.status === 'suspect',
+    suspected: member.status === 'suspect',
     left: member.status === 'left',
     serves: resp !== null,
     address: hidden ? null : member.resp,

@@ -3,6 +3,7 @@ import { positionOf, slotAt, slotRange } from '../ranges/index.ts';
 import { HELD_POSITIONS } from './holdings.ts';
 import { linkSecret, proofOf } from './link-auth.ts';
 import { ROLE } from './role.ts';
+import { FakeDisk } from './testing/fake-disk.ts';
 import { type FakeNode, FakeNodes, type TestClient } from './testing/fake-nodes.ts';
 
 const END = 2 ** 32 - 1;
@@ -60,6 +61,83 @@ test('the cluster port redirects to the owner, and refuses keys of several slots
   expect(await client.ask('MGET', mine, other)).toMatch(/^-CROSSSLOT/);
   expect(await client.ask('MGET', `{${mine}}a`, `{${mine}}b`)).toBe('*2\r\n$-1\r\n$-1\r\n');
   expect(await client.ask('DBSIZE')).toBe(':1\r\n');
+});
+
+test('a slot whose only owner is down is shown there, as failed, and commands on it are refused', async () => {
+  await using nodes = new FakeNodes();
+  const [a, b] = await halves(nodes);
+  const client = await a.client(ROLE.cluster);
+  const there = keyIn(HALF, END);
+  const clusterInfo = async (): Promise<string[]> =>
+    (await client.ask('CLUSTER', 'INFO')).match(/cluster_(state|size|slots_\w+):\w+/g) ?? [];
+  const counts = (state: string, ok: number, pfail: number, fail: number, size: number): string[] => [
+    `cluster_state:${state}`,
+    `cluster_slots_assigned:${ok + pfail + fail}`,
+    `cluster_slots_ok:${ok}`,
+    `cluster_slots_pfail:${pfail}`,
+    `cluster_slots_fail:${fail}`,
+    `cluster_size:${size}`,
+  ];
+  const nodesLine = async (): Promise<string> =>
+    (await client.ask('CLUSTER', 'NODES')).split('\n').find((line) => line.startsWith(b.id)) ?? '';
+  const before = await client.ask('CLUSTER', 'SLOTS');
+  expect(await clusterInfo()).toEqual(counts('ok', 16_384, 0, 0, 2));
+  expect(await nodesLine()).toMatch(/ master - 0 \d+ 2 connected 8192-16383$/);
+
+  nodes.map.join(b.id, nodes.address(b), 'suspect');
+  expect(await clusterInfo()).toEqual(counts('ok', 8192, 8192, 0, 2));
+  expect(await nodesLine()).toMatch(/ master,fail\? - 0 \d+ 2 connected 8192-16383$/);
+  expect(await client.ask('GET', there)).toMatch(/^-MOVED/);
+
+  nodes.map.join(b.id, nodes.address(b), 'down');
+  expect(await client.ask('GET', there)).toBe('-CLUSTERDOWN Hash slot not served\r\n');
+  expect(await client.ask('CLUSTER', 'SLOTS')).toBe(before);
+  expect(await clusterInfo()).toEqual(counts('ok', 8192, 0, 8192, 2));
+  expect(await nodesLine()).toMatch(/ master,fail - 0 0 2 disconnected 8192-16383$/);
+  const shards = await client.ask('CLUSTER', 'SHARDS');
+  expect(shards.match(/(?<=health\r\n\$\d\r\n)\w+/g)).toEqual(['online', 'fail']);
+
+  nodes.map.release(a.id, 0, HALF - 1);
+  expect(await clusterInfo()).toEqual(counts('fail', 0, 0, 8192, 1));
+  nodes.map.release(b.id, HALF, END);
+  expect(await client.ask('CLUSTER', 'SLOTS')).toBe('*0\r\n');
+  expect(await nodesLine()).toBe('');
+});
+
+test('a store that is full refuses what would be written here, not what is forwarded', async () => {
+  await using nodes = new FakeNodes();
+  const disk = new FakeDisk();
+  const a = await nodes.add({ store: disk.store() });
+  const b = await nodes.add();
+  nodes.map.register(a.id, 0, HALF - 1);
+  nodes.map.register(b.id, HALF, END);
+  const client = await a.client();
+  const [here, there] = [keyIn(0, HALF - 1), keyIn(HALF, END)];
+  expect(await settled(client, 'SET', here, '1')).toBe('+OK\r\n');
+  expect(await settled(client, 'SET', there, '1')).toBe('+OK\r\n');
+  const refuse = (refusal: string | null, blocked: string | null): void => {
+    disk.refusal = refusal;
+    disk.blocked = blocked;
+    expect(a.store.full).toBe(refusal !== null);
+  };
+  refuse('OOM no room', null);
+  expect(await client.ask('SET', here, '2')).toBe('-OOM no room\r\n');
+  expect(await client.ask('SET', there, '2')).toBe('+OK\r\n');
+  expect(await (await a.client(ROLE.cluster)).ask('SET', there, '2')).toMatch(/^-MOVED/);
+  const transaction = async (key: string): Promise<string[]> => {
+    const words = [['MULTI'], ['SET', key, '3'], ['EXEC']];
+    return (await Promise.all(words.map((one) => client.ask(...one)))).map((reply) => reply.slice(0, 10));
+  };
+  expect(await transaction(here)).toEqual(['+OK\r\n', '-OOM no ro', '-EXECABORT']);
+  expect(await transaction(there)).toEqual(['+OK\r\n', '+QUEUED\r\n', '*1\r\n+OK\r\n']);
+  // Taken apart, its part here is refused.
+  expect(await client.ask('MSET', here, '4', there, '4')).toBe('-OOM no room\r\n');
+  expect(await client.ask('MGET', here, there)).toBe('*2\r\n$1\r\n1\r\n$1\r\n4\r\n');
+  expect(await client.ask('DEL', here, there)).toBe(':2\r\n');
+  refuse('MISCONF no disk', 'MISCONF no disk');
+  expect(await client.ask('DEL', here, there)).toBe('-MISCONF no disk\r\n');
+  refuse(null, null);
+  expect(await client.ask('SET', here, '5')).toBe('+OK\r\n');
 });
 
 test('the proxy forwards in order, whatever the mix of owners, and gives replies as they came', async () => {
@@ -314,6 +392,81 @@ test('transactions at the proxy run as a whole at the owner of their keys', asyn
   ]);
   expect(await client.ask('WATCH', there)).toMatch(/^-ERR WATCH/);
   expect([a.store.table.size, b.store.table.size]).toEqual([1, 1]);
+});
+
+test('a transaction forwarded over a link leaves the link as it is: each client gets its own replies', async () => {
+  await using nodes = new FakeNodes();
+  const [a] = await halves(nodes);
+  const [client, other] = [await a.client(), await a.client()];
+  const there = keyIn(HALF, END);
+  await settled(other, 'SET', there, 'mine');
+  const about: readonly string[][] = [
+    ['CLIENT', 'REPLY', 'SKIP'],
+    ['CLIENT', 'REPLY', 'OFF'],
+    ['CLIENT', 'ACKS', '5', '5'],
+    ['CLIENT', 'SETNAME', 'x'],
+    ['HELLO', '3'],
+    ['SUBSCRIBE', 'c'],
+    ['PSUBSCRIBE', 'c'],
+    ['SSUBSCRIBE', there],
+    ['MONITOR'],
+    ['DBSIZE'],
+  ];
+  for (const words of about) {
+    for (const commands of [
+      [['GET', there], words],
+      [words, ['GET', there]],
+    ]) {
+      expect(await client.ask('MULTI')).toBe('+OK\r\n');
+      const queued = [];
+      for (const one of commands) queued.push(await client.ask(...one));
+      expect(queued.join(), words.join(' ')).toMatch(
+        /-ERR .*(another node|cluster port|in transactions|inside a transaction)/,
+      );
+      expect(await client.ask('EXEC')).toMatch(/^-EXECABORT/);
+      expect(await other.ask('GET', there), words.join(' ')).toBe('$4\r\nmine\r\n');
+    }
+  }
+  await client.ask('MULTI');
+  for (const words of [['ECHO', 'x'], ['GET', there], ['PING']])
+    expect(await client.ask(...words)).toBe('+QUEUED\r\n');
+  expect(await client.ask('EXEC')).toBe('*3\r\n$1\r\nx\r\n$4\r\nmine\r\n+PONG\r\n');
+});
+
+test('a link takes no command that would change what others get over it', async () => {
+  await using nodes = new FakeNodes();
+  const [a, b] = await halves(nodes);
+  for (const kind of ['relay', 'final']) {
+    const link = await b.client(ROLE.cluster);
+    await link.ask('SHOAL', 'LINK', kind, a.id, b.id, '0'.repeat(32));
+    expect(await link.ask('SHOAL', 'PROVE', '-')).toBe('+OK\r\n');
+    const refused = /^-ERR .*(links between nodes|in transactions|inside a transaction)/;
+    for (const words of [
+      ['CLIENT', 'REPLY', 'OFF'],
+      ['CLIENT', 'SETNAME', 'x'],
+      ['SUBSCRIBE', 'c'],
+      ['PSUBSCRIBE', 'c'],
+      ['SSUBSCRIBE', keyIn(HALF, END)],
+      ['AUTH', 'x'],
+      ['RESET'],
+      ['MONITOR'],
+      ['QUIT'],
+      ['SHOAL', 'LINK', kind, a.id, b.id, '0'.repeat(32)],
+    ])
+      expect(await link.ask(...words), words.join(' ')).toMatch(refused);
+    for (const words of [
+      ['CLIENT', 'ACKS', '5', '5'],
+      ['HELLO', '3'],
+      ['CLIENT', 'REPLY', 'SKIP'],
+    ]) {
+      expect(await link.ask('MULTI')).toBe('+OK\r\n');
+      expect(await link.ask(...words), words.join(' ')).toMatch(refused);
+      expect(await link.ask('EXEC')).toMatch(/^-EXECABORT/);
+    }
+    expect(await link.ask('HELLO', '3')).toMatch(/^%/);
+    expect(await link.ask('CLIENT', 'ACKS', '1', '0')).toBe('+OK\r\n');
+    expect(await link.ask('SHOAL', 'HELD', '0', '1')).toBe('*0\r\n');
+  }
 });
 
 test('a client that sends more than a link takes waits, and is answered in order', async () => {

@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { FakeDisk } from './testing/fake-disk.ts';
+import { poll } from './testing/raw-client.ts';
 import { Served } from './testing/served.ts';
 
 const served = new Served();
@@ -53,5 +55,16 @@ describe('a client that wants no replies', () => {
     client.send('CLIENT', 'REPLY', 'SKIP').send('CLIENT', 'REPLY', 'ON').send('PING');
     client.send('CLIENT', 'REPLY', 'SKIP').send('CLIENT', 'REPLY', 'SKIP').send('PING').send('ECHO', 'x');
     expect(await client.replies(3)).toEqual(['+OK', '+PONG', '$1 x']);
+  });
+
+  it('gets none of a write either that waits for the disk, and that of the next command in its place', async () => {
+    const disk = new FakeDisk();
+    const { join } = await served.start({}, disk.store());
+    const client = await join();
+    expect(await client.ask('CLIENT', 'ACKS', '1', '1', '5000')).toBe('+OK');
+    client.send('CLIENT', 'REPLY', 'SKIP').send('SET', 'k', 'v').send('ECHO', 'after');
+    await poll(() => disk.waiting === 1);
+    disk.sync();
+    expect(await client.reply()).toBe('$5 after');
   });
 });

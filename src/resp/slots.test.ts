@@ -50,6 +50,32 @@ test('slots are mine, elsewhere, or nobody’s, by their first owner that has a 
   expect(kind(slots, 150)).toBe(MINE);
 });
 
+test('a slot whose owners are all away is shown at the first of them, and stays nobody’s', () => {
+  const { group, slots } = setUp();
+  group.register(A, 0, slotRange(99).end);
+  group.register(B, slotRange(50).start, slotRange(299).end);
+  group.register(C, slotRange(200).start, slotRange(399).end, 5);
+  group.join(B, at(7001), 'down');
+  group.join(C, at(7002), 'left');
+  slots.refresh();
+  const shown = (): (string | number)[][] =>
+    slots.runs().map(({ start, end, server }) => [start, end, server]);
+  const ofA = [0, 99, A];
+  expect(shown()).toEqual([ofA, [100, 199, B], [200, 399, C]]);
+  expect([99, 100, 300, 400].map((slot) => kind(slots, slot))).toEqual([MINE, UNOWNED, UNOWNED, UNOWNED]);
+  expect(slots.serverOf(100)).toBe(null);
+  // What absent nodes have registered changes no owner, and is seen all the same.
+  group.release(C, slotRange(200).start, slotRange(399).end);
+  slots.refresh();
+  expect(shown()).toEqual([ofA, [100, 299, B]]);
+  group.join(B, null, 'down');
+  slots.refresh();
+  expect(shown()).toEqual([ofA]);
+  group.join(B, at(7001), 'suspect');
+  slots.refresh();
+  expect([shown().length, kind(slots, 100)]).toEqual([2, ELSEWHERE]);
+});
+
 test('a slot split between owners is served by the owner of its first owned position', () => {
   const { group, slots } = setUp();
   const { start, end } = slotRange(7);

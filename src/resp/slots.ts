@@ -8,13 +8,14 @@
  *
  * Does not know: keys, connections, or where data is; `holdings.ts` sets the bits of slots whose data may be elsewhere.
  * In: spans of positions whose owners changed, and the peers. Out: `state`, `server`. A change costs the segments it
- * touches, and is taken in by `refresh`, once a turn; 16384 slots are walked only when nodes with a store come or go.
+ * touches, and is taken in by `refresh`, once a turn; 16384 slots are walked only when nodes with a store come or go, and for
+ * who asks for all of them (`runs`) after a change.
  * Invariant: `state[slot]` is 0 only when this node serves the whole slot and nobody else may hold data of it.
  * Test: slots.test.ts (against a lookup per position), routing.test.ts.
  */
 import type { NodeId } from '../base/index.ts';
 import type { StoreNode } from '../node/contract.ts';
-import { KEY_SPACE_END, SLOT_COUNT } from '../ranges/index.ts';
+import { KEY_SPACE_END, OwnershipView, SLOT_COUNT } from '../ranges/index.ts';
 import type { Peers } from './peers.ts';
 
 /** What a slot is to this node, in the lower three bits of its state. */
@@ -41,6 +42,13 @@ export interface OwnRange {
   readonly priority: number;
 }
 
+/** Slots with one server, or shown at one node that is not here. */
+export interface SlotRun {
+  readonly start: number;
+  readonly end: number;
+  readonly server: NodeId;
+}
+
 export class SlotMap {
   readonly state = new Uint8Array(SLOT_COUNT).fill(UNOWNED);
   /** Each slot's server, as a place in `nodes`; 0: nobody. */
@@ -51,6 +59,7 @@ export class SlotMap {
   /** By slot: some of its positions are this node's. */
   readonly #partly = new Uint8Array(SLOT_COUNT);
   #mine: OwnRange[] | null = null;
+  #runs: readonly SlotRun[] | null = null;
   readonly #node: StoreNode;
   readonly #peers: Peers;
   #peersVersion = -1;
@@ -75,6 +84,8 @@ export class SlotMap {
 
   /** Brings the map up to date; true when anything may have changed. */
   refresh(): boolean {
+    // What is shown follows registrations of absent nodes too, which change no owner.
+    this.#runs = null;
     this.#peers.refresh();
     if (this.#peers.version !== this.#peersVersion) {
       this.#peersVersion = this.#peers.version;
@@ -113,17 +124,44 @@ export class SlotMap {
     return this.#mine;
   }
 
-  /** Runs of slots with one server, in order: for CLUSTER SLOTS and its like. */
-  runs(): { start: number; end: number; server: NodeId }[] {
-    const out: { start: number; end: number; server: NodeId }[] = [];
+  /**
+   * Runs of slots with one server, in order: for CLUSTER SLOTS and its like. A slot without a server is shown, as in Redis, at the
+   * first of its registered owners, who is not here: clients of slots that nobody is named for do not ask again.
+   */
+  runs(): readonly SlotRun[] {
+    this.#runs ??= this.#listRuns(this.server.includes(NOBODY) ? this.#withAbsent() : this.server);
+    return this.#runs;
+  }
+
+  #listRuns(server: Uint16Array): SlotRun[] {
+    const out: SlotRun[] = [];
     for (let slot = 0; slot < SLOT_COUNT; ) {
-      const place = this.server[slot] as number;
+      const place = server[slot] as number;
       let end = slot;
-      while (end + 1 < SLOT_COUNT && this.server[end + 1] === place) end++;
+      while (end + 1 < SLOT_COUNT && server[end + 1] === place) end++;
       if (place !== NOBODY) out.push({ start: slot, end, server: this.#nodes[place] as NodeId });
       slot = end + 1;
     }
     return out;
+  }
+
+  /** The servers, with absent owners where there is none: down, or stopped without giving its ranges up. */
+  #withAbsent(): Uint16Array {
+    const shown = this.server.slice();
+    const absent = new OwnershipView();
+    for (const { id, live, address } of this.#peers.byId.values()) {
+      if (live || address === null) continue;
+      absent.setLive(id, true);
+      for (const { start, end, priority } of this.#node.ranges(id))
+        absent.setRegistration(id, start, end, priority);
+    }
+    absent.snapshot().eachIn(0, KEY_SPACE_END, (start, end, owners) => {
+      const place = this.#placeOf(owners);
+      const last = end >>> OFFSET_BITS;
+      for (let slot = start >>> OFFSET_BITS; slot <= last; slot++)
+        if (shown[slot] === NOBODY) shown[slot] = place;
+    });
+    return shown;
   }
 
   #listMine(): OwnRange[] {

@@ -4,6 +4,7 @@ import { Channels } from './channels.ts';
 import { type Client, GATE } from './client.ts';
 import { type Command, CommandTable, type Known } from './command.ts';
 import { Latency } from './latency.ts';
+import type { Peer } from './peers.ts';
 import { Settings } from './settings.ts';
 import { SlowLog } from './slow-log.ts';
 import type { Transaction } from './transaction.ts';
@@ -40,6 +41,8 @@ export interface Router {
   route(call: Call, known: Known): boolean;
   /** Owners of a slot, this node included: for levels like `q`. */
   owners(slot: number): number;
+  /** The other node that a transaction's commands are for; null: this one. */
+  ownerOf(transaction: Transaction): Peer | null;
 }
 
 /** What the rest of the daemon does for the server; all of it may be missing. */
@@ -72,8 +75,8 @@ export class ServerState {
   resetCommands: () => void = () => {};
   /** Runs what a transaction has queued; the dispatcher's. */
   runQueued: (call: Call, transaction: Transaction) => void = () => {};
-  /** Runs a command that is to run here, whatever else is to be looked at before; the dispatcher's. */
-  runRouted: (call: Call, known: Known) => void = () => {};
+  /** Runs a part of a command that was taken apart, unless the store refuses it; the dispatcher's. */
+  runPart: (call: Call, known: Known) => void = () => {};
   /** See SERVER_GATE. */
   gates = 0;
   /** Clients are paused until then, all their commands or only those that write. */

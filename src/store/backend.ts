@@ -48,6 +48,8 @@ export interface ReadThrough {
   list(from: number, count: number): Promise<{ found: Listed[]; next: number }>;
   /** Something in this slot has expired and is not in memory: has it removed, by and by. */
   sweep(slot: number): void;
+  /** So much waits to be written that what has expired had better wait, too: each removal is a write. */
+  isBehind(): boolean;
   /** Messages read because they were not in memory, and messages that made room. */
   counters(): { readonly reads: number; readonly evicted: number };
 }

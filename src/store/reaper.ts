@@ -12,6 +12,8 @@ const SLOT_WORK = 1 / 64;
 const PAUSE_MS = 20;
 const IDLE_MS = 100;
 
+type Disk = Pick<ReadThrough, 'sweep' | 'isBehind'>;
+
 /**
  * Active expiry: removes records whose time has come although nobody asks for them. Goes round the slots that may have some
  * (the table knows how many records of a slot expire, and when the first of them does), in calls of bounded work. While nothing
@@ -19,7 +21,7 @@ const IDLE_MS = 100;
  */
 export class Reaper {
   readonly #table: MessageTable;
-  readonly #disk: ReadThrough | null;
+  readonly #disk: Disk | null;
   #slot = 0;
   #hash = 0;
   #place = 0;
@@ -31,7 +33,7 @@ export class Reaper {
   #timer: NodeJS.Timeout | NodeJS.Immediate | null = null;
 
   /** `disk`: where the rest is when the table is a cache. */
-  constructor(table: MessageTable, disk: ReadThrough | null = null) {
+  constructor(table: MessageTable, disk: Disk | null = null) {
     this.#table = table;
     this.#disk = disk;
   }
@@ -62,6 +64,7 @@ export class Reaper {
       return IDLE_MS;
     }
     table.nowMs = nowMs;
+    if (this.#disk?.isBehind() === true) return PAUSE_MS;
     const before = table.counters.expired;
     let work = WORK;
     let slots = SLOTS;

@@ -174,6 +174,18 @@ describe('active expiry', () => {
     expect(reaper.run(5000)).toBeGreaterThan(0);
   });
 
+  it('removes nothing while the disk is behind', () => {
+    const table = newTable();
+    for (let i = 0; i < 100; i++) put(table, `k${i}`, 10);
+    let behind = true;
+    const reaper = new Reaper(table, { sweep: () => {}, isBehind: () => behind });
+    expect(reaper.run(11)).toBeGreaterThan(0);
+    expect(table.size).toBe(100);
+    behind = false;
+    reaper.run(11);
+    expect(table.size).toBe(0);
+  });
+
   it('runs by itself from start to stop', async () => {
     const table = newTable();
     for (let i = 0; i < 5000; i++) put(table, `k${i}`, 10);

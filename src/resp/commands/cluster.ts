@@ -29,13 +29,25 @@ interface Shard {
   readonly slots: number[];
 }
 
-/** Live nodes with a store that can be reached from here, by id; those without slots as well. */
+/** Runs of slots with who is shown for them; not those of nodes that cannot be reached from here, wherever they are. */
+function shownRuns(router: GroupRouter): { start: number; end: number; peer: Peer }[] {
+  return router.slots.runs().flatMap(({ start, end, server }) => {
+    const peer = router.peers.get(server);
+    return peer === undefined || peer.address === null ? [] : [{ start, end, peer }];
+  });
+}
+
+/** Nodes with a store that can be reached from here, by id: the live ones, without slots as well, and the absent with slots. */
 function shardsOf(router: GroupRouter): Shard[] {
   const shards = new Map<NodeId, Shard>();
   for (const peer of router.peers.serving())
     if (peer.address !== null) shards.set(peer.id, { peer, slots: [] });
-  for (const { start, end, server } of router.slots.runs()) shards.get(server)?.slots.push(start, end);
-  return [...shards.values()];
+  for (const { start, end, peer } of shownRuns(router)) {
+    const shard = shards.get(peer.id);
+    if (shard === undefined) shards.set(peer.id, { peer, slots: [start, end] });
+    else shard.slots.push(start, end);
+  }
+  return [...shards.values()].sort((a, b) => (a.peer.id < b.peer.id ? -1 : 1));
 }
 
 /** Runs what is for the cluster's port only. */
@@ -49,10 +61,7 @@ function inCluster(run: (call: Call, router: GroupRouter) => void): (call: Call)
 
 function slots(call: Call, router: GroupRouter): void {
   const { reply } = call;
-  const runs = router.slots.runs().flatMap(({ start, end, server }) => {
-    const peer = router.peers.get(server);
-    return peer === undefined || peer.address === null ? [] : [{ start, end, peer }];
-  });
+  const runs = shownRuns(router);
   reply.array(runs.length);
   for (const { start, end, peer } of runs) {
     reply.array(3);
@@ -91,35 +100,41 @@ function shards(call: Call, router: GroupRouter): void {
     reply.bulkText('replication-offset');
     reply.integer(0);
     reply.bulkText('health');
-    reply.bulkText('online');
+    reply.bulkText(peer.live ? 'online' : 'fail');
   }
 }
 
 /** `<id> <ip:port@cport> <flags> <master> <ping> <pong> <epoch> <link> <slot> ...`, a line for each node. */
 function nodes(call: Call, router: GroupRouter): void {
   const lines = shardsOf(router).map(({ peer, slots: pairs }, i) => {
-    const flags = peer.self ? 'myself,master' : 'master';
+    const state = peer.live ? (peer.suspected ? ',fail?' : '') : ',fail';
+    const flags = `${peer.self ? 'myself,' : ''}master${state}`;
     const ranges: string[] = [];
     for (let k = 0; k < pairs.length; k += 2)
       ranges.push(pairs[k] === pairs[k + 1] ? ` ${pairs[k]}` : ` ${pairs[k]}-${pairs[k + 1]}`);
-    const pong = peer.self ? 0 : Math.floor(call.nowMs);
+    const pong = peer.self || !peer.live ? 0 : Math.floor(call.nowMs);
+    const link = peer.live ? 'connected' : 'disconnected';
     const place = `${peer.host}:${peer.port}@${peer.port}`;
-    return `${shownId(peer.id)} ${place} ${flags} - 0 ${pong} ${i + 1} connected${ranges.join('')}\n`;
+    return `${shownId(peer.id)} ${place} ${flags} - 0 ${pong} ${i + 1} ${link}${ranges.join('')}\n`;
   });
   call.reply.verbatim(lines.join(''));
 }
 
 function info(call: Call, router: GroupRouter): void {
   const all = shardsOf(router);
-  const assigned = router.slots.runs().reduce((sum, { start, end }) => sum + end - start + 1, 0);
   const size = all.filter((shard) => shard.slots.length > 0).length;
+  const slotsOf = (is: (peer: Peer) => boolean): number =>
+    shownRuns(router).reduce((sum, { start, end, peer }) => sum + (is(peer) ? end - start + 1 : 0), 0);
+  const failed = slotsOf((peer) => !peer.live);
+  const assigned = slotsOf(() => true);
+  const suspected = slotsOf((peer) => peer.live && peer.suspected);
   const lines = {
-    // As Redis with cluster-require-full-coverage no: what has an owner is served.
-    cluster_state: assigned > 0 ? 'ok' : 'fail',
+    // As Redis with cluster-require-full-coverage no: what has an owner that lives is served.
+    cluster_state: assigned > failed ? 'ok' : 'fail',
     cluster_slots_assigned: assigned,
-    cluster_slots_ok: assigned,
-    cluster_slots_pfail: 0,
-    cluster_slots_fail: 0,
+    cluster_slots_ok: assigned - suspected - failed,
+    cluster_slots_pfail: suspected,
+    cluster_slots_fail: failed,
     cluster_known_nodes: all.length,
     cluster_size: size,
     cluster_current_epoch: all.length,

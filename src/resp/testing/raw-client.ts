@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { ReplyReader } from '../reply-reader.ts';
 
-const WAIT_MS = 10_000;
+const WAIT_MS = 40_000;
 
 /** A client for tests: sends bytes or commands, and gives replies one by one, as text as it came. */
 export class RawClient {

@@ -202,7 +202,7 @@ export class Reader {
 
   #isCurrent(load: Load): boolean {
     const place = placeOf(load.slot, load.hash);
-    return this.#loads.get(place) === load && !load.stale && !this.#recorder.removals.has(place);
+    return this.#loads.get(place) === load && !load.stale && !this.#recorder.isRemoving(load.hash);
   }
 
   /** Sees to it that no mark is left with the hash of what was read. */
@@ -213,7 +213,7 @@ export class Reader {
     while (this.#cache.isMarked(slot, hash)) {
       load.stale = false;
       // What is removed and not written yet could still be read.
-      if (this.#recorder.removals.has(place)) {
+      if (this.#recorder.isRemoving(hash)) {
         this.#recorder.seal();
         await this.#writer.settled();
       }

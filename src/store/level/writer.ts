@@ -117,6 +117,8 @@ export class Writer implements CountingTape {
         this.#watch.failed(error);
         return;
       }
+      // Another's write failed meanwhile, and this one may lie behind it: it is written again.
+      if (this.stopped) return;
       this.#queue.shift();
       this.queuedBytes -= 'records' in item ? item.rawBytes : item.totalBytes;
       this.sequence = item.sequence;
