@@ -84,9 +84,9 @@ export class Gatekeeper {
     const from = call.reply.length;
     if (known.timed || gates & SERVER_GATE.timed) {
       const started = performance.now();
-      known.run(call);
+      call.run(known);
       this.#took(call, known, (performance.now() - started) * 1000);
-    } else known.run(call);
+    } else call.run(known);
     if (call.reply.isErrorAt(from)) known.failed++;
     if (gates & SERVER_GATE.monitors) this.#showMonitors(call, known);
     if (gates & SERVER_GATE.watches && known.isWrite) this.#server.watches.written(call);
@@ -254,7 +254,7 @@ export class Gatekeeper {
       const words = shortened(
         call.count,
         (i) => call.lengthOf(i),
-        (i) => shownWord(call, known, i),
+        (i, most) => shownWord(call, known, i, most),
       );
       slowLog.add(
         {
@@ -313,12 +313,12 @@ function levelOfWords(call: Call, words: number): AckLevel | null {
 }
 
 /** Argument `i` for monitors and the slow log, which show no passwords. */
-function shownWord(call: Call, known: Known, i: number): string {
+function shownWord(call: Call, known: Known, i: number, most?: number): string {
   const isSecret =
     (known.name === 'auth' && i > 0) ||
     (known.name === 'hello' && i > 2 && (call.is(i - 1, 'AUTH') || call.is(i - 2, 'AUTH'))) ||
     (known.name === 'config|set' && i > 2 && call.is(i - 1, 'REQUIREPASS'));
-  return isSecret ? '(redacted)' : call.text(i);
+  return isSecret ? '(redacted)' : call.text(i, most);
 }
 
 /** As Redis shows arguments to monitors. */
