@@ -163,10 +163,10 @@ export class Call {
     return true;
   }
 
-  /** Argument `i` as Latin-1 text, every byte a character; the beginning of one that is longer than any text should be. */
-  text(i: number): string {
+  /** Argument `i` as Latin-1 text, every byte a character; of one that is longer than `most`, or than any text should be, the beginning. */
+  text(i: number, most = MAX_TEXT_BYTES): string {
     const { bytes } = this.request.span;
-    const length = Math.min(this.lengthOf(i), MAX_TEXT_BYTES);
+    const length = Math.min(this.lengthOf(i), most);
     const rope = this.ropeOf(i);
     if (rope !== null) return Buffer.concat(rope.parts(0, length)).toString('latin1');
     return Buffer.from(bytes.buffer, bytes.byteOffset + this.startOf(i), length).toString('latin1');

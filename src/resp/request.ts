@@ -58,6 +58,8 @@ export class RequestReader {
   lengths = new Int32Array(ARGUMENTS);
   /** Why the connection must be closed, after BROKEN; as Redis says it. */
   error = '';
+  /** What is broken is that it is HTTP. */
+  isHttp = false;
   authenticated = true;
   /** Shared by readers who call `settle` before another one is fed: what is left of one chunk meets the next there. */
   scratch: Span | null = null;
@@ -436,7 +438,13 @@ export class RequestReader {
       this.#broken('unbalanced quotes in request');
       return this.#fail();
     }
-    if (words.length === 0) return READY;
+    const [first] = words;
+    if (first === undefined) return READY;
+    if (isHttp(first)) {
+      this.isHttp = true;
+      this.#broken('this port speaks RESP, not HTTP');
+      return this.#fail();
+    }
     this.#rewrite(words);
     return READY;
   }
@@ -481,6 +489,15 @@ const STREAM_BYTES = 4096;
 export const SCRATCH_BYTES = 128 * 1024;
 /** A larger carry is given back once it is empty. */
 const KEEP_BYTES = 128 * 1024;
+
+/**
+ * A web page can have a browser send a request to any port of its machine, with lines of its own in the body. `POST` comes first
+ * then, or a line `Host:` before the body; no command is called so.
+ */
+function isHttp(word: Uint8Array): boolean {
+  if (word.length !== 4 && word.length !== 5) return false;
+  return /^(post|host:)$/i.test(String.fromCharCode(...word));
+}
 
 function shown(byte: number): string {
   return byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '?';
