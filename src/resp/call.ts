@@ -1,5 +1,5 @@
 import { assert } from '../base/index.ts';
-import { PIECE_BYTES, type Rope, type Span, type Store } from '../store/index.ts';
+import { Crowded, PIECE_BYTES, type Rope, type Span, type Store } from '../store/index.ts';
 import { Client, type WriteReply } from './client.ts';
 import type { Known } from './command.ts';
 import type { LargeReply } from './large-reply.ts';
@@ -48,6 +48,18 @@ export class Call {
     if (count < known.acksFrom) return 0;
     if (this.is(count - 3, 'ACKS')) return 3;
     return count > known.acksFrom && this.is(count - 4, 'ACKS') ? 4 : 0;
+  }
+
+  /** Runs a command's handler; for a key that has no room the answer is an error. */
+  run(known: Known): void {
+    const from = this.reply.length;
+    try {
+      known.run(this);
+    } catch (error) {
+      if (!(error instanceof Crowded)) throw error;
+      this.reply.cut(from);
+      this.reply.error(`ERR ${error.message}`);
+    }
   }
 
   /** The command is run again, as if it came anew, when the client's commands go on. */

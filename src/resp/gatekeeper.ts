@@ -88,9 +88,9 @@ export class Gatekeeper {
     const from = call.reply.length;
     if (known.timed || gates & SERVER_GATE.timed) {
       const started = performance.now();
-      known.run(call);
+      call.run(known);
       this.#took(call, known, (performance.now() - started) * 1000);
-    } else known.run(call);
+    } else call.run(known);
     if (call.reply.isErrorAt(from)) known.failed++;
     if (gates & SERVER_GATE.monitors) this.#showMonitors(call, known);
     if (gates & SERVER_GATE.watches && known.isWrite) this.#server.watches.written(call);
@@ -120,6 +120,7 @@ export class Gatekeeper {
   }
 
   #reject({ client, reply }: Call, known: Known | undefined, error: string): void {
+    client.prepared = null;
     if (known !== undefined) known.rejected++;
     if (known?.name === 'exec') {
       this.#server.endTransaction(client);
@@ -263,7 +264,7 @@ export class Gatekeeper {
       const words = shortened(
         call.count,
         (i) => call.lengthOf(i),
-        (i) => shownWord(call, known, i),
+        (i, most) => shownWord(call, known, i, most),
       );
       slowLog.add(
         {

@@ -19,6 +19,11 @@ export class Outgoing {
     return this.#pieceBytes + this.#filled;
   }
 
+  /** Memory that it takes, with the buffer that is kept for what comes next. */
+  get heldBytes(): number {
+    return this.#pieceBytes + this.#span.bytes.length;
+  }
+
   /** Adds a copy of `length` bytes of `from` at `at`. */
   add(from: Span, at: number, length: number): void {
     if (length > COPIED_BYTES) {
