@@ -1,5 +1,5 @@
 import { AHEAD, PIECE_BYTES, type Rope, Span } from '../store/index.ts';
-import { splitWords } from './inline.ts';
+import { isHttp, splitWords } from './inline.ts';
 import { LargeRequest } from './large-request.ts';
 import { SPARE_BYTES, type Spare } from './spare.ts';
 
@@ -489,15 +489,6 @@ const STREAM_BYTES = 4096;
 export const SCRATCH_BYTES = 128 * 1024;
 /** A larger carry is given back once it is empty. */
 const KEEP_BYTES = 128 * 1024;
-
-/**
- * A web page can have a browser send a request to any port of its machine, with lines of its own in the body. `POST` comes first
- * then, or a line `Host:` before the body; no command is called so.
- */
-function isHttp(word: Uint8Array): boolean {
-  if (word.length !== 4 && word.length !== 5) return false;
-  return /^(post|host:)$/i.test(String.fromCharCode(...word));
-}
 
 function shown(byte: number): string {
   return byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '?';
