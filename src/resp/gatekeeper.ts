@@ -27,6 +27,10 @@ const LEVEL_IN_TRANSACTION =
 /** A pause does not stop what ends it. */
 const UNPAUSED = new Set(['client|unpause', 'quit']);
 
+/** Of a command monitors are shown so many words, and so much of each: it is made and sent in the turn of the command. */
+const MONITOR_WORDS = 64;
+const MONITOR_WORD_BYTES = 1024;
+
 interface Route {
   route(call: Call, known: Known, slot: number): boolean;
 }
@@ -239,7 +243,13 @@ export class Gatekeeper {
     if (known.has('admin') || known.has('skip_monitor')) return;
     const seconds = (call.nowMs / 1000).toFixed(6);
     let line = `+${seconds} [0 ${call.client.address}]`;
-    for (let i = 0; i < call.count; i++) line += ` ${quoted(shownWord(call, known, i))}`;
+    const words = Math.min(call.count, MONITOR_WORDS);
+    for (let i = 0; i < words; i++) {
+      line += ` ${quoted(shownWord(call, known, i, MONITOR_WORD_BYTES))}`;
+      const more = call.lengthOf(i) - MONITOR_WORD_BYTES;
+      if (more > 0) line += `... (${more} more bytes)`;
+    }
+    if (call.count > words) line += ` ... (${call.count - words} more arguments)`;
     const bytes = Uint8Array.from(Buffer.from(`${line}\r\n`, 'latin1'));
     for (const client of this.#server.monitors) if (client !== call.client) client.outlet.push(bytes);
   }
