@@ -137,6 +137,7 @@ export class ServerState {
     client.transaction = null;
     client.blocked?.cancel();
     client.blocked = null;
+    client.onGone?.();
   }
 
   monitor(client: Client): void {
