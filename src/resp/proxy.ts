@@ -6,7 +6,8 @@
  * - DBSIZE: the sum over nodes. KEYS, FLUSHALL, FLUSHDB: over all nodes. RANDOMKEY: of a node drawn by its number of keys.
  * - SCAN: node after node, by id; the cursor's upper bits are the node's place in that order. While nodes come or go, a scan under
  *   way may miss or repeat, as Redis Cluster's clients do when they scan node by node.
- * - EXEC: the whole transaction at the one owner of its keys, over the link, in one piece. WATCH needs the owner itself.
+ * - EXEC: the whole transaction at the one owner of its keys, over the link, in one piece. WATCH needs the owner itself; commands
+ *   about the connection or the node are refused, for the link is not the client's.
  *
  * All others over several owners are refused with `-CROSSSLOT`. If a part fails its error is the reply; other parts are done.
  * A level of acknowledgement holds for every part; one that no part could reach is refused before any is sent.
@@ -338,7 +339,9 @@ function withCursor(reply: Uint8Array, index: number, nodes: number): Uint8Array
   if (reply[0] !== 42) return reply;
   const [cursor, keys] = elementsOf(reply);
   if (cursor === undefined || keys === undefined) return reply;
-  const own = BigInt(Buffer.from(body(cursor)).toString('latin1').trim());
+  const shown = Buffer.from(body(cursor)).toString('latin1').trim();
+  if (!/^\d{1,20}$/.test(shown)) return Buffer.from('-ERR a node answered SCAN with no cursor\r\n');
+  const own = BigInt(shown);
   const place = own > 0n ? index : index + 1;
   const text = own === 0n && place >= nodes ? '0' : String((BigInt(place) << NODE_SHIFT) | own);
   return Buffer.concat([Buffer.from(`*2\r\n$${text.length}\r\n${text}\r\n`), keys]);

@@ -394,6 +394,81 @@ test('transactions at the proxy run as a whole at the owner of their keys', asyn
   expect([a.store.table.size, b.store.table.size]).toEqual([1, 1]);
 });
 
+test('a transaction forwarded over a link leaves the link as it is: each client gets its own replies', async () => {
+  await using nodes = new FakeNodes();
+  const [a] = await halves(nodes);
+  const [client, other] = [await a.client(), await a.client()];
+  const there = keyIn(HALF, END);
+  await settled(other, 'SET', there, 'mine');
+  const about: readonly string[][] = [
+    ['CLIENT', 'REPLY', 'SKIP'],
+    ['CLIENT', 'REPLY', 'OFF'],
+    ['CLIENT', 'ACKS', '5', '5'],
+    ['CLIENT', 'SETNAME', 'x'],
+    ['HELLO', '3'],
+    ['SUBSCRIBE', 'c'],
+    ['PSUBSCRIBE', 'c'],
+    ['SSUBSCRIBE', there],
+    ['MONITOR'],
+    ['DBSIZE'],
+  ];
+  for (const words of about) {
+    for (const commands of [
+      [['GET', there], words],
+      [words, ['GET', there]],
+    ]) {
+      expect(await client.ask('MULTI')).toBe('+OK\r\n');
+      const queued = [];
+      for (const one of commands) queued.push(await client.ask(...one));
+      expect(queued.join(), words.join(' ')).toMatch(
+        /-ERR .*(another node|cluster port|in transactions|inside a transaction)/,
+      );
+      expect(await client.ask('EXEC')).toMatch(/^-EXECABORT/);
+      expect(await other.ask('GET', there), words.join(' ')).toBe('$4\r\nmine\r\n');
+    }
+  }
+  await client.ask('MULTI');
+  for (const words of [['ECHO', 'x'], ['GET', there], ['PING']])
+    expect(await client.ask(...words)).toBe('+QUEUED\r\n');
+  expect(await client.ask('EXEC')).toBe('*3\r\n$1\r\nx\r\n$4\r\nmine\r\n+PONG\r\n');
+});
+
+test('a link takes no command that would change what others get over it', async () => {
+  await using nodes = new FakeNodes();
+  const [a, b] = await halves(nodes);
+  for (const kind of ['relay', 'final']) {
+    const link = await b.client(ROLE.cluster);
+    await link.ask('SHOAL', 'LINK', kind, a.id, b.id, '0'.repeat(32));
+    expect(await link.ask('SHOAL', 'PROVE', '-')).toBe('+OK\r\n');
+    const refused = /^-ERR .*(links between nodes|in transactions|inside a transaction)/;
+    for (const words of [
+      ['CLIENT', 'REPLY', 'OFF'],
+      ['CLIENT', 'SETNAME', 'x'],
+      ['SUBSCRIBE', 'c'],
+      ['PSUBSCRIBE', 'c'],
+      ['SSUBSCRIBE', keyIn(HALF, END)],
+      ['AUTH', 'x'],
+      ['RESET'],
+      ['MONITOR'],
+      ['QUIT'],
+      ['SHOAL', 'LINK', kind, a.id, b.id, '0'.repeat(32)],
+    ])
+      expect(await link.ask(...words), words.join(' ')).toMatch(refused);
+    for (const words of [
+      ['CLIENT', 'ACKS', '5', '5'],
+      ['HELLO', '3'],
+      ['CLIENT', 'REPLY', 'SKIP'],
+    ]) {
+      expect(await link.ask('MULTI')).toBe('+OK\r\n');
+      expect(await link.ask(...words), words.join(' ')).toMatch(refused);
+      expect(await link.ask('EXEC')).toMatch(/^-EXECABORT/);
+    }
+    expect(await link.ask('HELLO', '3')).toMatch(/^%/);
+    expect(await link.ask('CLIENT', 'ACKS', '1', '0')).toBe('+OK\r\n');
+    expect(await link.ask('SHOAL', 'HELD', '0', '1')).toBe('*0\r\n');
+  }
+});
+
 test('a client that sends more than a link takes waits, and is answered in order', async () => {
   await using nodes = new FakeNodes();
   const [a] = await halves(nodes);

@@ -25,8 +25,8 @@ import type { StoreInfoView, StoreNode } from '../node/contract.ts';
 import { positionOf, slotAt } from '../ranges/index.ts';
 import type { Store } from '../store/index.ts';
 import type { Call } from './call.ts';
-import type { Client } from './client.ts';
-import { type Known, keyPlaces } from './command.ts';
+import type { Blocked, Client } from './client.ts';
+import type { Known } from './command.ts';
 import { Forwarder, type Hop } from './forward.ts';
 import { Holdings } from './holdings.ts';
 import { type Peer, Peers } from './peers.ts';
@@ -39,6 +39,16 @@ import type { Transaction } from './transaction.ts';
 const WAIT_MS = 1_000;
 
 export const CROSSSLOT = "CROSSSLOT Keys in request don't hash to the same slot";
+
+/** Commands without keys that are the same at every node, and say nothing of the connection they come by: each has one reply. */
+const ANYWHERE = new Set(['ping', 'echo', 'time', 'publish', 'select']);
+/** What nodes ask each other beside commands on keys. A link is many clients': none of them may change what it is. */
+const OVER_LINKS = new Set([
+  ...ANYWHERE,
+  ...['multi', 'exec', 'discard', 'dbsize', 'keys', 'scan', 'randomkey', 'flushall', 'flushdb', 'shoal|held'],
+]);
+/** What a link itself begins with, and says before a command of another level; never within a transaction, which is a client's. */
+const OF_LINKS = new Set(['hello', 'client|acks']);
 
 /** Where a command is to go. */
 export const TO = { here: 0, wait: 1, refuse: 2, relay: 3, final: 4 } as const;
@@ -77,8 +87,8 @@ export class GroupRouter implements Router {
   /** Called when slots may have another server. */
   slotsChanged: () => void = () => {};
   readonly #parts: RouterParts;
-  /** Clients whose next command waits for its slot, and until when. */
-  readonly #waiting = new Map<Client, number>();
+  /** Clients whose next command waits for its slot, until when, and as what; of who was told to go on, until he did. */
+  readonly #waiting = new Map<Client, { readonly until: number; readonly blocked: Blocked }>();
   /** Transactions at the proxy's port whose keys are another node's. */
   readonly #owners = new WeakMap<Transaction, Peer>();
   #timer: NodeJS.Timeout | null = null;
@@ -142,16 +152,16 @@ export class GroupRouter implements Router {
   route(call: Call, known: Known): boolean {
     const { client } = call;
     if (client.role === ROLE.local) return true;
-    const { keys, moreKeys } = known.command;
+    const { keys } = known.command;
     if (keys === null) {
-      if (client.role !== ROLE.proxy || this.spread === null || call.inTransaction) return true;
-      return client.transaction !== null && known.name !== 'exec' ? true : this.spread.keyless(call, known);
+      if (client.role !== ROLE.proxy) return this.#keylessOnLink(call, known);
+      if (this.spread === null || call.inTransaction) return true;
+      if (client.transaction === null || known.name === 'exec') return this.spread.keyless(call, known);
+      return this.#keylessQueued(call, known, client.transaction);
     }
     const isShard = keys.flags?.includes('not_key') === true;
     if (known.oneKey && !isShard) return this.#follow(call, known, this.decide(call, 1));
-    const count = call.count - call.levelWords(known);
-    const places = keyPlaces(keys, count);
-    for (const more of moreKeys ?? []) places.push(...keyPlaces(more, count));
+    const places = known.keysOf(call.count - call.levelWords(known));
     const [first] = places;
     if (first === undefined) return true;
     if (client.role === ROLE.cluster && places.length > 1) {
@@ -274,9 +284,28 @@ export class GroupRouter implements Router {
     return (kind !== MINE && kind !== ELSEWHERE) || ((this.state[slot] as number) & HELD) !== 0;
   }
 
+  /** Only what leaves the link as it is, with one reply for each command: the replies that follow are other clients'. */
+  #keylessOnLink(call: Call, known: Known): boolean {
+    const { client } = call;
+    if (client.role === ROLE.cluster || OVER_LINKS.has(known.name)) return true;
+    const isAlone = client.transaction === null && !call.inTransaction;
+    if (isAlone && OF_LINKS.has(known.name)) return true;
+    return this.#refuse(call, `ERR ${shownName(known)} is not for links between nodes`);
+  }
+
+  /** At the proxy: what is about the connection or the node has no meaning at the owner of the transaction's keys. */
+  #keylessQueued(call: Call, known: Known, transaction: Transaction): boolean {
+    if (ANYWHERE.has(known.name)) return true;
+    if (this.#owners.has(transaction)) return this.#refuse(call, notElsewhere(shownName(known)));
+    if (transaction.onlyHere === '') transaction.onlyHere = shownName(known);
+    return true;
+  }
+
   /** A command on shard channels. */
   #shard(call: Call, known: Known, places: readonly number[]): boolean {
     const { role } = call.client;
+    if (role !== ROLE.cluster && role !== ROLE.proxy && known.name !== 'spublish')
+      return this.#refuse(call, `ERR ${shownName(known)} is not for links between nodes`);
     for (const place of places) {
       const slot = this.slotOf(call, place);
       const server = this.slots.serverOf(slot);
@@ -296,6 +325,7 @@ export class GroupRouter implements Router {
 
   #apart(call: Call, known: Known, places: readonly number[]): boolean {
     const { client } = call;
+    this.#waiting.delete(client);
     if (
       client.transaction === null &&
       !call.inTransaction &&
@@ -330,6 +360,7 @@ export class GroupRouter implements Router {
         call,
         'TRYAGAIN the data of this key is not at the node where the transaction was begun',
       );
+    if (transaction.onlyHere !== '') return this.#refuse(call, notElsewhere(transaction.onlyHere));
     const owner = this.#owners.get(transaction);
     if (owner === undefined) this.#owners.set(transaction, peer);
     else if (owner.id !== peer.id) return this.#refuse(call, `${CROSSSLOT}: they are on several nodes`);
@@ -340,15 +371,16 @@ export class GroupRouter implements Router {
   #wait(call: Call, known: Known): boolean {
     const { client } = call;
     const now = this.#parts.nowMs();
-    const until = this.#waiting.get(client) ?? now + WAIT_MS;
+    const until = this.#waiting.get(client)?.until ?? now + WAIT_MS;
     if (now >= until) {
       this.#waiting.delete(client);
       return this.#refuse(call, 'TRYAGAIN the owner of this slot is new and asks where its data is');
     }
     if (!this.#waiting.has(client)) this.counters.waited++;
-    this.#waiting.set(client, until);
     call.putBack(known);
-    client.blocked = { unblock: () => false, cancel: () => this.#waiting.delete(client) };
+    const blocked = { unblock: () => false, cancel: () => this.#waiting.delete(client) };
+    client.blocked = blocked;
+    this.#waiting.set(client, { until, blocked });
     this.#timer ??= setInterval(() => this.#resume(true), WAIT_MS / 4).unref();
     return false;
   }
@@ -356,10 +388,11 @@ export class GroupRouter implements Router {
   /** Lets those go on who wait; `late`: only whose time is over. */
   #resume(late = false): void {
     const now = this.#parts.nowMs();
-    for (const [client, until] of this.#waiting) {
+    for (const [client, { until, blocked }] of this.#waiting) {
       // Who was told to go on, and left before he did.
       if (client.closing) this.#waiting.delete(client);
-      if (client.blocked === null || (late && now < until)) continue;
+      // Also who waits for something else now.
+      if (client.blocked !== blocked || (late && now < until)) continue;
       // The next wait, of another slot, has a time of its own.
       if (!late) this.#waiting.delete(client);
       client.blocked = null;
@@ -373,6 +406,7 @@ export class GroupRouter implements Router {
   #refuse(call: Call, error: string): boolean {
     const { counters } = this;
     this.#waiting.delete(call.client);
+    call.client.prepared = null;
     if (error.startsWith('MOVED')) counters.moved++;
     else if (error.startsWith('CROSS')) counters.crossSlot++;
     else if (error.startsWith('CLUSTERDOWN')) counters.down++;
@@ -380,6 +414,14 @@ export class GroupRouter implements Router {
     call.reply.error(error);
     return false;
   }
+}
+
+function shownName({ name }: Known): string {
+  return name.toUpperCase().replace('|', ' ');
+}
+
+function notElsewhere(name: string): string {
+  return `ERR ${name} cannot be in a transaction on keys of another node: send it before MULTI, or use the cluster port of the keys' owner`;
 }
 
 function positionAt(call: Call, i: number): number {

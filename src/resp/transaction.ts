@@ -12,6 +12,8 @@ export class Transaction {
   owners = 1;
   /** Some command writes. */
   writes = false;
+  /** A command, if any, that makes no sense at another node: the router's. */
+  onlyHere = '';
   deniesOom = false;
 
   get bytes(): Uint8Array {

@@ -1,4 +1,4 @@
-import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -7,27 +7,58 @@ import { Pair, turns, until } from './testing/pair.ts';
 
 let directory: string;
 let pair: Pair;
-/** What LevelDB is to say of writes and syncs; null: it works. */
-let fails: { write: string | null; sync: string | null };
+/** What LevelDB is to say; null: it works. */
+interface Fails {
+  write: string | null;
+  clear: string | null;
+  sync: string | null;
+  rewrite: string | null;
+  /** Writes fail once. */
+  once: boolean;
+  /** Room the file system has left. */
+  freeBytes: number;
+}
+const WELL: Fails = { write: null, clear: null, sync: null, rewrite: null, once: false, freeBytes: 1 << 30 };
+const EIO = 'IO error: /d/000003.log: Input/output error';
+const ENOSPC = 'IO error: /d/000003.log: No space left on device';
+let fails: Fails;
+let reopened: number;
 
+/** What is written behind a write that failed is not found again, as behind a tear of LevelDB's log. */
 async function faulty(path: string): Promise<Database> {
   const database = await openDatabase(path);
-  const { write, sync } = database;
-  database.write = (operations) =>
-    fails.write === null ? write.call(database, operations) : Promise.reject(new Error(fails.write));
-  database.sync = () => (fails.sync === null ? sync.call(database) : Promise.reject(new Error(fails.sync)));
+  const { write, clear, sync, rewrite, usage, reopen } = database;
+  let isTorn = false;
+  const unless = (error: string | null, work: () => Promise<void>): Promise<void> =>
+    error === null ? work() : Promise.reject(new Error(error));
+  const change = (error: string | null, work: () => Promise<void>): Promise<void> => {
+    isTorn ||= error !== null;
+    if (fails.once) fails.write = null;
+    return unless(error, isTorn ? async () => {} : work);
+  };
+  database.write = (operations) => change(fails.write, () => write.call(database, operations));
+  database.clear = (from, end) => change(fails.clear, () => clear.call(database, from, end));
+  database.sync = () => unless(fails.sync, () => sync.call(database));
+  database.rewrite = () => unless(fails.rewrite, () => rewrite.call(database));
+  database.usage = async () => ({ ...(await usage.call(database)), freeBytes: fails.freeBytes });
+  database.reopen = async () => {
+    reopened++;
+    await reopen.call(database);
+    isTorn = false;
+  };
   return database;
 }
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'shoal-level-'));
   pair = new Pair(join(directory, 'store'));
-  fails = { write: null, sync: null };
+  fails = { ...WELL };
+  reopened = 0;
   pair.openDatabase = faulty;
 });
 
 afterEach(async () => {
-  fails = { write: null, sync: null };
+  fails = { ...WELL };
   await pair.store.close();
   await rm(directory, { recursive: true });
 });
@@ -48,7 +79,7 @@ describe('leveldb on a disk that fails', () => {
     await pair.open();
     await fill(3000, 2000);
     expect(await pair.onDisk()).toBeNull();
-    fails.write = 'IO error: /d/000003.log: No space left on device';
+    fails.write = ENOSPC;
     await pair.put('refused', 'for now');
     expect(await pair.onDisk()).toBe('disk-full');
     pair.store.endTurn();
@@ -72,7 +103,13 @@ describe('leveldb on a disk that fails', () => {
     await pair.put('lost', 'with the machine');
     expect(await pair.onDisk()).toBe('disk-failed');
     expect(pair.backend.state).toBe('failing');
+    fails.rewrite = 'EIO';
     fails.sync = null;
+    const { retries } = pair.backend.counters;
+    await until('tried again', () => pair.backend.counters.retries >= retries + 3);
+    expect(pair.backend.state).toBe('failing');
+    expect(await pair.onDisk()).toBe('disk-failed');
+    fails.rewrite = null;
     await until('mended', () => pair.backend.state === 'ok');
     expect(await pair.onDisk()).toBeNull();
     await pair.restart();
@@ -105,17 +142,122 @@ describe('leveldb on a disk that fails', () => {
     await pair.checkAll();
   });
 
-  it('has what was reported on disk in a copy of its files, as a crash would leave them', async () => {
+  it('reports nothing as on disk before the sync has returned', async () => {
+    pair.openDatabase = async (path) => {
+      const database = await openDatabase(path);
+      const { sync } = database;
+      database.sync = () => held.then(() => sync.call(database));
+      return database;
+    };
+    let held = Promise.resolve();
     await pair.open();
-    await fill(500, 300);
-    await pair.remove('key:7');
+    let release = (): void => {};
+    held = new Promise((resolve) => {
+      release = resolve;
+    });
+    await pair.put('key', 'value');
+    const { onDiskSequence } = pair.backend;
+    const told = pair.onDisk();
+    await until(
+      'written',
+      () => pair.backend.counters.queuedBytes === 0 && pair.backend.sink.waitingBytes === 0,
+    );
+    await turns(50);
+    expect(pair.backend.onDiskSequence).toBe(onDiskSequence);
+    release();
+    expect(await told).toBeNull();
+    expect(pair.backend.onDiskSequence).toBe(pair.backend.sequence);
+  });
+
+  it('loses nothing behind a failed removal of what was there before everything was deleted', async () => {
+    await pair.open();
+    await fill(200, 50);
     expect(await pair.onDisk()).toBeNull();
-    await cp(pair.directory, join(directory, 'copy'), { recursive: true });
-    const copy = new Pair(join(directory, 'copy'));
-    for (const [key, entry] of pair.model) copy.model.set(key, entry);
-    await copy.open();
-    await copy.checkAll();
-    await copy.store.close();
+    fails.clear = EIO;
+    pair.clear();
+    await pair.put('first', 'after it');
+    pair.store.endTurn();
+    await until('failed', () => pair.backend.state === 'failing');
+    await pair.put('second', 'while it fails');
+    fails.clear = null;
+    await until('mended', () => pair.backend.state === 'ok');
+    expect(await pair.onDisk()).toBeNull();
+    await pair.restart();
+    await pair.checkAll();
+  });
+
+  it('loses nothing behind a failed removal, at the start, of what has expired; and takes writes with no turn in between', async () => {
+    await pair.open();
+    await pair.put('over', 'soon', pair.nowMs + 10);
+    await pair.put('stays', 'here');
+    await pair.store.close();
+    pair.nowMs += 1000;
+    fails = { ...WELL, write: ENOSPC, once: true };
+    await pair.open();
+    expect(pair.backend.blocked).toMatch(/^MISCONF/);
+    await pair.check('stays');
+    await until('room again', () => pair.backend.blocked === null && pair.backend.refusal === null);
+    await pair.put('new', 'value');
+    expect(await pair.onDisk()).toBeNull();
+    await pair.restart();
+    await pair.checkAll();
+  });
+
+  it('leaves the directory to the next try when a start fails', async () => {
+    await pair.open();
+    await pair.store.close();
+    fails.write = EIO;
+    await expect(pair.open()).rejects.toThrow();
+    fails.write = null;
+    await pair.open();
+    await fill(100, 50);
+    expect(await pair.onDisk()).toBeNull();
+    expect(reopened).toBe(0);
+  });
+
+  it('takes messages again, with no turn in between, when a full disk has room', async () => {
+    pair.tuning = { reserveBytes: 1 << 20 };
+    await pair.open();
+    fails.freeBytes = 0;
+    await pair.put('key', 'value');
+    pair.store.endTurn();
+    await until('no room', () => pair.backend.refusal !== null);
+    fails.freeBytes = 1 << 30;
+    await until('room', () => pair.backend.refusal === null);
+  });
+
+  it('gathers changes in one batch while nothing can be written', async () => {
+    await pair.open();
+    await pair.put('key', 'value');
+    expect(await pair.onDisk()).toBeNull();
+    fails.write = EIO;
+    await pair.put('first', 'fails');
+    expect(await pair.onDisk()).toBe('disk-failed');
+    const { queuedBytes, retries } = pair.backend.counters;
+    for (let i = 0; pair.backend.counters.retries < retries + 5; i++) {
+      await pair.put(`key:${i}`, 'value');
+      pair.store.endTurn();
+      await turns(1);
+    }
+    expect(pair.backend.counters.queuedBytes).toBe(queuedBytes);
+    fails.write = null;
+    await until('mended', () => pair.backend.state === 'ok');
+    expect(await pair.onDisk()).toBeNull();
+    await pair.restart();
+    await pair.checkAll();
+  });
+});
+
+describe('LevelDB', () => {
+  it('does not say that what is in memory is in new files while the log of it is needed', async () => {
+    await pair.open();
+    const database = await openDatabase(join(directory, 'other'));
+    await database.write([[Uint8Array.of(1), Uint8Array.of(2)]]);
+    await database.rewrite();
+    // As one that LevelDB keeps.
+    await writeFile(join(directory, 'other', '999999.log'), '');
+    await expect(database.rewrite()).rejects.toThrow('999999.log is still needed');
+    await database.close();
   });
 });
 

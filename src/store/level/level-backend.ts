@@ -4,59 +4,16 @@ import { BatchPool } from '../log/batch.ts';
 import { diskError, isFull } from '../log/files.ts';
 import { Leases } from '../log/leases.ts';
 import { Waiters } from '../log/waiters.ts';
-import type { Notices } from '../notices.ts';
 import type { Stamps } from '../stamps.ts';
 import type { MessageTable } from '../table.ts';
 import { Cache } from './cache.ts';
 import { type Database, openDatabase, systemErrorOf } from './database.ts';
 import { epochKey, META_EPOCH } from './layout.ts';
+import { type LevelOptions, type LevelTuning, TUNING } from './level-options.ts';
 import { LevelRecorder } from './level-recorder.ts';
 import { Reader } from './reader.ts';
 import { type Found, recover } from './recovery.ts';
 import { Writer, type WriterWatch } from './writer.ts';
-
-export interface LevelOptions {
-  readonly directory: string;
-  /** Number of this node among the actors. */
-  readonly actor: number;
-  readonly notices: Notices;
-  /** Most bytes of memory for the table; 0: everything is kept in it. */
-  readonly maxMemoryBytes: number;
-  /** Most bytes of files; 0: no bound but the disk's. */
-  readonly maxDiskBytes: number;
-  readonly open?: (directory: string) => Promise<Database>;
-  readonly tuning?: Partial<LevelTuning>;
-}
-
-export interface LevelTuning {
-  /** A change nobody waits for is written at most so late, if not much else waits. */
-  readonly flushMs: number;
-  /** And synced at most so late. */
-  readonly syncMs: number;
-  /** Bytes that may wait to be written before clients are not read any more. */
-  readonly queueBytes: number;
-  /** Room of the file system that is left for LevelDB's own work. */
-  readonly reserveBytes: number;
-  readonly retryMs: number;
-  readonly maxRetryMs: number;
-  /** Between two looks at the files' sizes, while something is written. */
-  readonly usageMs: number;
-  /** Between two compactions to come back below the disk budget. */
-  readonly compactMs: number;
-  readonly progressMs: number;
-}
-
-const TUNING: LevelTuning = {
-  flushMs: 10,
-  syncMs: 1000,
-  queueBytes: 4 << 20,
-  reserveBytes: 32 << 20,
-  retryMs: 1000,
-  maxRetryMs: 10_000,
-  usageMs: 1000,
-  compactMs: 10_000,
-  progressMs: 5000,
-};
 
 const POOL_BATCHES = 4;
 /** So much is written without waiting for more. */
@@ -240,10 +197,7 @@ export class LevelBackend implements Backend, WriterWatch {
     if (this.sink.waitingBytes > 0) {
       if (!this.#sealNow() && !this.#flushing) {
         this.#flushing = true;
-        this.#after(this.#tuning.flushMs, () => {
-          this.#flushing = false;
-          this.sink.seal();
-        });
+        this.#flushLater();
       }
     } else this.#syncIfAsked();
     this.#leases.check(this.sink.sequence, this.onDiskSequence);
@@ -252,9 +206,7 @@ export class LevelBackend implements Backend, WriterWatch {
   }
 
   async close(): Promise<void> {
-    this.#closing = true;
-    for (const timer of this.#timers) clearTimeout(timer);
-    await this.#trying;
+    await this.#stopTimers();
     this.sink.seal();
     await this.#writer.drain();
     await this.#syncing;
@@ -287,16 +239,26 @@ export class LevelBackend implements Backend, WriterWatch {
   /** The first lease, before the first write. */
   async #begin(): Promise<void> {
     await this.#measure();
-    if (this.#found.epoch > 0) this.#clearOld();
+    if (this.#found.failed !== null) this.#torn(this.#found.failed);
+    else if (this.#found.epoch > 0) this.#clearOld();
     this.#leases.ask();
     this.sink.seal();
     await this.#writer.drain();
     await this.#sync();
     // A full disk is waited for: what is there can be read meanwhile.
-    if (this.#error !== null && !this.#noRoom) throw this.#error;
+    if (this.#error !== null && !this.#noRoom) {
+      await this.#stopTimers();
+      throw this.#error;
+    }
     this.#leases.check(this.sink.sequence, this.onDiskSequence);
     this.#measureLater();
     this.#judge();
+  }
+
+  async #stopTimers(): Promise<void> {
+    this.#closing = true;
+    for (const timer of this.#timers) clearTimeout(timer);
+    await this.#trying;
   }
 
   #after(ms: number, run: () => void): void {
@@ -306,6 +268,15 @@ export class LevelBackend implements Backend, WriterWatch {
       run();
     }, ms).unref();
     this.#timers.add(timer);
+  }
+
+  /** While nothing can be written, what comes fills the one batch: it goes when the writer has no other. */
+  #flushLater(): void {
+    this.#after(this.#tuning.flushMs, () => {
+      if (!this.#writer.idle) return this.#flushLater();
+      this.#flushing = false;
+      this.sink.seal();
+    });
   }
 
   /** Hands over what waits, if it is much or somebody waits for it; not while something else is written. */
@@ -353,6 +324,10 @@ export class LevelBackend implements Backend, WriterWatch {
     this.#syncs++;
     this.onDiskSequence = sequence;
     this.#waiters.reached(sequence);
+    if (this.blocked === null) return;
+    // Nobody's turn need come before a write may: a lease that was waited for is there.
+    this.#leases.check(this.sink.sequence, sequence);
+    this.#judge();
   }
 
   /** What changes with every turn. */
@@ -413,13 +388,30 @@ export class LevelBackend implements Backend, WriterWatch {
         await this.#database.reopen();
         this.#writer.resume();
       }
-      if (!this.#trusted) await this.#database.rewrite();
+      if (!this.#trusted) await this.#rewrite();
       this.#trusted = true;
       if (this.#writer.idle) this.#allWell();
     } catch (error) {
       this.#report(error);
       this.#retryLater();
     }
+  }
+
+  async #rewrite(): Promise<void> {
+    try {
+      await this.#database.rewrite();
+    } catch (error) {
+      // Until it is opened anew LevelDB does nothing more.
+      this.#writer.stopped = true;
+      throw error;
+    }
+  }
+
+  /** A write beside the writer's failed: what is written behind it would not be found again. */
+  #torn(error: unknown): void {
+    this.#found.epoch = -1;
+    this.#writer.stopped = true;
+    if (!this.#closing) this.failed(error);
   }
 
   #allWell(): void {
@@ -437,6 +429,7 @@ export class LevelBackend implements Backend, WriterWatch {
     this.#noRoom = freeBytes < this.#tuning.reserveBytes;
     this.#overBudget = maxDiskBytes > 0 && bytes > maxDiskBytes;
     if (this.#overBudget) this.#compact();
+    this.#judge();
   }
 
   #measureLater(): void {
@@ -465,7 +458,12 @@ export class LevelBackend implements Backend, WriterWatch {
     const { epoch } = this.#writer;
     this.#found.epoch = epoch;
     this.#inBackground(async () => {
-      await this.#database.clear(epochKey(0), epochKey(epoch));
+      try {
+        await this.#database.clear(epochKey(0), epochKey(epoch));
+      } catch (error) {
+        this.#torn(error);
+        return;
+      }
       await this.#database.compact(epochKey(0), epochKey(epoch));
     });
   }

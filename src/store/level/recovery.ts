@@ -13,6 +13,8 @@ export interface Found {
   clockHigh: number;
   /** Messages met. */
   messages: number;
+  /** A write that failed; else null. */
+  failed: Error | null;
 }
 
 const FORMAT = 1;
@@ -43,7 +45,10 @@ export async function recover(
         if (message.expiryMs !== 0 && message.expiryMs <= table.nowMs) expired.push([key, null]);
         else cache.meet(message);
       }
-      if (expired.length > 0) await database.write(expired).catch(() => {});
+      if (expired.length > 0 && found.failed === null)
+        await database.write(expired).catch((error: Error) => {
+          found.failed = error;
+        });
       if (performance.now() - wordMs > progressMs) {
         wordMs = performance.now();
         notices.info(`reading the store back: ${found.messages} messages`);
@@ -72,11 +77,12 @@ async function readMeta(database: Database, stamps: Stamps): Promise<Found> {
   const counters = new Float64Array(TILES);
   for (let tile = 0; tile < TILES; tile++)
     counters[tile] = at(lease, 8 + tile * 8) * 2 ** 32 + (at(lease, 4 + tile * 8) >>> 0);
-  const found = {
+  const found: Found = {
     epoch: epoch === undefined ? 0 : Buffer.from(epoch).readUInt32BE(0),
     clockLow: at(clock, 0),
     clockHigh: at(clock, 4),
     messages: 0,
+    failed: null,
   };
   stamps.resume(counters, found.clockLow, found.clockHigh);
   return found;

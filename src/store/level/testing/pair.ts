@@ -7,7 +7,8 @@ import { Stamps } from '../../stamps.ts';
 import { Store } from '../../store.ts';
 import { MessageTable } from '../../table.ts';
 import type { Database } from '../database.ts';
-import { LevelBackend, type LevelTuning } from '../level-backend.ts';
+import { LevelBackend } from '../level-backend.ts';
+import type { LevelTuning } from '../level-options.ts';
 
 export const turns = async (count: number): Promise<void> => {
   for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve));
