@@ -379,6 +379,7 @@ export class StoreService {
       open: insecure,
       nowMs: monotonicMs,
       level: acks,
+      hooks: { warn: (text) => this.#log.warn({}, text) },
       settings: {
         port: String(port),
         bind: host,

@@ -66,6 +66,7 @@ export class Dispatcher {
       const outcome = request.next();
       if (outcome === NEED_MORE) return NEED_MORE;
       if (outcome === BROKEN) {
+        if (request.isHttp) this.server.sawHttp(client);
         call.reply.error(`ERR ${request.error}`);
         client.closing = true;
         return BROKEN;
