@@ -5,6 +5,12 @@ interface Metafile {
   readonly inputs: Readonly<Record<string, unknown>>;
 }
 
+/** What classic-level was compiled with. */
+const COMPILED_IN = [
+  ['LevelDB 1.20', 'leveldb/leveldb-1.20/LICENSE'],
+  ['Snappy', 'snappy/snappy/COPYING'],
+] as const;
+
 /**
  * The copyright file: our licence, then that of every package that went into the bundle, told by the bundler itself.
  * @throws when one of them has no licence text, so that none is left out silently
@@ -30,6 +36,13 @@ export function copyrightFile(root: string, metafile: Metafile): string {
       readFileSync(join(root, directory, licence), 'utf8').trim(),
     );
   }
+  for (const [name, path] of COMPILED_IN)
+    parts.push(
+      '',
+      `----- ${name}, in classic-level`,
+      '',
+      readFileSync(join(root, 'node_modules/classic-level/deps', path), 'utf8').trim(),
+    );
   return `${parts.join('\n')}\n`;
 }
 

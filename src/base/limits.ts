@@ -122,6 +122,8 @@ export const LIMITS = {
   /** Keys that one client watches, and bytes of them. */
   watchedKeys: 1024,
   watchedBytes: 1 << 20,
+  /** Names of what one client subscribes to, together. */
+  subscribedBytes: 16 << 20,
   /** Replies of one client, and bytes of them, that wait for an earlier answer or the disk before its next commands do. */
   respWaitingReplies: 4096,
   respWaitingBytes: 8 << 20,
@@ -129,8 +131,8 @@ export const LIMITS = {
   respQueuedBytes: 8 << 20,
   /** A message published to the group, with its channel's name: it travels in one frame. */
   publicationBytes: 1_000_000,
-  /** Publications of this node that wait to be sent; beyond it they are dropped and counted. */
-  waitingPublicationBytes: 4 << 20,
+  /** Memory for publications of this node that wait to be sent; beyond it they are dropped and counted. */
+  waitingPublicationBytes: 16 << 20,
   /** Publications of one other node that wait for an earlier one; beyond it they are handed on without it. */
   heldPublicationBytes: 1 << 20,
   /** Processes whose publications are told apart, about 1 KB each. */

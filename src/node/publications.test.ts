@@ -88,7 +88,7 @@ describe('departures', () => {
 
   it('wait while what was sent is on its way, and go at a pace; beyond their room they are dropped and counted', () => {
     const outbox = new Outbox(A, 1);
-    const room = Math.floor(LIMITS.waitingPublicationBytes / (100 + 1 + 8));
+    const room = Math.floor(LIMITS.waitingPublicationBytes / (100 + 1 + 512));
     for (let i = 0; i < room + 10; i++) expect(outbox.publish(utf8('c'), message, 0)).toBe(i < room);
     expect(outbox.departures.counters).toMatchObject({ published: room, dropped: 10 });
     expect(flushed(outbox, 0, true)).toEqual([]);
@@ -103,6 +103,15 @@ describe('departures', () => {
     expect(bytes).toBeGreaterThan(1_900_000);
     expect(bytes).toBeLessThan(2_100_000);
     expect(outbox.departures.waiting).toBe(room - sent);
+  });
+
+  it('are forgotten once sent, also when there is always another one that waits, and take no room then', () => {
+    const { departures } = new Outbox(A, 1);
+    for (let sent = 0, ms = 0; sent < 5000; ms++) {
+      while (departures.waiting < 1000) departures.add(utf8('c'), message);
+      sent += departures.next(1000, ms)?.publications.length ?? 0;
+      expect(departures.places).toBeLessThanOrEqual(2 * departures.waiting + 1);
+    }
   });
 
   it('refuse what no frame holds', () => {

@@ -1,5 +1,5 @@
 import { assert } from '../base/index.ts';
-import { PIECE_BYTES, type Rope, type Span, type Store } from '../store/index.ts';
+import { Crowded, PIECE_BYTES, type Rope, type Span, type Store } from '../store/index.ts';
 import { Client, type WriteReply } from './client.ts';
 import type { Known } from './command.ts';
 import type { LargeReply } from './large-reply.ts';
@@ -48,6 +48,18 @@ export class Call {
     if (count < known.acksFrom) return 0;
     if (this.is(count - 3, 'ACKS')) return 3;
     return count > known.acksFrom && this.is(count - 4, 'ACKS') ? 4 : 0;
+  }
+
+  /** Runs a command's handler; for a key that has no room the answer is an error. */
+  run(known: Known): void {
+    const from = this.reply.length;
+    try {
+      known.run(this);
+    } catch (error) {
+      if (!(error instanceof Crowded)) throw error;
+      this.reply.cut(from);
+      this.reply.error(`ERR ${error.message}`);
+    }
   }
 
   /** The command is run again, as if it came anew, when the client's commands go on. */
@@ -163,10 +175,10 @@ export class Call {
     return true;
   }
 
-  /** Argument `i` as Latin-1 text, every byte a character; the beginning of one that is longer than any text should be. */
-  text(i: number): string {
+  /** Argument `i` as Latin-1 text, every byte a character; of one that is longer than `most`, or than any text should be, the beginning. */
+  text(i: number, most = MAX_TEXT_BYTES): string {
     const { bytes } = this.request.span;
-    const length = Math.min(this.lengthOf(i), MAX_TEXT_BYTES);
+    const length = Math.min(this.lengthOf(i), most);
     const rope = this.ropeOf(i);
     if (rope !== null) return Buffer.concat(rope.parts(0, length)).toString('latin1');
     return Buffer.from(bytes.buffer, bytes.byteOffset + this.startOf(i), length).toString('latin1');

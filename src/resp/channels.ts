@@ -38,12 +38,14 @@ export class Channels {
     if (client[kind] === NO_CHANNELS) client[kind] = new Set();
     if (client[kind].has(name)) return;
     client[kind].add(name);
+    client.subscribedBytes += name.length;
     this.#clientsOf(kind, name).add(client);
     client.gateSubscribed();
   }
 
   unsubscribe(client: Client, kind: Kind, name: string): void {
     if (!client[kind].delete(name)) return;
+    client.subscribedBytes -= name.length;
     const clients = this.#clientsOf(kind, name);
     clients.delete(client);
     if (clients.size === 0) {

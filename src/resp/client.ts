@@ -104,6 +104,8 @@ export class Client {
   transaction: Transaction | null = null;
   /** What a command that is run again has found out beforehand. */
   prepared: BitWork | null = null;
+  /** Of an answer that is put together in steps, what there is of it. */
+  gatheredBytes = 0;
   /** Keys watched (Latin-1 text), with what was seen of them: see Watches. */
   watched: Map<string, Stamp> = NO_WATCHED;
   watchedBytes = 0;
@@ -112,6 +114,8 @@ export class Client {
   channels: Set<string> = NO_CHANNELS;
   patterns: Set<string> = NO_CHANNELS;
   shardChannels: Set<string> = NO_CHANNELS;
+  /** Of the names of all these. */
+  subscribedBytes = 0;
   replies: ReplyMode = 'on';
   acks: AckLevel = PLAIN_LEVEL;
   acksNext: AckLevel | null = null;
@@ -136,6 +140,13 @@ export class Client {
   /** The reply of the command that runs now is not wanted. */
   get isSilent(): boolean {
     return this.replies === 'off' || this.replies === 'skip';
+  }
+
+  /** Memory that it takes, of its own doing, beside what waits to be sent. */
+  get heldBytes(): number {
+    const { request, transaction, prepared } = this;
+    const work = (transaction?.length ?? 0) + (prepared?.heldBytes ?? 0) + this.gatheredBytes;
+    return request.heldBytes + work + this.watchedBytes + this.subscribedBytes;
   }
 
   get subscriptions(): number {

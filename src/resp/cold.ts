@@ -1,7 +1,7 @@
 import { type ReadThrough, Span } from '../store/index.ts';
 import type { Call } from './call.ts';
 import type { Client } from './client.ts';
-import { type Known, keyPlaces } from './command.ts';
+import type { Known } from './command.ts';
 import type { Transaction } from './transaction.ts';
 
 /** After so many reads in vain everything that is read stays, until the command has run, or memory is full. */
@@ -55,10 +55,7 @@ export class ColdKeys {
   }
 
   #lookAtAll(call: Call, known: Known, cold: Uint8Array[]): void {
-    const { keys, moreKeys } = known.command;
-    if (keys === null) return;
-    for (const range of [keys, ...(moreKeys ?? [])])
-      for (const i of keyPlaces(range, call.count)) this.#look(call, i, cold);
+    for (const i of known.keysOf(call.count)) this.#look(call, i, cold);
   }
 
   #lookInTransaction(call: Call, cold: Uint8Array[]): void {

@@ -1,5 +1,7 @@
 import { afterEach, expect, test } from 'vitest';
+import { PIECE_BYTES, Rope } from '../store/index.ts';
 import type { Client } from './client.ts';
+import { BitWork } from './commands/bit-work.ts';
 import type { RespServer } from './server.ts';
 import { FakeDisk } from './testing/fake-disk.ts';
 import { poll } from './testing/raw-client.ts';
@@ -39,4 +41,34 @@ test('messages keep their order, also when one came before and one after a comma
   outlet.push(Buffer.from('+two\r\n'));
   outlet.fill(place, Buffer.from('+answer\r\n'));
   expect(await client.replies(3)).toEqual(['+one', '+answer', '+two']);
+});
+
+test('what a command had found out before it was to run again counts as its client’s, who gives it up with RESET', async () => {
+  const { server, join } = await served.start();
+  const client = await join();
+  expect(await client.ask('PING')).toBe('+PONG');
+  const work = new BitWork('NOT', [Rope.of([new Uint8Array(PIECE_BYTES)])]);
+  while (work.step());
+  onlyClient(server).prepared = work;
+  server.sweep.look(Date.now());
+  expect(server.sweep.heldBytes).toBeGreaterThanOrEqual(PIECE_BYTES);
+  expect(await client.ask('RESET')).toBe('+RESET');
+  server.sweep.look(Date.now());
+  expect(server.sweep.heldBytes).toBeLessThan(PIECE_BYTES);
+});
+
+test('the names a client subscribes to are bounded, each and together, and count as its memory', async () => {
+  const { server, join } = await served.start();
+  const client = await join();
+  expect(await client.ask('SUBSCRIBE', 'x'.repeat(1_000_001))).toMatch(
+    /^-ERR a channel's name of 1000001 bytes/,
+  );
+  const name = (i: number): string => String(i).padEnd(1_000_000, 'x');
+  for (let i = 0; i < 16; i++) expect(await client.ask('SUBSCRIBE', name(i))).toMatch(/^\*3/);
+  server.sweep.look(Date.now());
+  expect(server.sweep.heldBytes).toBeGreaterThan(16_000_000);
+  expect(await client.ask('SUBSCRIBE', name(16))).toBe('-ERR too many subscriptions of one client');
+  for (let i = 0; i < 16; i++) client.send('UNSUBSCRIBE', name(i));
+  await client.replies(16);
+  expect(onlyClient(server).subscribedBytes).toBe(0);
 });

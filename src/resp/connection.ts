@@ -120,7 +120,7 @@ export class Connection implements Outlet {
 
   /** Memory that this client takes, of its own doing. */
   get heldBytes(): number {
-    let bytes = this.waitingBytes + this.client.request.heldBytes + (this.client.transaction?.length ?? 0);
+    let bytes = this.#unsentBytes + this.#out.heldBytes + this.#waitingBytes + this.client.heldBytes;
     for (const { bytes: reply } of this.#waiting)
       if (reply instanceof LargeReply) bytes += reply.heldBytes - reply.length;
     return bytes;

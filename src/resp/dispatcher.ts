@@ -73,6 +73,7 @@ export class Dispatcher {
       const outcome = request.next();
       if (outcome === NEED_MORE) return NEED_MORE;
       if (outcome === BROKEN) {
+        if (request.isHttp) this.server.sawHttp(client);
         call.reply.error(`ERR ${request.error}`);
         client.closing = true;
         return BROKEN;
@@ -166,7 +167,7 @@ export class Dispatcher {
     call.known = known;
     if ((call.client.gates | this.server.gates) !== 0 || levelWords > 0 || known.timed)
       this.#gatekeeper.pass(call, known, slot, levelWords);
-    else if (this.route(call, known, slot)) known.run(call);
+    else if (this.route(call, known, slot)) call.run(known);
   }
 
   /** Whether a command runs here; else it has been answered, or will be. */

@@ -1,7 +1,7 @@
 import type { NodeId } from '../base/index.ts';
 import type { AckLevel } from './ack-level.ts';
 import type { Call } from './call.ts';
-import type { Client, Outlet, Pending } from './client.ts';
+import type { Blocked, Client, Outlet, Pending } from './client.ts';
 import type { Known } from './command.ts';
 import { type Asker, Link, type LinkFailure } from './link.ts';
 import { command } from './link-handshake.ts';
@@ -29,8 +29,8 @@ export class Forwarder {
   readonly #parts: ForwarderParts;
   /** Of each peer by `placeOf`. */
   readonly #links = new Map<NodeId, (Link | undefined)[]>();
-  /** Clients that wait for a link to drain. */
-  readonly #parked = new Map<Link, Set<Client>>();
+  /** Clients that wait for a link to drain, and as what. */
+  readonly #parked = new Map<Link, Map<Client, Blocked>>();
   readonly counters = { forwarded: 0, failed: 0, parked: 0, held: 0, cut: 0 };
 
   constructor(parts: ForwarderParts) {
@@ -49,7 +49,8 @@ export class Forwarder {
     client.outlet.place(answer);
     this.counters.forwarded++;
     const at = request.beginOf(call.index);
-    link.send(answer, call.span, at, request.endOf(call.index) - at, takeLevel(call));
+    const isOwn = request.large !== null;
+    link.send(answer, call.span, at, request.endOf(call.index) - at, takeLevel(call), isOwn);
     if (!client.outlet.hasRoom) call.halt = true;
   }
 
@@ -152,18 +153,20 @@ export class Forwarder {
   #park(call: Call, link: Link): void {
     const { client } = call;
     this.counters.parked++;
-    const parked = this.#parked.get(link) ?? new Set();
+    const parked = this.#parked.get(link) ?? new Map<Client, Blocked>();
     this.#parked.set(link, parked);
-    parked.add(client);
     if (call.known !== null) call.putBack(call.known);
-    client.blocked = { unblock: () => false, cancel: () => parked.delete(client) };
+    const blocked = { unblock: () => false, cancel: () => parked.delete(client) };
+    client.blocked = blocked;
+    parked.set(client, blocked);
   }
 
   #unpark(link: Link): void {
     const parked = this.#parked.get(link);
     if (parked === undefined) return;
     this.#parked.delete(link);
-    for (const client of parked) {
+    for (const [client, blocked] of parked) {
+      if (client.blocked !== blocked) continue;
       client.blocked = null;
       client.outlet.resume();
     }

@@ -2,7 +2,7 @@ import { LIMITS } from '../base/index.ts';
 import { type AckLevel, copiesNeeded, isPlain, levelOf, shortfall } from './ack-level.ts';
 import type { Call } from './call.ts';
 import { type Client, GATE } from './client.ts';
-import { type Known, keyPlaces } from './command.ts';
+import type { Known } from './command.ts';
 import { awaitDisk } from './on-disk.ts';
 import { ROLE } from './role.ts';
 import { shortened } from './slow-log.ts';
@@ -26,6 +26,10 @@ const LEVEL_IN_TRANSACTION =
   'ERR ACKS is not for one command of a transaction: EXEC takes it, for all that they write';
 /** A pause does not stop what ends it. */
 const UNPAUSED = new Set(['client|unpause', 'quit']);
+
+/** Of a command monitors are shown so many words, and so much of each: it is made and sent in the turn of the command. */
+const MONITOR_WORDS = 64;
+const MONITOR_WORD_BYTES = 1024;
 
 interface Route {
   route(call: Call, known: Known, slot: number): boolean;
@@ -84,9 +88,9 @@ export class Gatekeeper {
     const from = call.reply.length;
     if (known.timed || gates & SERVER_GATE.timed) {
       const started = performance.now();
-      known.run(call);
+      call.run(known);
       this.#took(call, known, (performance.now() - started) * 1000);
-    } else known.run(call);
+    } else call.run(known);
     if (call.reply.isErrorAt(from)) known.failed++;
     if (gates & SERVER_GATE.monitors) this.#showMonitors(call, known);
     if (gates & SERVER_GATE.watches && known.isWrite) this.#server.watches.written(call);
@@ -116,6 +120,7 @@ export class Gatekeeper {
   }
 
   #reject({ client, reply }: Call, known: Known | undefined, error: string): void {
+    client.prepared = null;
     if (known !== undefined) known.rejected++;
     if (known?.name === 'exec') {
       this.#server.endTransaction(client);
@@ -190,14 +195,11 @@ export class Gatekeeper {
   /** Of the slots of a command's keys, the most that one has. */
   #owners(call: Call, known: Known): number {
     const { router } = this.#server;
-    const { keys, moreKeys } = known.command;
     let most = 1;
-    if (router === null || keys === null) return most;
-    for (const range of [keys, ...(moreKeys ?? [])]) {
-      for (const i of keyPlaces(range, call.count)) {
-        const slot = call.store.table.name(call.span, call.startOf(i), call.lengthOf(i));
-        most = Math.max(most, router.owners(slot));
-      }
+    if (router === null) return most;
+    for (const i of known.keysOf(call.count)) {
+      const slot = call.store.table.name(call.span, call.startOf(i), call.lengthOf(i));
+      most = Math.max(most, router.owners(slot));
     }
     return most;
   }
@@ -241,7 +243,13 @@ export class Gatekeeper {
     if (known.has('admin') || known.has('skip_monitor')) return;
     const seconds = (call.nowMs / 1000).toFixed(6);
     let line = `+${seconds} [0 ${call.client.address}]`;
-    for (let i = 0; i < call.count; i++) line += ` ${quoted(shownWord(call, known, i))}`;
+    const words = Math.min(call.count, MONITOR_WORDS);
+    for (let i = 0; i < words; i++) {
+      line += ` ${quoted(shownWord(call, known, i, MONITOR_WORD_BYTES))}`;
+      const more = call.lengthOf(i) - MONITOR_WORD_BYTES;
+      if (more > 0) line += `... (${more} more bytes)`;
+    }
+    if (call.count > words) line += ` ... (${call.count - words} more arguments)`;
     const bytes = Uint8Array.from(Buffer.from(`${line}\r\n`, 'latin1'));
     for (const client of this.#server.monitors) if (client !== call.client) client.outlet.push(bytes);
   }
@@ -253,7 +261,7 @@ export class Gatekeeper {
       const words = shortened(
         call.count,
         (i) => call.lengthOf(i),
-        (i) => shownWord(call, known, i),
+        (i, most) => shownWord(call, known, i, most),
       );
       slowLog.add(
         {
@@ -312,12 +320,12 @@ function levelOfWords(call: Call, words: number): AckLevel | null {
 }
 
 /** Argument `i` for monitors and the slow log, which show no passwords. */
-function shownWord(call: Call, known: Known, i: number): string {
+function shownWord(call: Call, known: Known, i: number, most?: number): string {
   const isSecret =
     (known.name === 'auth' && i > 0) ||
     (known.name === 'hello' && i > 2 && (call.is(i - 1, 'AUTH') || call.is(i - 2, 'AUTH'))) ||
     (known.name === 'config|set' && i > 2 && call.is(i - 1, 'REQUIREPASS'));
-  return isSecret ? '(redacted)' : call.text(i);
+  return isSecret ? '(redacted)' : call.text(i, most);
 }
 
 /** As Redis shows arguments to monitors. */

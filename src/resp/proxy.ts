@@ -339,7 +339,9 @@ function withCursor(reply: Uint8Array, index: number, nodes: number): Uint8Array
   if (reply[0] !== 42) return reply;
   const [cursor, keys] = elementsOf(reply);
   if (cursor === undefined || keys === undefined) return reply;
-  const own = BigInt(Buffer.from(body(cursor)).toString('latin1').trim());
+  const shown = Buffer.from(body(cursor)).toString('latin1').trim();
+  if (!/^\d{1,20}$/.test(shown)) return Buffer.from('-ERR a node answered SCAN with no cursor\r\n');
+  const own = BigInt(shown);
   const place = own > 0n ? index : index + 1;
   const text = own === 0n && place >= nodes ? '0' : String((BigInt(place) << NODE_SHIFT) | own);
   return Buffer.concat([Buffer.from(`*2\r\n$${text.length}\r\n${text}\r\n`), keys]);

@@ -25,8 +25,8 @@ import type { StoreInfoView, StoreNode } from '../node/contract.ts';
 import { positionOf, slotAt } from '../ranges/index.ts';
 import type { Store } from '../store/index.ts';
 import type { Call } from './call.ts';
-import type { Client } from './client.ts';
-import { type Known, keyPlaces } from './command.ts';
+import type { Blocked, Client } from './client.ts';
+import type { Known } from './command.ts';
 import { Forwarder, type Hop } from './forward.ts';
 import { Holdings } from './holdings.ts';
 import { type Peer, Peers } from './peers.ts';
@@ -87,8 +87,8 @@ export class GroupRouter implements Router {
   /** Called when slots may have another server. */
   slotsChanged: () => void = () => {};
   readonly #parts: RouterParts;
-  /** Clients whose next command waits for its slot, and until when. */
-  readonly #waiting = new Map<Client, number>();
+  /** Clients whose next command waits for its slot, until when, and as what; of who was told to go on, until he did. */
+  readonly #waiting = new Map<Client, { readonly until: number; readonly blocked: Blocked }>();
   /** Transactions at the proxy's port whose keys are another node's. */
   readonly #owners = new WeakMap<Transaction, Peer>();
   #timer: NodeJS.Timeout | null = null;
@@ -152,7 +152,7 @@ export class GroupRouter implements Router {
   route(call: Call, known: Known): boolean {
     const { client } = call;
     if (client.role === ROLE.local) return true;
-    const { keys, moreKeys } = known.command;
+    const { keys } = known.command;
     if (keys === null) {
       if (client.role !== ROLE.proxy) return this.#keylessOnLink(call, known);
       if (this.spread === null || call.inTransaction) return true;
@@ -161,9 +161,7 @@ export class GroupRouter implements Router {
     }
     const isShard = keys.flags?.includes('not_key') === true;
     if (known.oneKey && !isShard) return this.#follow(call, known, this.decide(call, 1));
-    const count = call.count - call.levelWords(known);
-    const places = keyPlaces(keys, count);
-    for (const more of moreKeys ?? []) places.push(...keyPlaces(more, count));
+    const places = known.keysOf(call.count - call.levelWords(known));
     const [first] = places;
     if (first === undefined) return true;
     if (client.role === ROLE.cluster && places.length > 1) {
@@ -327,6 +325,7 @@ export class GroupRouter implements Router {
 
   #apart(call: Call, known: Known, places: readonly number[]): boolean {
     const { client } = call;
+    this.#waiting.delete(client);
     if (
       client.transaction === null &&
       !call.inTransaction &&
@@ -372,15 +371,16 @@ export class GroupRouter implements Router {
   #wait(call: Call, known: Known): boolean {
     const { client } = call;
     const now = this.#parts.nowMs();
-    const until = this.#waiting.get(client) ?? now + WAIT_MS;
+    const until = this.#waiting.get(client)?.until ?? now + WAIT_MS;
     if (now >= until) {
       this.#waiting.delete(client);
       return this.#refuse(call, 'TRYAGAIN the owner of this slot is new and asks where its data is');
     }
     if (!this.#waiting.has(client)) this.counters.waited++;
-    this.#waiting.set(client, until);
     call.putBack(known);
-    client.blocked = { unblock: () => false, cancel: () => this.#waiting.delete(client) };
+    const blocked = { unblock: () => false, cancel: () => this.#waiting.delete(client) };
+    client.blocked = blocked;
+    this.#waiting.set(client, { until, blocked });
     this.#timer ??= setInterval(() => this.#resume(true), WAIT_MS / 4).unref();
     return false;
   }
@@ -388,10 +388,11 @@ export class GroupRouter implements Router {
   /** Lets those go on who wait; `late`: only whose time is over. */
   #resume(late = false): void {
     const now = this.#parts.nowMs();
-    for (const [client, until] of this.#waiting) {
+    for (const [client, { until, blocked }] of this.#waiting) {
       // Who was told to go on, and left before he did.
       if (client.closing) this.#waiting.delete(client);
-      if (client.blocked === null || (late && now < until)) continue;
+      // Also who waits for something else now.
+      if (client.blocked !== blocked || (late && now < until)) continue;
       // The next wait, of another slot, has a time of its own.
       if (!late) this.#waiting.delete(client);
       client.blocked = null;
@@ -405,6 +406,7 @@ export class GroupRouter implements Router {
   #refuse(call: Call, error: string): boolean {
     const { counters } = this;
     this.#waiting.delete(call.client);
+    call.client.prepared = null;
     if (error.startsWith('MOVED')) counters.moved++;
     else if (error.startsWith('CROSS')) counters.crossSlot++;
     else if (error.startsWith('CLUSTERDOWN')) counters.down++;

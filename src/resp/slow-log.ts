@@ -34,18 +34,21 @@ export class SlowLog {
   }
 }
 
-/** A command's words as an entry keeps them: not too many, not too long, and no secrets. */
+/**
+ * A command's words as an entry keeps them: not too many, not too long. `word` makes a text of at most so many bytes: a part cut from a
+ * longer one would keep all of that in memory.
+ */
 export function shortened(
   count: number,
   lengthOf: (i: number) => number,
-  word: (i: number) => string,
+  word: (i: number, most: number) => string,
 ): string[] {
   const words: string[] = [];
   const kept = count > MAX_ARGUMENTS ? MAX_ARGUMENTS - 1 : count;
   for (let i = 0; i < kept; i++) {
-    const text = word(i);
+    const text = word(i, MAX_ARGUMENT_BYTES);
     const more = lengthOf(i) - MAX_ARGUMENT_BYTES;
-    words.push(more > 0 ? `${text.slice(0, MAX_ARGUMENT_BYTES)}... (${more} more bytes)` : text);
+    words.push(more > 0 ? `${text}... (${more} more bytes)` : text);
   }
   if (kept < count) words.push(`... (${count - kept} more arguments)`);
   return words;

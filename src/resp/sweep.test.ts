@@ -91,6 +91,22 @@ describe('all clients together', () => {
     }
   });
 
+  it('are weighed without those that were cut already', async () => {
+    const { server, join } = await start();
+    const [small, greedy] = [await join(), await join()];
+    const half = (bytes: number): Buffer => encode(['SET', 'k', 'x'.repeat(bytes)]).subarray(0, -10);
+    small.socket.write(half(100_000));
+    greedy.socket.write(half(3 << 20));
+    await poll(() => held(server) > 3 << 20);
+    expect(server.state.settings.set([['maxmemory-clients', String(1 << 20)]])).toBeNull();
+    for (let i = 0; i < 3; i++) server.sweep.look(Date.now());
+    expect(server.state.counters.cutForMemory).toBe(1);
+    expect(server.sweep.heldBytes).toBeLessThan(1 << 20);
+    await greedy.whenClosed();
+    small.socket.write('xxxxxxxx\r\n');
+    expect(await small.reply()).toBe('+OK');
+  });
+
   it('that do not read are cut as well, and others are served', async () => {
     const { server, join } = await start({ 'maxmemory-clients': String(8 << 20) });
     const other = await join();

@@ -32,7 +32,7 @@ export class Sweep {
 
   /** The look of every second. */
   look(nowMs: number): void {
-    for (const connection of this.#connections) {
+    for (const connection of this.#present()) {
       connection.checkOutput(nowMs);
       const counter = this.#overdue(connection, nowMs);
       if (counter === null) continue;
@@ -57,19 +57,24 @@ export class Sweep {
   /** 0: no bound. */
   #weigh(most: number): void {
     this.#bytes = 0;
-    let held = 0;
-    for (const connection of this.#connections) held += connection.heldBytes;
+    const weighed = this.#present().map((connection) => ({ connection, bytes: connection.heldBytes }));
+    let held = weighed.reduce((sum, { bytes }) => sum + bytes, 0);
     this.heldBytes = held;
     if (most === 0 || held <= most) return;
-    const greediest = [...this.#connections]
-      .filter(({ client }) => mayGo(client))
-      .sort((a, b) => b.heldBytes - a.heldBytes);
-    for (const connection of greediest) {
+    const greediest = weighed
+      .filter(({ connection }) => mayGo(connection.client))
+      .sort((a, b) => b.bytes - a.bytes);
+    for (const { connection, bytes } of greediest) {
       if (held <= most) break;
-      held -= connection.heldBytes;
+      held -= bytes;
       this.#state.counters.cutForMemory++;
       connection.cut();
     }
+  }
+
+  /** Without those that were cut, which are here until their sockets say so. */
+  #present(): Connection[] {
+    return [...this.#connections].filter(({ socket }) => !socket.destroyed);
   }
 }
 

@@ -83,11 +83,6 @@ export class Arena {
     return this.heldBytes - this.freeBytes - ((this.#end - this.#next) << UNIT_BITS);
   }
 
-  /** True when a block of so many units needs no further chunk. */
-  has(units: number): boolean {
-    return (this.#heads[classOf(units)] as number) !== NONE || this.#end - this.#next >= units;
-  }
-
   /** A block of exactly `units` (a rounded number); its first word holds its size, all else is what was there. */
   allocate(units: number): number {
     const list = classOf(units);

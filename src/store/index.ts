@@ -24,7 +24,9 @@
  * Tests: table.test.ts (beside a Map), walk.test.ts, span.test.ts, log/*.test.ts (power cuts at every write), level/*.test.ts (several times the memory).
  */
 export type { Backend, BackendCounters, BackendState, Listed, OnDisk, ReadThrough } from './backend.ts';
+export { Crowded } from './crowded.ts';
 export { LARGE_KEY_BYTES, LargeKeyHash, rememberHash } from './key-hash.ts';
+export { placeOf } from './level/layout.ts';
 export type { LogTuning } from './log/log-backend.ts';
 export type { Notices } from './notices.ts';
 export { Reaper } from './reaper.ts';

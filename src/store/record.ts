@@ -3,6 +3,8 @@
  * 4, 5 dot (counter's lower 32 bits; actor << 16 | counter's upper bits); then the expiry if it has one (ms, lower and upper
  * 32 bits), the key, the value.
  */
+/** Word 0: the length of the key. */
+export const KEY_LENGTH_MASK = 0xffff;
 /** Bytes before the expiry (8 more when it has one) and the key. */
 export const HEADER_BYTES = 24;
 export const EXPIRY_BYTES = 8;

@@ -22,7 +22,6 @@ export class Slab {
   readonly #free: Uint8Array[] = [];
   /** First free piece of each order; a free piece holds the next and the previous in its first two words. */
   readonly #heads = new Int32Array(MAX_ORDER + 1).fill(NONE);
-  usedBytes = 0;
 
   constructor(regions: Regions) {
     this.#regions = regions;
@@ -46,12 +45,10 @@ export class Slab {
       from--;
       this.#link(unit + (1 << from), from);
     }
-    this.usedBytes += 64 << order;
     return unit;
   }
 
   free(unit: number, order: number): void {
-    this.usedBytes -= 64 << order;
     let piece = unit;
     let size = order;
     while (size < MAX_ORDER) {

@@ -1,5 +1,4 @@
 import { assert } from '../base/index.ts';
-import { MARK } from './marks.ts';
 import type { Regions } from './regions.ts';
 import { Slab } from './slab.ts';
 
@@ -8,8 +7,12 @@ export const SLOTS = 16384;
 const MIN_BITS = 3;
 /** A table this large is split in two rather than doubled: 64 KiB, rehashed in well under a millisecond. */
 const MAX_BITS = 13;
-/** A directory of more than 2^20 tables would be one slot of billions of keys. */
-const MAX_DEPTH = 20;
+/**
+ * A slot has at most 2^16 tables: room for some 300 million keys, unless somebody makes keys whose hashes begin with the same
+ * 16 bits. Of those one table is all there is: 6144. Whether keys have room depends on which they are, not on their order, so
+ * that all that were taken are taken again when they are read back.
+ */
+const MAX_DEPTH = 16;
 
 /** Places of a walk through a segment. */
 export const PLACES = 1 << MAX_BITS;
@@ -127,12 +130,6 @@ export class SlotIndex {
     return first;
   }
 
-  /** Finds the entry of a mark with this hash: the mark, or 0. */
-  findMark(slot: number, hash: number): number {
-    const mark = this.peekMark(slot, hash);
-    return mark < MARK ? 0 : mark;
-  }
-
   /** Finds the entry of a record by the record itself; it must be there. */
   locate(slot: number, hash: number, ref: number): void {
     const segment = this.#segmentOf(slot, hash);
@@ -155,20 +152,21 @@ export class SlotIndex {
     this.#page[this.#at + 1] = ref;
   }
 
-  /** Adds a key that is not there. */
-  insert(slot: number, hash: number, ref: number): void {
+  /** Adds a key that is not there; false when there are too many whose hashes are too much like its own. */
+  insert(slot: number, hash: number, ref: number): boolean {
     let segment = this.#segmentOf(slot, hash);
     if (segment === 0) {
       segment = this.#newSegment(MIN_BITS, 0);
       this.#root[slot] = segment;
     }
     while (this.#full(segment)) {
-      this.#grow(slot, segment, hash);
+      if (!this.#grow(slot, segment, hash)) return false;
       segment = this.#segmentOf(slot, hash);
     }
     this.#place(segment, hash, ref);
     this.counts[slot] = (this.counts[slot] as number) + 1;
     this.size++;
+    return true;
   }
 
   /** Removes the entry found last, closing the gap (no tombstones: Knuth 6.4, algorithm R). */
@@ -193,26 +191,6 @@ export class SlotIndex {
     if (this.counts[slot] === 0) this.#dropSlot(slot);
     else if (left * 8 < 1 << (table & 15) && (table & 15) > MIN_BITS)
       this.#rehash(this.#segment, (table & 15) - 1);
-  }
-
-  /**
-   * The entries of a slot whose hashes begin (as unsigned numbers) at `fromHash`, up to the end of the segment it lies in: calls
-   * `visit` for each, in no order, and returns the hash where the next segment begins, or 2^32 after the last.
-   * `visit` must not change the index.
-   */
-  segment(slot: number, fromHash: number, visit: (hash: number, ref: number) => void): number {
-    const segment = this.#segmentOf(slot, fromHash | 0);
-    if (segment === 0) return 2 ** 32;
-    const table = this.#tables[segment] as number;
-    const page = this.#slab.pages[table >>> 18] as Int32Array;
-    const base = ((table >>> 4) & 0x3fff) << 4;
-    const end = base + (2 << (table & 15));
-    for (let at = base; at < end; at += 2) {
-      const ref = page[at + 1] as number;
-      if (ref !== 0) visit(page[at] as number, ref >>> 0);
-    }
-    const width = 2 ** (32 - (this.#depths[segment] as number));
-    return (Math.floor(fromHash / width) + 1) * width;
   }
 
   /**
@@ -279,10 +257,12 @@ export class SlotIndex {
     this.#used[segment] = (this.#used[segment] as number) + 1;
   }
 
-  #grow(slot: number, segment: number, hash: number): void {
+  #grow(slot: number, segment: number, hash: number): boolean {
     const bits = (this.#tables[segment] as number) & 15;
     if (bits < MAX_BITS) this.#rehash(segment, bits + 1);
+    else if (this.#depths[segment] === MAX_DEPTH) return false;
     else this.#split(slot, segment, hash);
+    return true;
   }
 
   #rehash(segment: number, bits: number): void {
@@ -317,7 +297,6 @@ export class SlotIndex {
     }
     let directory = this.#directories[-root] as Uint32Array;
     if (depth === depthOf(directory)) {
-      assert(depth < MAX_DEPTH, 'a slot of fewer than billions of keys');
       const wider = new Uint32Array(directory.length * 2);
       for (let i = 0; i < wider.length; i++) wider[i] = directory[i >> 1] as number;
       this.#directories[-root] = wider;

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRng, utf8 } from '../base/index.ts';
 import { positionOf, slotAt } from '../ranges/index.ts';
-import { MessageTable, Span, Stamps } from './index.ts';
+import { Crowded, MessageTable, Span, Stamps } from './index.ts';
+import { collidingKeys } from './testing/colliding.ts';
 
 /** The table beside a plain Map, driven by random calls. */
 class Pair {
@@ -106,6 +107,41 @@ describe('the message table', () => {
     pair.checkAll();
     for (let i = 0; i < 40_000; i += 2) pair.remove(`{one}${i}`);
     pair.checkAll();
+  });
+
+  it('has no room for thousands of keys made to have one hash, says so, and is whole', () => {
+    const table = new MessageTable(new Stamps(1));
+    table.nowMs = 1;
+    const keys = collidingKeys(6200);
+    const value = new Span(utf8('v'.repeat(100)));
+    const put = (key: Uint8Array): void => {
+      table.lookup(new Span(key), 0, key.length);
+      table.put(value, 0, 100, 0);
+    };
+    const taken = keys.findIndex((key) => {
+      try {
+        put(key);
+        return false;
+      } catch (error) {
+        return error instanceof Crowded;
+      }
+    });
+    expect(taken).toBe(6144);
+    const { usedBytes } = table;
+    const refused = keys[taken] as Uint8Array;
+    const external = new Span(new Uint8Array(200_000));
+    table.lookup(new Span(refused), 0, refused.length);
+    expect(() => table.put(external, 0, 200_000, 0)).toThrow(Crowded);
+    expect([table.size, table.usedBytes]).toEqual([6144, usedBytes]);
+    // Other keys of the slot have room, and so have these again when one is gone; those there can be written.
+    put(utf8('{a}:other'));
+    put(keys[0] as Uint8Array);
+    table.lookup(new Span(keys[1] as Uint8Array), 0, 12);
+    table.put(external, 0, 200_000, 0);
+    table.lookup(new Span(keys[2] as Uint8Array), 0, 12);
+    table.remove();
+    put(refused);
+    expect(table.size).toBe(6145);
   });
 
   it('gives memory back when the sizes of values change', () => {

@@ -1,4 +1,5 @@
 import { Arena, MAX_BLOCK_UNITS, roundUnits } from './arena.ts';
+import { Crowded } from './crowded.ts';
 import { type External, Externals, numberAt } from './externals.ts';
 import { KeyHash } from './key-hash.ts';
 import { MARK } from './marks.ts';
@@ -190,7 +191,7 @@ export class MessageTable {
     return ((this.#words[this.#at + 6] as number) >>> 0) + (this.#words[this.#at + 7] as number) * 2 ** 32;
   }
 
-  /** Gives the key looked up a value, and an expiry (0: none): a new version, with a new dot and clock. */
+  /** Gives the key looked up a value, and an expiry (0: none): a new version, with a new dot and clock. @throws Crowded */
   put(value: Span, valueAt: number, valueLength: number, expiryMs: number): void {
     const header = expiryMs === 0 ? HEADER_BYTES : HEADER_BYTES + EXPIRY_BYTES;
     const bytes = header + this.#keyLength + valueLength;
@@ -204,7 +205,7 @@ export class MessageTable {
     if (old !== 0 && (this.#flags & EXTERNAL) !== 0) this.#dropExternal();
     if (old === 0) {
       const ref = this.#arena.allocate(units);
-      this.#index.insert(this.#hash.slot, this.#hash.hash, ref);
+      this.#insert(ref);
       this.#point(ref);
     } else if ((this.#words[this.#at] as number) >>> 16 !== units) {
       const ref = this.#arena.allocate(units);
@@ -466,10 +467,10 @@ export class MessageTable {
   }
 
   #putExternal(value: Rope, expiryMs: number): void {
-    const number = this.#externals.add(this.#key, this.#keyAt, this.#keyLength, value, this.#hash);
     if (this.#ref !== 0) this.#drop();
     const ref = this.#arena.allocate(3);
-    this.#index.insert(this.#hash.slot, this.#hash.hash, ref);
+    this.#insert(ref);
+    const number = this.#externals.add(this.#key, this.#keyAt, this.#keyLength, value, this.#hash);
     this.#point(ref);
     const words = this.#words;
     const at = this.#at;
@@ -480,6 +481,12 @@ export class MessageTable {
     words[numberAt(words, at)] = number;
     const external = this.#externalOf();
     if (this.sink !== null) this.sink.wroteExternal(words, at, external.key, external.value);
+  }
+
+  #insert(ref: number): void {
+    if (this.#index.insert(this.#hash.slot, this.#hash.hash, ref)) return;
+    this.#arena.free(ref);
+    throw new Crowded();
   }
 
   #dropExternal(): void {

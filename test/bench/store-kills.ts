@@ -3,6 +3,7 @@ import { appendFileSync, closeSync, openSync, readdirSync, readSync, statSync } 
 import { join } from 'node:path';
 import { encode, Refused, type RespSocket } from '../../src/cli/bench/socket.ts';
 import { ErrorReply, readValue, type Value } from '../../src/cli/bench/values.ts';
+import { FILE_HEADER_BYTES } from '../../src/store/log/format.ts';
 import { sleep } from './proc.ts';
 import { Ledger, valueOfWrite } from './store-ledger.ts';
 import type { StoreLab, StoreServer, System } from './store-systems.ts';
@@ -120,6 +121,8 @@ export class Killing {
     const newest = logs.sort((a, b) => Number(a.slice(4)) - Number(b.slice(4))).at(-1);
     if (newest === undefined) return false;
     const path = join(directory, newest);
+    // Killed while it was made: no crash leaves anything behind a header that was not written.
+    if (statSync(path).size < FILE_HEADER_BYTES) return false;
     const length = 1 + Math.floor(Math.random() * 20_000);
     const kind = Math.floor(Math.random() * 3);
     if (kind === 0) appendFileSync(path, randomBytes(length));

@@ -41,6 +41,10 @@ export class BitWork {
     return end < this.#longest;
   }
 
+  get heldBytes(): number {
+    return this.#pieces.reduce((sum, { length }) => sum + length, 0);
+  }
+
   get result(): Rope {
     return Rope.of(this.#pieces);
   }

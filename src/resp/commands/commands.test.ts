@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { collidingKeys } from '../../store/testing/colliding.ts';
 import { Script } from '../testing/script.ts';
 import { COMMANDS } from './index.ts';
 
@@ -162,5 +163,24 @@ describe('work is bounded', () => {
     const script = new Script();
     script.ask('MSET', 'a', 'x'.repeat(5000), 'b', 'y'.repeat(5000));
     expect(script.ask('LCS', 'a', 'b', 'LEN')).toMatch(/^-ERR Insufficient memory/);
+  });
+});
+
+describe('a key without room among thousands made to have its hash', () => {
+  it('is an error of the command, which has done nothing else', () => {
+    const script = new Script();
+    const keys = collidingKeys(6145).map((key) => Buffer.from(key).toString('latin1'));
+    const refused = keys.pop() as string;
+    expect(script.ask('MSET', ...keys.flatMap((key) => [key, 'v']))).toBe('+OK');
+    const error = '-ERR too many keys of one slot have hashes that begin alike: use other keys';
+    expect(script.ask('SET', refused, 'v')).toBe(error);
+    expect(script.ask('SET', refused, 'v', 'GET')).toBe(error);
+    expect(script.ask('INCR', refused)).toBe(error);
+    script.ask('SET', '{a}', 'v');
+    expect(script.ask('RENAME', '{a}', refused)).toBe(error);
+    expect(script.ask('GET', '{a}')).toBe('$1\r\nv');
+    for (const words of [['MULTI'], ['SET', refused, 'v'], ['GET', '{a}']]) script.ask(...words);
+    expect(script.ask('EXEC')).toBe(`*2\r\n${error}\r\n$1\r\nv`);
+    expect(script.ask('DBSIZE')).toBe(':6145');
   });
 });

@@ -41,6 +41,7 @@ function quit(call: Call): void {
 function reset(call: Call): void {
   const { client, server } = call;
   server.endTransaction(client);
+  client.prepared = null;
   server.channels.forget(client);
   server.stopMonitor(client);
   client.replies = 'on';

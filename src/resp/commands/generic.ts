@@ -46,10 +46,10 @@ function transfer(call: Call, keep: boolean): void {
   const large = table.valueLength > PIECE_BYTES ? table.rope : null;
   const to = room(large === null ? table.valueLength : 0);
   const length = large === null ? copyValue(call, to, 0) : 0;
-  if (!keep) table.remove();
   call.find(2);
   if (large === null) table.put(to, 0, length, expiryMs);
   else table.putRope(large, expiryMs);
+  if (!keep && call.find(1)) table.remove();
 }
 
 function rename(call: Call): void {

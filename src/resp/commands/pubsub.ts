@@ -16,11 +16,26 @@ function counted(client: Client, kind: Kind): number {
   return kind === 'shardChannels' ? client.shardChannels.size : client.channels.size + client.patterns.size;
 }
 
+/** Why a client may not subscribe to these as well; empty when it may. */
+function refusalOf(call: Call): string {
+  const { client } = call;
+  let bytes = client.subscribedBytes;
+  for (let i = 1; i < call.count; i++) {
+    const length = call.lengthOf(i);
+    if (length > LIMITS.publicationBytes)
+      return `ERR a channel's name of ${length} bytes is too long: at most ${LIMITS.publicationBytes}`;
+    bytes += length;
+  }
+  const isTooMuch = client.subscriptions + call.count > MAX_SUBSCRIPTIONS || bytes > LIMITS.subscribedBytes;
+  return isTooMuch ? 'ERR too many subscriptions of one client' : '';
+}
+
 function subscribing(word: string, kind: Kind) {
   return (call: Call): void => {
     const { client, reply, server } = call;
-    if (client.subscriptions + call.count > MAX_SUBSCRIPTIONS) {
-      reply.error('ERR too many subscriptions of one client');
+    const refusal = refusalOf(call);
+    if (refusal !== '') {
+      reply.error(refusal);
       return;
     }
     for (let i = 1; i < call.count; i++) {

@@ -99,6 +99,7 @@ function keys(call: Call): void {
     keysOnDisk(call, disk, glob);
     return;
   }
+  const { client } = call;
   const { table } = call.store;
   const walk = new Walk(table);
   const refs: number[] = [];
@@ -117,10 +118,12 @@ function keys(call: Call): void {
     if (out.length > KEYS_PART_BYTES || walk.done) {
       bytes += out.length;
       parts.push(out.take());
+      client.gatheredBytes = bytes;
     }
     return !walk.done && bytes <= LIMITS.respKeysBytes;
   };
   inSteps(call, step, (reply) => {
+    client.gatheredBytes = 0;
     if (bytes > LIMITS.respKeysBytes) {
       reply.error(`ERR the keys are more than ${LIMITS.respKeysBytes >> 20} MB: use SCAN`);
       return;

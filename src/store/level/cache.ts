@@ -88,7 +88,8 @@ export class Cache {
   /** At the start: keeps the message, or a mark. */
   meet(message: Message): void {
     const { slot, hash, expiryMs } = message;
-    this.#insides.index.insert(slot, hash, markOf(expiryMs));
+    // All had room together, but for what is past its time here and not yet gone from disk, when the clock was set back.
+    if (!this.#insides.index.insert(slot, hash, markOf(expiryMs))) return;
     if (expiryMs !== 0) this.#table.schedule.change(slot, expiryMs, false);
     if (this.#maxBytes === 0 || this.#bytes < this.#maxBytes * FIRST_SHARE) this.fill(message);
   }

@@ -1,19 +1,8 @@
 import { KeyHash } from '../key-hash.ts';
 import type { Batch, BatchPool } from '../log/batch.ts';
 import type { ExternalChange } from '../log/external.ts';
-import {
-  BATCH_HEADER_WORDS,
-  CLEAR,
-  EXPIRY_BYTES,
-  KEY_LENGTH_MASK,
-  KIND_SHIFT,
-  LEASE,
-  LENGTH_MASK,
-  PUT,
-  RECORD_EXPIRES,
-  RECORD_HEADER_BYTES,
-  REMOVE,
-} from '../log/format.ts';
+import { BATCH_HEADER_WORDS, BYTES_MASK, CLEAR, KIND_SHIFT, LEASE, PUT, REMOVE } from '../log/format.ts';
+import { EXPIRES, EXPIRY_BYTES, HEADER_BYTES, KEY_LENGTH_MASK } from '../record.ts';
 import type { Database, Operation } from './database.ts';
 import { epochKey, metaKey, PREFIX_BYTES, placeKey, valueRoom } from './layout.ts';
 import type { CountingTape } from './level-recorder.ts';
@@ -154,7 +143,7 @@ export class Writer implements CountingTape {
       let bytes = 0;
       while (at < batch.end && operations.length < SLICE_OPERATIONS && bytes < SLICE_BYTES) {
         const word = batch.words[at++] as number;
-        const length = word & LENGTH_MASK;
+        const length = word & BYTES_MASK;
         if (word >>> KIND_SHIFT === CLEAR) epoch++;
         this.#convert(word >>> KIND_SHIFT, batch, at, length, epoch, operations);
         at += (length + 3) >>> 2;
@@ -175,8 +164,8 @@ export class Writer implements CountingTape {
     if (kind === PUT) {
       this.#meet(words, at + 2);
       const keyLength = (words[at] as number) & KEY_LENGTH_MASK;
-      const expires = ((words[at + 1] as number) & RECORD_EXPIRES) !== 0;
-      const keyAt = at * 4 + RECORD_HEADER_BYTES + (expires ? EXPIRY_BYTES : 0);
+      const expires = ((words[at + 1] as number) & EXPIRES) !== 0;
+      const keyAt = at * 4 + HEADER_BYTES + (expires ? EXPIRY_BYTES : 0);
       const valueLength = at * 4 + length - keyAt - keyLength;
       const value = valueRoom(words, at + 1, expires, valueLength);
       const valueAt = keyAt + keyLength;

@@ -375,7 +375,6 @@ export class Appender implements Tape {
     if (this.stopped) return;
     let turned = true;
     try {
-      if (this.#torn) await this.#file.truncate(this.#bytes);
       await this.#open(false);
     } catch {
       turned = false;

@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRng, type ShoalError } from '../../base/index.ts';
+import { Span } from '../span.ts';
 import { Stamps } from '../stamps.ts';
 import { MessageTable } from '../table.ts';
+import { collidingKeys } from '../testing/colliding.ts';
 import { Batch } from './batch.ts';
-import { BATCH_MAGIC, frameBatch } from './format.ts';
+import { BATCH_MAGIC, fileHeader, frameBatch } from './format.ts';
 import { Recovery } from './recovery.ts';
 import type { FakeDisk } from './testing/fake-disk.ts';
 import { contentsOf, Life, turns, until } from './testing/life.ts';
@@ -263,5 +265,46 @@ describe('a damaged log', () => {
       for (const [key, value] of life.contents()) expect(values.get(key), key).toBe(value);
       await life.store.close();
     }
+  });
+});
+
+describe('a log that was begun after the disk had failed, and nothing more', () => {
+  it('still says so at the next start, which writes a snapshot before it trusts the files', async () => {
+    const life = await closed(5);
+    const { length } = life.disk.bytes('/d/log.1');
+    const header = { kind: 'log', generation: 2, afterFailure: true, trustedBytes: length, salt: 7 } as const;
+    const file = await life.disk.session().create('/d/log.2');
+    await file.write(fileHeader(header), 0);
+    await life.open();
+    expect(life.backend.state).toBe('failing');
+    await until('mended', () => life.backend.state === 'ok');
+    life.checkMoment();
+    expect(life.disk.list('/d')).toEqual(['log.3', 'snapshot.3']);
+    await life.store.close();
+  });
+});
+
+describe('a log with more colliding keys than have room together', () => {
+  it('is read, and says how many were left out', async () => {
+    const life = new Life(new SeededRng(1), { compactFloorBytes: 1 << 30 });
+    await life.open();
+    const { table } = life.store;
+    const keys = collidingKeys(6147).map((bytes) => new Span(bytes));
+    const put = (key: Span): void => {
+      table.lookup(key, 0, 12);
+      table.put(key, 0, 12, 0);
+    };
+    for (const key of keys.slice(0, 6144)) put(key);
+    const { sink } = table;
+    // As when a snapshot has what came later.
+    table.sink = null;
+    for (const key of keys.slice(0, 3)) if (table.lookup(key, 0, 12)) table.remove();
+    table.sink = sink;
+    for (const key of keys.slice(6144)) put(key);
+    await life.store.close();
+    await life.open();
+    expect(life.store.table.size).toBe(6144);
+    expect(life.backend.warnings.join()).toContain('of the messages in /d 3 were left out');
+    await life.store.close();
   });
 });

@@ -5,7 +5,7 @@ import { crc32 } from './crc32.ts';
  *
  * A file: a header of 48 bytes, then batches. A batch: a header of 48 bytes, then records, then zeros up to a multiple
  * of 16 bytes; the checksum is over all of it but itself and the magic. A record: `kind << 28 | bytes`, then so many
- * bytes, rounded up to words.
+ * bytes, rounded up to words; a message's are those of record.ts.
  *
  * Every batch carries the file's generation and its number in it, so that neither a missing one nor one of another file
  * passes; a random number of the file, so that no message whose value looks like a batch is taken for one; and how many batches of the file were known to be synced when it was written, which tells damage from what a
@@ -31,14 +31,7 @@ export const LEASE = 3;
 export const END = 4;
 export const CLEAR = 5;
 export const KIND_SHIFT = 28;
-export const LENGTH_MASK = 0x0fffffff;
-
-/** A record's words as the table has them (table.ts): what precedes key and value, and the flag that says that it has an expiry. */
-export const RECORD_HEADER_BYTES = 24;
-export const EXPIRY_BYTES = 8;
-export const RECORD_EXPIRES = 1 << 20;
-export const VALUE_LENGTH_MASK = 0xfffff;
-export const KEY_LENGTH_MASK = 0xffff;
+export const BYTES_MASK = 0x0fffffff;
 
 /** Flags of a batch. */
 export const COMPRESSED = 1;

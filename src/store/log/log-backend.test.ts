@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { SeededRng, utf8 } from '../../base/index.ts';
 import { Span } from '../span.ts';
 import { Store, type StoreOptions } from '../store.ts';
@@ -91,6 +91,35 @@ describe('the log', () => {
     await life.store.close();
   });
 
+  it('keeps what comes slowly in one batch while the disk stands still', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      const life = new Life(new SeededRng(1));
+      await life.open();
+      let go = (): void => {};
+      life.disk.still = new Promise((resolve) => {
+        go = resolve;
+      });
+      const { batches } = life.backend.counters;
+      for (let i = 0; i < 20; i++) {
+        life.put(`key:${i}`, 50);
+        life.endTurn();
+        vi.advanceTimersByTime(10);
+        await turns(1);
+      }
+      life.disk.still = null;
+      go();
+      await until('all synced', () => {
+        vi.advanceTimersByTime(10);
+        return life.backend.onDiskSequence === life.backend.sequence;
+      });
+      expect(life.backend.counters.batches - batches).toBe(2);
+      await life.store.close();
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it('says that nothing more should be read while much waits, and when it should again', async () => {
     const life = new Life(new SeededRng(1), { queueBytes: 3 << 20 });
     await life.open();
@@ -155,6 +184,19 @@ describe('the log', () => {
     expect(life.backend.counters.snapshots).toBeGreaterThan(1);
     await restart(life);
     life.checkNow();
+    await life.store.close();
+  });
+
+  it('takes changes again when a snapshot has made room, though nothing else happens', async () => {
+    const life = new Life(new SeededRng(1), { compactFloorBytes: 1 << 30 });
+    life.maxDiskBytes = 400_000;
+    await life.open();
+    for (let i = 0; life.backend.refusal === null; i++) {
+      life.put(`key:${i % 50}`, 1000);
+      life.endTurn();
+    }
+    await until('room again', () => life.backend.refusal === null);
+    expect(life.backend.counters.snapshots).toBe(1);
     await life.store.close();
   });
 

@@ -227,7 +227,7 @@ export class LogBackend implements Backend, AppenderWatch {
 
   endTurn(): void {
     if (this.sink.waitingBytes > 0) {
-      if (!this.#waiters.any) this.#flushTimer ??= this.#timer(this.#tuning.flushMs, () => this.#flush());
+      if (!this.#waiters.any) this.#flushLater();
       else if (this.#mayWrite()) this.sink.seal();
     } else if (this.#waiters.any && this.#appender.idle) this.#appender.sync();
     this.#leases.check(this.sink.sequence, this.onDiskSequence);
@@ -328,9 +328,13 @@ export class LogBackend implements Backend, AppenderWatch {
     return this.#appender.idle && (!this.#appender.syncing || this.sink.waitingBytes > EARLY_BYTES);
   }
 
-  #flush(): void {
-    this.#flushTimer = null;
-    this.sink.seal();
+  /** Not while a write is under way: small batches, each in a buffer of its own, would be as many as a disk that stands still lets come. */
+  #flushLater(): void {
+    this.#flushTimer ??= this.#timer(this.#tuning.flushMs, () => {
+      this.#flushTimer = null;
+      if (this.#appender.idle) this.sink.seal();
+      else this.#flushLater();
+    });
   }
 
   get #diskBytes(): number {
@@ -444,6 +448,7 @@ export class LogBackend implements Backend, AppenderWatch {
     this.savedMs = this.#table.nowMs;
     this.#appender.olderBytes = snapshot.bytes;
     await this.#removeBefore(generation);
+    this.#judge();
     if (!this.#trusted && !this.#appender.stopped) this.#mended();
   }
 

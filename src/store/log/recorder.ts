@@ -1,20 +1,11 @@
 import { LARGE_KEY_BYTES } from '../key-hash.ts';
+import { EXPIRES } from '../record.ts';
 import type { Rope } from '../rope.ts';
 import type { ChangeSink } from '../sink.ts';
 import type { Span } from '../span.ts';
 import type { Batch, BatchPool } from './batch.ts';
 import { ExternalChange } from './external.ts';
-import {
-  BATCH_HEADER_WORDS,
-  CLEAR,
-  END,
-  KIND_SHIFT,
-  LEASE,
-  MAX_BATCH_BYTES,
-  PUT,
-  RECORD_EXPIRES,
-  REMOVE,
-} from './format.ts';
+import { BATCH_HEADER_WORDS, CLEAR, END, KIND_SHIFT, LEASE, MAX_BATCH_BYTES, PUT, REMOVE } from './format.ts';
 
 const BATCH_WORDS = MAX_BATCH_BYTES / 4;
 /** From here on the engine's copy is faster than a loop. */
@@ -42,7 +33,6 @@ export class Recorder implements ChangeSink {
   #records = 0;
   /** Changes in batches that went on. */
   #before = 0;
-  #externalBytes = 0;
 
   constructor(tape: Tape, pool: BatchPool) {
     this.#tape = tape;
@@ -59,11 +49,6 @@ export class Recorder implements ChangeSink {
   /** Bytes that wait in the batch that is being filled. */
   get waitingBytes(): number {
     return (this.#end - BATCH_HEADER_WORDS) * 4;
-  }
-
-  /** Bytes handed over by reference rather than copied, ever. */
-  get externalBytes(): number {
-    return this.#externalBytes;
   }
 
   wrote(words: Int32Array, at: number, bytes: number): void {
@@ -93,7 +78,7 @@ export class Recorder implements ChangeSink {
 
   wroteExternal(words: Int32Array, at: number, key: Span, value: Rope): void {
     let expiryMs = 0;
-    if (((words[at + 1] as number) & RECORD_EXPIRES) !== 0)
+    if (((words[at + 1] as number) & EXPIRES) !== 0)
       expiryMs = ((words[at + 6] as number) >>> 0) + (words[at + 7] as number) * 2 ** 32;
     this.#external(key.bytes, value, words, at, expiryMs);
   }
@@ -168,8 +153,6 @@ export class Recorder implements ChangeSink {
     this.seal();
     this.#before++;
     const stamp = words.slice(at + 2, at + 2 + STAMP_WORDS);
-    const change = new ExternalChange(key, value, stamp, expiryMs, this.#before);
-    this.#externalBytes += change.totalBytes;
-    this.#tape.external(change);
+    this.#tape.external(new ExternalChange(key, value, stamp, expiryMs, this.#before));
   }
 }

@@ -154,6 +154,7 @@ export class Recovery {
     for (const generation of needed) logs.push(await this.#openFile('log', generation));
     for (let last = logs.at(-1); last !== undefined; last = logs.at(-1)) {
       if (last.size > FILE_HEADER_BYTES || last.generation === snapshot) break;
+      if (last.header?.afterFailure === true) break;
       if (logs.length === 1 && last.header !== null) break;
       await disk.remove(join(directory, last.name));
       logs.pop();
@@ -262,6 +263,12 @@ export class Recovery {
       const names = damages.files.map(keptName).join(', ');
       const kept = names === '' ? '' : `; the damaged files are kept as ${names} until somebody removes them`;
       const what = `store directory ${directory} was salvaged: ${damages.describe()}; messages acknowledged as on disk may be lost${kept}`;
+      notices.warn(what);
+      this.#warnings.push(what);
+    }
+    const { crowdedOut } = this.#replay;
+    if (crowdedOut > 0) {
+      const what = `of the messages in ${directory} ${crowdedOut} were left out, as too many keys of one slot have hashes that begin alike: somebody makes such keys`;
       notices.warn(what);
       this.#warnings.push(what);
     }

@@ -1,23 +1,11 @@
+import { Crowded } from '../crowded.ts';
+import { EXPIRES, EXPIRY_BYTES, HEADER_BYTES, KEY_LENGTH_MASK, LENGTH_MASK } from '../record.ts';
 import { Span } from '../span.ts';
 import type { Stamps } from '../stamps.ts';
 import { TILES } from '../stamps.ts';
 import type { MessageTable } from '../table.ts';
 import { Assembly } from './external.ts';
-import {
-  CLEAR,
-  END,
-  EXPIRY_BYTES,
-  KEY_LENGTH_MASK,
-  KIND_SHIFT,
-  LEASE,
-  LENGTH_MASK,
-  PART,
-  PUT,
-  RECORD_EXPIRES,
-  RECORD_HEADER_BYTES,
-  REMOVE,
-  VALUE_LENGTH_MASK,
-} from './format.ts';
+import { BYTES_MASK, CLEAR, END, KIND_SHIFT, LEASE, PART, PUT, REMOVE } from './format.ts';
 import type { BatchReader } from './reader.ts';
 
 /** A dot's counter has 48 bits. */
@@ -35,6 +23,8 @@ export class Replay {
   /** Counters below these were leased. */
   readonly leases = new Float64Array(TILES);
   records = 0;
+  /** Messages left out, as their keys had no room. */
+  crowdedOut = 0;
   /** The end of a snapshot was met, and the number of changes it says came before. */
   ended = -1;
 
@@ -53,7 +43,7 @@ export class Replay {
     for (let left = reader.records; left > 0; left--) {
       if (at >= end) return 'it ends before its last record';
       const word = words[at++] as number;
-      const bytes = word & LENGTH_MASK;
+      const bytes = word & BYTES_MASK;
       const next = at + ((bytes + 3) >>> 2);
       if (next > end) return 'a record is longer than what is left of it';
       const wrong = this.#record(word >>> KIND_SHIFT, words, at, bytes);
@@ -108,16 +98,20 @@ export class Replay {
 
   #put(words: Int32Array, at: number, bytes: number): string | null {
     const flags = words[at + 1] as number;
-    const expires = (flags & RECORD_EXPIRES) !== 0;
-    const header = RECORD_HEADER_BYTES + (expires ? EXPIRY_BYTES : 0);
+    const expires = (flags & EXPIRES) !== 0;
+    const header = HEADER_BYTES + (expires ? EXPIRY_BYTES : 0);
     const keyLength = (words[at] as number) & KEY_LENGTH_MASK;
-    const valueLength = flags & VALUE_LENGTH_MASK;
+    const valueLength = flags & LENGTH_MASK;
     if (header + keyLength + valueLength !== bytes) return 'a record whose lengths do not add up';
     this.#stamp(words, at + 2);
     const expiryMs = expires ? ((words[at + 6] as number) >>> 0) + (words[at + 7] as number) * 2 ** 32 : 0;
     const keyAt = at * 4 + header;
     if (this.#names(this.#span, keyAt, keyLength, expiryMs))
-      this.#table.put(this.#span, keyAt + keyLength, valueLength, expiryMs);
+      try {
+        this.#table.put(this.#span, keyAt + keyLength, valueLength, expiryMs);
+      } catch (error) {
+        this.#leaveOut(error);
+      }
     return null;
   }
 
@@ -144,9 +138,23 @@ export class Replay {
     const { removal, expiryMs } = assembly;
     const { key, value } = assembly.take();
     if (removal) this.#remove(key, 0, key.bytes.length);
-    else if (this.#names(key, 0, key.bytes.length, expiryMs)) this.#table.putRope(value, expiryMs);
+    else if (this.#names(key, 0, key.bytes.length, expiryMs))
+      try {
+        this.#table.putRope(value, expiryMs);
+      } catch (error) {
+        this.#leaveOut(error);
+      }
     this.records++;
     return null;
+  }
+
+  /**
+   * What had room when it was written need not have it here: a snapshot has some keys as they were after changes that the log brings once
+   * more, so that there may be keys at once that never were together.
+   */
+  #leaveOut(error: unknown): void {
+    if (!(error instanceof Crowded)) throw error;
+    this.crowdedOut++;
   }
 
   #stamp(words: Int32Array, at: number): void {

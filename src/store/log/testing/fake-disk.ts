@@ -112,6 +112,8 @@ export class FakeDisk {
   /** Changes and syncs so far, and the one at which the power fails. */
   actions = 0;
   crashAt = Infinity;
+  /** While it is there, the disk stands still until it is resolved. */
+  still: Promise<void> | null = null;
   /** Called before each; returns the code to fail with, or null. A write that fails has written half. */
   fail: (what: Action, path: string) => string | null = () => null;
 
@@ -124,6 +126,7 @@ export class FakeDisk {
     const run = async <T>(what: () => T): Promise<T> => {
       alive();
       await new Promise((resolve) => setImmediate(resolve));
+      if (this.still !== null) await this.still;
       alive();
       return what();
     };
