@@ -37,7 +37,14 @@ export class Dispatcher {
     this.call = new Call(store, server);
     this.#gatekeeper = new Gatekeeper(server, this);
     const disk = store.backend.readThrough;
-    this.#cold = disk === null ? null : new ColdKeys(disk, (...queued) => this.#eachQueued(...queued));
+    this.#cold =
+      disk === null
+        ? null
+        : new ColdKeys(
+            disk,
+            (...queued) => this.#eachQueued(...queued),
+            (...refused) => this.#gatekeeper.refuse(...refused),
+          );
     server.commandsRun = () => this.counters.commands;
     server.resetCommands = () => {
       this.counters.commands = 0;

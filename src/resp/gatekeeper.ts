@@ -2,7 +2,7 @@ import { LIMITS } from '../base/index.ts';
 import { type AckLevel, copiesNeeded, isPlain, levelOf, shortfall } from './ack-level.ts';
 import type { Call } from './call.ts';
 import { type Client, GATE } from './client.ts';
-import { type Known, keyPlaces } from './command.ts';
+import type { Known } from './command.ts';
 import { awaitDisk } from './on-disk.ts';
 import { ROLE } from './role.ts';
 import { shortened } from './slow-log.ts';
@@ -195,14 +195,11 @@ export class Gatekeeper {
   /** Of the slots of a command's keys, the most that one has. */
   #owners(call: Call, known: Known): number {
     const { router } = this.#server;
-    const { keys, moreKeys } = known.command;
     let most = 1;
-    if (router === null || keys === null) return most;
-    for (const range of [keys, ...(moreKeys ?? [])]) {
-      for (const i of keyPlaces(range, call.count)) {
-        const slot = call.store.table.name(call.span, call.startOf(i), call.lengthOf(i));
-        most = Math.max(most, router.owners(slot));
-      }
+    if (router === null) return most;
+    for (const i of known.keysOf(call.count)) {
+      const slot = call.store.table.name(call.span, call.startOf(i), call.lengthOf(i));
+      most = Math.max(most, router.owners(slot));
     }
     return most;
   }

@@ -140,6 +140,7 @@ export class ServerState {
     client.transaction = null;
     client.blocked?.cancel();
     client.blocked = null;
+    client.onGone?.();
   }
 
   monitor(client: Client): void {

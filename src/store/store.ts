@@ -80,7 +80,7 @@ export class Store {
   static async open(options: StoreOptions): Promise<Store> {
     const stamps = new Stamps(SELF);
     const regions = new Regions(options.maxMemoryBytes);
-    regions.reserve();
+    await regions.reserve();
     const table = new MessageTable(stamps, regions);
     table.nowMs = options.nowMs;
     if (options.backend === 'memory') return new Store(table, new MemoryBackend(), options.maxMemoryBytes);

@@ -1,11 +1,9 @@
-import { type Listed, type ReadThrough, Span } from '../../store/index.ts';
+import { type Listed, placeOf, type ReadThrough, Span } from '../../store/index.ts';
 import type { Call } from '../call.ts';
 import type { WriteReply } from '../client.ts';
 import type { Glob } from '../glob.ts';
 import type { ScanOptions } from './scan.ts';
 
-/** Hashes of a slot: where a walk through the disk is, is slot * HASHES + hash. */
-const HASHES = 2 ** 32;
 /** KEYS reads so many at a time. */
 const KEYS_STEP = 1024;
 /** SCAN reads so many at most, whatever its COUNT. */
@@ -55,7 +53,7 @@ export function keysOnDisk(call: Call, disk: ReadThrough, glob: Glob): void {
 /** The first of a slot's keys. */
 export function keysOfSlot(call: Call, disk: ReadThrough, slot: number, count: number): void {
   answer(call, async () => {
-    const { found } = count === 0 ? { found: [] } : await disk.list(slot * HASHES, count);
+    const { found } = count === 0 ? { found: [] } : await disk.list(placeOf(slot, 0), count);
     const keys = found.filter((one) => one.slot === slot).slice(0, count);
     return (to) => {
       to.array(keys.length);
@@ -67,7 +65,7 @@ export function keysOfSlot(call: Call, disk: ReadThrough, slot: number, count: n
 /** The one that follows a place drawn at random. */
 export function keyOnDisk(call: Call, disk: ReadThrough, draw: number): void {
   answer(call, async () => {
-    let { found } = await disk.list(Math.floor(draw * 16384 * HASHES), 1);
+    let { found } = await disk.list(Math.floor(draw * placeOf(16384, 0)), 1);
     if (found.length === 0) ({ found } = await disk.list(0, 1));
     const key = found[0]?.key;
     return (to) => {

@@ -76,7 +76,7 @@ export class Reader {
     return slot === this.#sweeping || (this.#loads.size > 0 && this.#loads.has(placeOf(slot, hash)));
   }
 
-  /** Calls back, once, when the keys are in memory or known to be nowhere; not before it returns. */
+  /** Calls back, once, when the keys are in memory or known to be nowhere, or the cache is full; not before it returns. */
   read(keys: readonly Uint8Array[], done: () => void): void {
     let left = keys.length;
     const came = (): void => {
@@ -181,11 +181,12 @@ export class Reader {
     this.#calls++;
     let left = loads;
     try {
-      this.counters.reads += loads.length;
-      const values = await this.#database.getMany(loads.map(({ key }) => key));
-      for (const [i, load] of loads.entries()) {
-        const value = values[i];
-        if (value !== undefined && this.#isCurrent(load)) this.#cache.fill(new Message(load.key, value));
+      const values = this.#cache.isFull ? [] : await this.#database.getMany(loads.map(({ key }) => key));
+      this.counters.reads += values.length;
+      for (const [i, value] of values.entries()) {
+        const load = loads[i] as Load;
+        if (value === undefined || this.#cache.isFull || !this.#isCurrent(load)) continue;
+        this.#cache.fill(new Message(load.key, value));
       }
       for (let load = left[0]; load !== undefined; load = left[0]) {
         await this.#finish(load);
@@ -205,12 +206,12 @@ export class Reader {
     return this.#loads.get(place) === load && !load.stale && !this.#recorder.isRemoving(load.hash);
   }
 
-  /** Sees to it that no mark is left with the hash of what was read. */
+  /** Sees to it that no mark is left with the hash of what was read, unless there is no room for what it stands for. */
   async #finish(load: Load): Promise<void> {
     const { slot, hash } = load;
     const place = placeOf(slot, hash);
     if (this.#loads.get(place) !== load) return;
-    while (this.#cache.isMarked(slot, hash)) {
+    while (!this.#cache.isFull && this.#cache.isMarked(slot, hash)) {
       load.stale = false;
       // What is removed and not written yet could still be read.
       if (this.#recorder.isRemoving(hash)) {
