@@ -27,7 +27,12 @@ const MAX_EARLY = 1024;
 const KEEPALIVE_MS = 300_000;
 /** A start that failed is tried again so soon, but for what only people can mend. */
 const RETRY_MS = 5000;
-const LASTING: ReadonlySet<string> = new Set(['store-damaged', 'store-newer']);
+const LASTING: ReadonlySet<string> = new Set([
+  'store-damaged',
+  'store-newer',
+  'store-other',
+  'store-leveldb-missing',
+]);
 
 /** The store's own rooms: their code is run, and what it needs is made, when the store is first used. */
 const loadParts = () => import('./store-parts.ts');

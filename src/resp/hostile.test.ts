@@ -88,3 +88,43 @@ it('answers other nodes about every slot once in one question', async () => {
     /^-ERR HELD takes ranges that do not overlap/,
   );
 });
+
+it('puts no more copies of values into one reply than it has room for', async () => {
+  const { join } = await served.start();
+  const client = await join();
+  await client.ask('SET', 'v', 'x'.repeat(60_000));
+  // What is outside the arena is not copied.
+  await client.ask('SET', 'large', 'y'.repeat(100_000));
+  const many = (count: number, key: string): string[] => new Array<string>(count).fill(key);
+  const refused = /^-ERR the values are more than 64 MB: ask for fewer at once/;
+  expect(await client.ask('MGET', ...many(2000, 'v'))).toMatch(refused);
+  expect((await client.ask('MGET', ...many(500, 'v'))).length).toBeGreaterThan(30_000_000);
+  expect((await client.ask('MGET', ...many(800, 'large'))).length).toBeGreaterThan(80_000_000);
+  client.send('MULTI');
+  for (let i = 0; i < 1200; i++) client.send('GET', 'v');
+  client.send('SET', 'after', '1').send('EXEC');
+  const replies = await client.replies(1203);
+  const told = replies.at(-1) as string;
+  expect(told.length).toBeLessThan(70_000_000);
+  expect(told).toMatch(/-ERR not run: the replies of this transaction are more than 64 MB$/);
+  expect(await client.ask('EXISTS', 'after')).toBe(':0');
+  expect(await client.ask('MGET', 'v', 'none')).toMatch(/^\*2 \$60000 x+ \$-1$/);
+}, 20_000);
+
+it('takes memory for the fields that BITFIELD writes to, not for what is between them', () => {
+  const script = new Script();
+  script.ask('SET', 'other', '1');
+  const before = process.memoryUsage().arrayBuffers;
+  const far = String(2 ** 32 - 16);
+  expect(script.ask('BITFIELD', 'k', 'SET', 'u8', '0', '255', 'SET', 'u8', far, '7')).toBe('*2\r\n:0\r\n:0');
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(32 << 20);
+  // Over the edge of what is copied, twice, and beyond the end.
+  const edge = String(64 * 1024 * 8 - 3);
+  const words = ['SET', 'u8', edge, '165', 'INCRBY', 'u8', edge, '1', 'GET', 'u8', edge, 'GET', 'u8', far];
+  expect(script.ask('BITFIELD', 'k', ...words, 'GET', 'u8', '0')).toBe(
+    '*5\r\n:0\r\n:166\r\n:166\r\n:7\r\n:255',
+  );
+  const after = String(64 * 1024 * 8);
+  expect(script.ask('BITFIELD_RO', 'k', 'GET', 'u8', edge, 'GET', 'u5', after)).toBe('*2\r\n:166\r\n:6');
+  expect(script.ask('STRLEN', 'k')).toBe(`:${2 ** 29 - 1}`);
+});
