@@ -73,11 +73,6 @@ export class MessageTable {
     return this.#arena.usedBytes + this.#externals.bytes;
   }
 
-  /** The same with the index: what no compaction would give back. */
-  get takenBytes(): number {
-    return this.usedBytes + this.#index.usedBytes;
-  }
-
   get freeBytes(): number {
     return this.#arena.freeBytes;
   }
@@ -363,7 +358,7 @@ export class MessageTable {
     return this.#arena.victim(pressed) >= 0;
   }
 
-  /** For level/, which puts marks in place of records; others until `clear`. */
+  /** Also for level/, which puts marks in place of records; others until `clear`. */
   get insides(): { arena: Arena; index: SlotIndex; externals: Externals } {
     return { arena: this.#arena, index: this.#index, externals: this.#externals };
   }
