@@ -143,6 +143,8 @@ export const LIMITS = {
   respArguments: 65_537,
   /** Answer of KEYS, which is put together before it is sent. */
   respKeysBytes: 64 << 20,
+  /** Copies of values that one reply, of MGET or EXEC, is put together of; large values are not copied. */
+  respReplyBytes: 64 << 20,
   /** A client that has to log in and does not, for so long, is cut. */
   respLoginMs: 30_000,
   /** As is one that has sent half a command and takes so long for each so many bytes of the rest. */

@@ -1,14 +1,12 @@
 import { ShoalError } from '../base/index.ts';
 import type { StoreScanView } from '../node/contract.ts';
 import { positionOf, type Range, slotAt } from '../ranges/index.ts';
-import { type MessageTable, type ReadThrough, type Store, Walk } from '../store/index.ts';
+import { type MessageTable, placeOf, type ReadThrough, type Store, Walk } from '../store/index.ts';
 
 /** Looks at so many homes of the index at most, whatever is asked for. */
 const MAX_HOMES = 20_000;
 /** Of a value so much is shown. */
 const SHOWN_BYTES = 64;
-/** Of a slot, in a place of `ReadThrough.list`. */
-const HASHES = 2 ** 32;
 
 type Entry = StoreScanView['entries'][number];
 
@@ -47,7 +45,7 @@ async function scanDisk(
   cursor: number,
   count: number,
 ): Promise<StoreScanView> {
-  const from = cursor > 0 ? cursor : slotAt(range.start) * HASHES;
+  const from = cursor > 0 ? cursor : placeOf(slotAt(range.start), 0);
   const { found, next } = await disk.list(from, count).catch((error: Error) => {
     throw new ShoalError('disk-failed', error.message);
   });
@@ -57,7 +55,7 @@ async function scanDisk(
     if (position < range.start || position > range.end) continue;
     entries.push(entryOf(key, position, value.subarray(0, SHOWN_BYTES), value.length, expiryMs));
   }
-  return { entries, cursor: next >= (slotAt(range.end) + 1) * HASHES ? 0 : next };
+  return { entries, cursor: next >= placeOf(slotAt(range.end) + 1, 0) ? 0 : next };
 }
 
 function entryOf(

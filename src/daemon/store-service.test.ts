@@ -45,3 +45,18 @@ describe('a port of the store that is taken', () => {
     await expect(StoreService.open(asked, log)).rejects.toMatchObject({ code: 'port-in-use', field: 'resp' });
   });
 });
+
+it('ends the start when the directory somebody asked for cannot be made', async () => {
+  const config = {
+    resp: joinAddress('127.0.0.1', 0),
+    proxy: null,
+    store: 'log',
+    // Under /proc the system answers as if the parent were missing, for ever.
+    storeDir: '/proc/nope',
+    origins: { store_dir: '--store-dir' },
+  } as unknown as StoreConfig;
+  await expect(StoreService.open(config, {} as Log)).rejects.toMatchObject({
+    code: 'store-unwritable',
+    field: 'store-dir',
+  });
+});

@@ -1,9 +1,9 @@
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { type Address, joinAddress, ShoalError, splitAddress, systemReason } from '../base/index.ts';
 import { type AgentConfig, isLoopback } from '../config/index.ts';
-import { DirectoryLock, type Log, monotonicMs } from '../io/index.ts';
+import { DirectoryLock, type Log, makeDirectory, monotonicMs } from '../io/index.ts';
 import type {
   MetricFamily,
   StoreCountView,
@@ -27,7 +27,12 @@ const MAX_EARLY = 1024;
 const KEEPALIVE_MS = 300_000;
 /** A start that failed is tried again so soon, but for what only people can mend. */
 const RETRY_MS = 5000;
-const LASTING: ReadonlySet<string> = new Set(['store-damaged', 'store-newer']);
+const LASTING: ReadonlySet<string> = new Set([
+  'store-damaged',
+  'store-newer',
+  'store-other',
+  'store-leveldb-missing',
+]);
 
 /** The store's own rooms: their code is run, and what it needs is made, when the store is first used. */
 const loadParts = () => import('./store-parts.ts');
@@ -93,11 +98,15 @@ export class StoreService {
 
   /**
    * Opens the ports; who connects waits for `serve`. A default port that is taken is no reason not to run: several agents of one
-   * machine need not say a port each, and clients learn it from the group. @throws ShoalError `port-in-use`, `cannot-listen`, `bad-password-file`
+   * machine need not say a port each, and clients learn it from the group. @throws ShoalError `port-in-use`, `cannot-listen`, `bad-password-file`,
+   * `store-unwritable`
    */
   static async open(config: StoreConfig, log: Log): Promise<StoreService | null> {
     const { resp, proxy } = config;
     if (resp === null) return null;
+    // One that nobody named lies in the state directory, and is made there by the first message.
+    if (config.store !== 'memory' && config.origins.store_dir !== undefined)
+      await makeStoreDirectory(config.storeDir);
     const service = new StoreService({ ...config, resp }, log);
     try {
       service.resp = await service.#bind('resp', resp, 'cluster');
@@ -352,7 +361,7 @@ export class StoreService {
     const { createGroupServer, Store } = this.#parts;
     const { store: backend, storeDir, storeDiskMb, storeSalvage, insecure, acks } = this.#config;
     if (backend !== 'memory') {
-      mkdirSync(storeDir, { recursive: true, mode: 0o700 });
+      await makeStoreDirectory(storeDir);
       this.#lock = await DirectoryLock.take(storeDir, 'store-dir');
     }
     const store = await Store.open({
@@ -375,6 +384,7 @@ export class StoreService {
       open: insecure,
       nowMs: monotonicMs,
       level: acks,
+      hooks: { warn: (text) => this.#log.warn({}, text) },
       settings: {
         port: String(port),
         bind: host,
@@ -420,6 +430,18 @@ function listenError(name: 'resp' | 'proxy', asked: Address, error: Error): Shoa
     `${name}: cannot listen on ${asked} (${systemReason(error)}): choose an address of this machine and a port it may use`,
     name,
   );
+}
+
+async function makeStoreDirectory(path: string): Promise<void> {
+  try {
+    await makeDirectory(path);
+  } catch (error) {
+    throw new ShoalError(
+      'store-unwritable',
+      `store-dir: cannot make ${path} (${systemReason(error)}): give a directory this user may write to`,
+      'store-dir',
+    );
+  }
 }
 
 /** Fewer could be guessed. */

@@ -1,5 +1,5 @@
 import type { StoreSlowView } from '../node/contract.ts';
-import { type GroupServer, keyPlaces } from '../resp/index.ts';
+import type { GroupServer } from '../resp/index.ts';
 import { textOf } from './store-scan.ts';
 
 type State = GroupServer['server']['state'];
@@ -30,11 +30,9 @@ function named(
   const [first = '', second = ''] = words;
   const known = state.commands.named(first.toLowerCase());
   const inner = known?.subcommands?.named(second.toLowerCase());
-  const { command } = inner ?? known ?? {};
-  const ranges = [command?.keys ?? [], command?.moreKeys ?? []].flat();
   // Of a long command the last word says how much more there was.
   const count = /^\.\.\. \(\d+ more arguments\)$/.test(words.at(-1) ?? '') ? words.length - 1 : words.length;
-  const keys = ranges.flatMap((range) => keyPlaces(range, count)).map((i) => words[i] ?? '');
+  const keys = ((inner ?? known)?.keysOf(count) ?? []).map((i) => words[i] ?? '');
   return {
     command: (inner ?? known)?.name ?? 'unknown',
     keys: showKeys ? keys.map((key) => textOf(Buffer.from(key, 'latin1'))) : null,

@@ -99,6 +99,8 @@ export class Client {
   closing = false;
   /** A command waits for its answer: no further one is run. */
   blocked: Blocked | null = null;
+  /** Called when the connection is gone, whether it waits or not. */
+  onGone: (() => void) | null = null;
   transaction: Transaction | null = null;
   /** What a command that is run again has found out beforehand. */
   prepared: BitWork | null = null;

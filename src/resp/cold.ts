@@ -1,14 +1,17 @@
 import { type ReadThrough, Span } from '../store/index.ts';
 import type { Call } from './call.ts';
 import type { Client } from './client.ts';
-import { type Known, keyPlaces } from './command.ts';
+import type { Known } from './command.ts';
 import type { Transaction } from './transaction.ts';
 
-/** After so many reads in vain everything that is read stays, until the command has run: it wants more than memory is meant for. */
+/** After so many reads in vain everything that is read stays, until the command has run, or memory is full. */
 const TRIES = 3;
+const TOO_MUCH =
+  'OOM the command asks for more messages at once than there is memory for (store_memory): ask for fewer';
 
 /** Goes to each command of a transaction, which is the one selected meanwhile. */
 export type EachQueued = (call: Call, transaction: Transaction, visit: (known: Known) => boolean) => boolean;
+type Refuse = (call: Call, known: Known, error: string) => void;
 
 /**
  * Has what a command needs read into memory before it runs, where the table is a cache. Its connection waits, as for any command whose
@@ -17,15 +20,19 @@ export type EachQueued = (call: Call, transaction: Transaction, visit: (known: K
 export class ColdKeys {
   readonly #disk: ReadThrough;
   readonly #eachQueued: EachQueued;
+  readonly #refuse: Refuse;
   /** Clients that wait, and how often they have. */
   readonly #tries = new Map<Client, number>();
+  /** Those of them for whom it stays. */
+  readonly #holders = new Set<Client>();
 
-  constructor(disk: ReadThrough, eachQueued: EachQueued) {
+  constructor(disk: ReadThrough, eachQueued: EachQueued, refuse: Refuse) {
     this.#disk = disk;
     this.#eachQueued = eachQueued;
+    this.#refuse = refuse;
   }
 
-  /** Whether the command may run now. */
+  /** Whether the command may run now; else it waits, or was refused. */
   ready(call: Call, known: Known): boolean {
     if (!call.client.authenticated) return true;
     const cold: Uint8Array[] = [];
@@ -36,7 +43,10 @@ export class ColdKeys {
       if (this.#tries.size > 0) this.#done(call.client);
       return true;
     }
-    this.#wait(call, cold);
+    if (this.#disk.isFull && this.#holders.has(call.client)) {
+      this.#done(call.client);
+      this.#refuse(call, known, TOO_MUCH);
+    } else this.#wait(call, cold);
     return false;
   }
 
@@ -45,10 +55,7 @@ export class ColdKeys {
   }
 
   #lookAtAll(call: Call, known: Known, cold: Uint8Array[]): void {
-    const { keys, moreKeys } = known.command;
-    if (keys === null) return;
-    for (const range of [keys, ...(moreKeys ?? [])])
-      for (const i of keyPlaces(range, call.count)) this.#look(call, i, cold);
+    for (const i of known.keysOf(call.count)) this.#look(call, i, cold);
   }
 
   #lookInTransaction(call: Call, cold: Uint8Array[]): void {
@@ -69,12 +76,18 @@ export class ColdKeys {
   #wait(call: Call, cold: readonly Uint8Array[]): void {
     const { client, request } = call;
     const tries = (this.#tries.get(client) ?? 0) + 1;
-    if (tries === TRIES) this.#disk.hold();
     this.#tries.set(client, tries);
+    // While others fill the memory, the turns that this one waits for make room.
+    if (tries >= TRIES && !this.#disk.isFull && !this.#holders.has(client)) {
+      this.#holders.add(client);
+      this.#disk.hold();
+    }
     const ahead = this.#ahead(call);
     request.putBack(call.index);
     call.halt = true;
-    const blocked = { unblock: () => false, cancel: () => this.#done(client) };
+    // It may go also between what it was read for and its next turn, when it does not wait.
+    client.onGone = () => this.#done(client);
+    const blocked = { unblock: () => false, cancel: () => {} };
     client.blocked = blocked;
     this.#disk.read(cold, () => {
       if (client.blocked !== blocked) return;
@@ -98,8 +111,8 @@ export class ColdKeys {
   }
 
   #done(client: Client): void {
-    const tries = this.#tries.get(client) ?? 0;
     this.#tries.delete(client);
-    if (tries >= TRIES) this.#disk.letGo();
+    client.onGone = null;
+    if (this.#holders.delete(client)) this.#disk.letGo();
   }
 }

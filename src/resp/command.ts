@@ -138,7 +138,10 @@ export class Known {
   /** Which of `count` arguments are keys. */
   keysOf(count: number): number[] {
     const { keys, moreKeys = [] } = this.command;
-    return [...(keys === null ? [] : [keys]), ...moreKeys].flatMap((range) => keyPlaces(range, count));
+    if (keys === null) return [];
+    const places = keyPlaces(keys, count);
+    for (const range of moreKeys) places.push(...keyPlaces(range, count));
+    return places;
   }
 
   has(flag: CommandFlag): boolean {

@@ -19,6 +19,8 @@ const SHOWN_BYTES = 128;
 
 const TOO_MANY_ARGUMENTS = `ERR too many arguments: at most ${LIMITS.respArguments - 1}`;
 
+const TOO_MUCH_TO_TELL = `ERR not run: the replies of this transaction are more than ${LIMITS.respReplyBytes >> 20} MB`;
+
 /** Runs what clients ask for, one command after the other, and puts the replies down in order. */
 export class Dispatcher {
   readonly call: Call;
@@ -35,7 +37,14 @@ export class Dispatcher {
     this.call = new Call(store, server);
     this.#gatekeeper = new Gatekeeper(server, this);
     const disk = store.backend.readThrough;
-    this.#cold = disk === null ? null : new ColdKeys(disk, (...queued) => this.#eachQueued(...queued));
+    this.#cold =
+      disk === null
+        ? null
+        : new ColdKeys(
+            disk,
+            (...queued) => this.#eachQueued(...queued),
+            (...refused) => this.#gatekeeper.refuse(...refused),
+          );
     server.commandsRun = () => this.counters.commands;
     server.resetCommands = () => {
       this.counters.commands = 0;
@@ -66,6 +75,7 @@ export class Dispatcher {
       const outcome = request.next();
       if (outcome === NEED_MORE) return NEED_MORE;
       if (outcome === BROKEN) {
+        if (request.isHttp) this.server.sawHttp(client);
         call.reply.error(`ERR ${request.error}`);
         client.closing = true;
         return BROKEN;
@@ -180,8 +190,13 @@ export class Dispatcher {
     const { request, index } = call;
     call.inTransaction = true;
     if (this.#eachQueued(call, transaction, (known, slot) => this.route(call, known, slot))) {
+      const most = call.reply.heldBytes + LIMITS.respReplyBytes;
       call.reply.array(transaction.count);
       this.#eachQueued(call, transaction, (known) => {
+        if (call.reply.heldBytes > most) {
+          call.reply.error(TOO_MUCH_TO_TELL);
+          return true;
+        }
         known.calls++;
         call.known = known;
         this.#gatekeeper.run(call, known);

@@ -101,6 +101,28 @@ test('commands are forwarded as they came, those of a line of words too', async 
   expect(b.store.table.size).toBe(1);
 });
 
+test('large commands come to their owner as they were, one behind the other', async () => {
+  await using nodes = new FakeNodes();
+  const { a, client, high } = await two(nodes);
+  const values = Array.from({ length: 4 }, (_, i) => `${i}`.repeat(3_000_000 + i));
+  for (const value of values) client.send('SET', high, value).send('GETRANGE', high, '0', '-1');
+  const replies = await client.replies(8);
+  values.forEach((value, i) => {
+    expect(replies[2 * i]).toBe('+OK');
+    expect(replies[2 * i + 1] === `$${value.length} ${value}`).toBe(true);
+  });
+  expect(a.store.table.size).toBe(0);
+});
+
+test('a node that answers SCAN with no cursor makes an error of it, and no more', async () => {
+  await using nodes = new FakeNodes();
+  const { b, client } = await two(nodes);
+  const scan = b.group.server.state.commands.named('scan');
+  Object.assign(scan ?? {}, { run: (call: Call) => call.reply.text('*2\r\n$1\r\nx\r\n*0\r\n') });
+  expect(await client.ask('SCAN', String(2n ** 47n))).toBe('-ERR a node answered SCAN with no cursor');
+  expect(await client.ask('PING')).toBe('+PONG');
+});
+
 test('CLIENT REPLY SKIP is for the command that follows, when that has to wait for its owner as well', async () => {
   await using nodes = new FakeNodes();
   const a = await nodes.add();

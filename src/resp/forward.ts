@@ -52,7 +52,8 @@ export class Forwarder {
     client.outlet.place(answer);
     this.counters.forwarded++;
     const at = request.beginOf(call.index);
-    link.send(answer, call.span, at, request.endOf(call.index) - at, takeLevel(call));
+    const isOwn = request.large !== null;
+    link.send(answer, call.span, at, request.endOf(call.index) - at, takeLevel(call), isOwn);
     if (!client.outlet.hasRoom) call.halt = true;
   }
 

@@ -2,7 +2,7 @@ import { LIMITS } from '../base/index.ts';
 import { type AckLevel, copiesNeeded, isPlain, levelOf, shortfall } from './ack-level.ts';
 import type { Call } from './call.ts';
 import { type Client, GATE } from './client.ts';
-import { type Known, keyPlaces } from './command.ts';
+import type { Known } from './command.ts';
 import { awaitDisk } from './on-disk.ts';
 import { ROLE } from './role.ts';
 import { shortened } from './slow-log.ts';
@@ -26,6 +26,10 @@ const LEVEL_IN_TRANSACTION =
   'ERR ACKS is not for one command of a transaction: EXEC takes it, for all that they write';
 /** A pause does not stop what ends it. */
 const UNPAUSED = new Set(['client|unpause', 'quit']);
+
+/** Of a command monitors are shown so many words, and so much of each: it is made and sent in the turn of the command. */
+const MONITOR_WORDS = 64;
+const MONITOR_WORD_BYTES = 1024;
 
 interface Route {
   route(call: Call, known: Known, slot: number): boolean;
@@ -191,14 +195,11 @@ export class Gatekeeper {
   /** Of the slots of a command's keys, the most that one has. */
   #owners(call: Call, known: Known): number {
     const { router } = this.#server;
-    const { keys, moreKeys } = known.command;
     let most = 1;
-    if (router === null || keys === null) return most;
-    for (const range of [keys, ...(moreKeys ?? [])]) {
-      for (const i of keyPlaces(range, call.count)) {
-        const slot = call.store.table.name(call.span, call.startOf(i), call.lengthOf(i));
-        most = Math.max(most, router.owners(slot));
-      }
+    if (router === null) return most;
+    for (const i of known.keysOf(call.count)) {
+      const slot = call.store.table.name(call.span, call.startOf(i), call.lengthOf(i));
+      most = Math.max(most, router.owners(slot));
     }
     return most;
   }
@@ -242,7 +243,13 @@ export class Gatekeeper {
     if (known.has('admin') || known.has('skip_monitor')) return;
     const seconds = (call.nowMs / 1000).toFixed(6);
     let line = `+${seconds} [0 ${call.client.address}]`;
-    for (let i = 0; i < call.count; i++) line += ` ${quoted(shownWord(call, known, i))}`;
+    const words = Math.min(call.count, MONITOR_WORDS);
+    for (let i = 0; i < words; i++) {
+      line += ` ${quoted(shownWord(call, known, i, MONITOR_WORD_BYTES))}`;
+      const more = call.lengthOf(i) - MONITOR_WORD_BYTES;
+      if (more > 0) line += `... (${more} more bytes)`;
+    }
+    if (call.count > words) line += ` ... (${call.count - words} more arguments)`;
     const bytes = Uint8Array.from(Buffer.from(`${line}\r\n`, 'latin1'));
     for (const client of this.#server.monitors) if (client !== call.client) client.outlet.push(bytes);
   }

@@ -12,7 +12,6 @@
  * all of them; nothing a client sends ends the process. Bounds: LIMITS, and the constants at the top of each file.
  * Tests: beside the files; test/e2e/store.test.ts.
  */
-export { keyPlaces } from './command.ts';
 export { COMMANDS } from './commands/index.ts';
 export { createGroupServer, type GroupServer, type GroupServerParts } from './group-server.ts';
 export { ROLE, type Role } from './role.ts';

@@ -59,3 +59,12 @@ function isSpace(byte: number): boolean {
 function isHex(byte: number | undefined): boolean {
   return byte !== undefined && /[0-9a-fA-F]/.test(String.fromCharCode(byte));
 }
+
+/**
+ * A web page can have a browser send a request to any port of its machine, with lines of its own in the body. `POST` comes first
+ * then, or a line `Host:` before the body; no command is called so.
+ */
+export function isHttp(word: Uint8Array): boolean {
+  if (word.length !== 4 && word.length !== 5) return false;
+  return /^(post|host:)$/i.test(String.fromCharCode(...word));
+}

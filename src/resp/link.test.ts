@@ -29,9 +29,11 @@ class FakePeer {
 let peer: FakePeer;
 let link: Link;
 let nowMs = 0;
+let drained = 0;
 beforeEach(async () => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
   nowMs = 0;
+  drained = 0;
   peer = new FakePeer();
   const port = await peer.listen();
   link = new Link({
@@ -42,7 +44,7 @@ beforeEach(async () => {
     address: () => ({ host: '127.0.0.1', port }),
     secrets: () => [],
     nowMs: () => nowMs,
-    drained: () => {},
+    drained: () => drained++,
     cut: () => {},
   });
 });
@@ -101,11 +103,26 @@ test('a link on which nothing is heard is given up, and what was sent may have b
 });
 
 test('a link is full by commands, or by their bytes, and then says when it is not', async () => {
-  const answers: string[] = [];
-  for (let i = 0; i < 31; i++) ask(answers, `SET k ${'x'.repeat(2 ** 20)}`);
-  expect(link.full).toBe(false);
-  ask(answers, `SET k ${'x'.repeat(2 ** 20)}`);
-  expect(link.full).toBe(true);
+  for (const [text, most] of [
+    [`SET k ${'x'.repeat(2 ** 20)}`, 32],
+    ['GET k', 8192],
+  ] as const) {
+    const answers: string[] = [];
+    const before = drained;
+    for (let i = 1; i < most; i++) ask(answers, text);
+    expect(link.full).toBe(false);
+    ask(answers, text);
+    expect(link.full).toBe(true);
+    const length = peer.heard.length + command(...text.split(' ')).length * most;
+    await poll(() => peer.heard.length >= length);
+    peer.socket?.write(':1\r\n'.repeat(most / 2 - 1));
+    await poll(() => answers.length === most / 2 - 1);
+    expect(drained).toBe(before);
+    peer.socket?.write(':1\r\n'.repeat(most / 2 + 1));
+    await poll(() => answers.length === most);
+    expect(drained).toBe(before + 1);
+    expect(link.full).toBe(false);
+  }
 });
 
 test('what a write waits for is said when it changes, and reads leave it as it is', async () => {

@@ -100,8 +100,11 @@ export class Link {
     return full;
   }
 
-  /** Sends a whole command, or several: `from` has it at `at`. `level`: what a write waits for; null where that is no matter. */
-  send(asker: Asker, from: Span, at: number, length: number, level: AckLevel | null): void {
+  /**
+   * Sends a whole command, or several: `from` has it at `at`, and nobody changes it later if it `isOwn`. `level`: what a write waits
+   * for; null where that is no matter.
+   */
+  send(asker: Asker, from: Span, at: number, length: number, level: AckLevel | null, isOwn: boolean): void {
     if (this.#socket === null && this.#options.nowMs() < this.#closedUntilMs) {
       this.counters.failed++;
       asker.failed({ sent: false, why: 'it cannot be reached' });
@@ -113,7 +116,7 @@ export class Link {
     asker.size = length;
     this.#waiting.push(asker);
     this.#waitingBytes += length;
-    this.#out.add(from, at, length);
+    this.#out.add(from, at, length, isOwn);
     this.#unsent++;
     if (this.#socket === null) this.#connect();
     else if (this.#ready) this.#flushSoon();
@@ -121,7 +124,7 @@ export class Link {
 
   /** Of a command made here. */
   sendBytes(asker: Asker, bytes: Uint8Array, level: AckLevel | null): void {
-    this.send(asker, new Span(bytes), 0, bytes.length, level);
+    this.send(asker, new Span(bytes), 0, bytes.length, level, true);
   }
 
   /** Nothing is read until all who hold have let go; false for who does so already. */

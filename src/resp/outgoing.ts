@@ -24,10 +24,10 @@ export class Outgoing {
     return this.#pieceBytes + this.#span.bytes.length;
   }
 
-  /** Adds a copy of `length` bytes of `from` at `at`. */
-  add(from: Span, at: number, length: number): void {
+  /** Adds a copy of `length` bytes of `from` at `at`; many that nobody changes later, as `isOwn` says, as they are. */
+  add(from: Span, at: number, length: number, isOwn: boolean): void {
     if (length > COPIED_BYTES) {
-      this.keep(from.bytes.slice(at, at + length));
+      this.keep(isOwn ? from.bytes.subarray(at, at + length) : from.bytes.slice(at, at + length));
       return;
     }
     this.#reserve(length);

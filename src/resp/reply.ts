@@ -36,10 +36,17 @@ export class ReplyWriter {
   readonly errorCounts = new Map<string, number>();
   /** Bytes of `bulkRope` and `rawParts`, which are not in `written`. */
   insertedBytes = 0;
+  /** Those of them that are nowhere else, as values of the store are. */
+  #ownBytes = 0;
   #inserts: Insert[] = [];
 
   constructor(capacity: number) {
     this.#span = new Span(new Uint8Array(capacity));
+  }
+
+  /** Memory that what was written takes. */
+  get heldBytes(): number {
+    return this.length + this.#ownBytes;
   }
 
   get written(): Uint8Array {
@@ -51,6 +58,7 @@ export class ReplyWriter {
     const inserts = this.#inserts;
     this.#inserts = [];
     this.insertedBytes = 0;
+    this.#ownBytes = 0;
     const written = this.take();
     const out: Uint8Array[] = [];
     let from = 0;
@@ -102,7 +110,7 @@ export class ReplyWriter {
   /** A bulk string: a part of a large value, which is not copied. */
   bulkRope(rope: Rope, from: number, to: number): void {
     this.#count(DOLLAR, to - from);
-    this.#insert(rope.parts(from, to), rope);
+    this.#insert(rope.parts(from, to), rope.stored > 0 ? rope : null);
     this.text('\r\n');
   }
 
@@ -115,7 +123,9 @@ export class ReplyWriter {
     const before = this.insertedBytes;
     for (const part of parts) this.insertedBytes += part.length;
     // Nothing is not kept: `insertedBytes` says whether there is anything, and it would stay for another's reply.
-    if (this.insertedBytes > before) this.#inserts.push({ at: this.length, parts, rope });
+    if (this.insertedBytes === before) return;
+    this.#inserts.push({ at: this.length, parts, rope });
+    if (rope === null) this.#ownBytes += this.insertedBytes - before;
   }
 
   /** A bulk string of Latin-1 text. */
@@ -189,7 +199,10 @@ export class ReplyWriter {
       last !== undefined && last.at >= length;
       last = this.#inserts.at(-1)
     ) {
-      for (const part of last.parts) this.insertedBytes -= part.length;
+      for (const part of last.parts) {
+        this.insertedBytes -= part.length;
+        if (last.rope === null) this.#ownBytes -= part.length;
+      }
       this.#inserts.pop();
     }
   }
@@ -260,7 +273,7 @@ export class ReplyWriter {
 interface Insert {
   readonly at: number;
   readonly parts: readonly Uint8Array[];
-  /** The value that they are of. */
+  /** The stored value that they are of. */
   readonly rope: Rope | null;
 }
 

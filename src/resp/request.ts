@@ -1,5 +1,5 @@
 import { AHEAD, PIECE_BYTES, type Rope, Span } from '../store/index.ts';
-import { splitWords } from './inline.ts';
+import { isHttp, splitWords } from './inline.ts';
 import { LargeRequest } from './large-request.ts';
 import { SPARE_BYTES, type Spare } from './spare.ts';
 
@@ -58,6 +58,8 @@ export class RequestReader {
   lengths = new Int32Array(ARGUMENTS);
   /** Why the connection must be closed, after BROKEN; as Redis says it. */
   error = '';
+  /** What is broken is that it is HTTP. */
+  isHttp = false;
   authenticated = true;
   /** Shared by readers who call `settle` before another one is fed: what is left of one chunk meets the next there. */
   scratch: Span | null = null;
@@ -436,7 +438,13 @@ export class RequestReader {
       this.#broken('unbalanced quotes in request');
       return this.#fail();
     }
-    if (words.length === 0) return READY;
+    const [first] = words;
+    if (first === undefined) return READY;
+    if (isHttp(first)) {
+      this.isHttp = true;
+      this.#broken('this port speaks RESP, not HTTP');
+      return this.#fail();
+    }
     this.#rewrite(words);
     return READY;
   }

@@ -332,6 +332,23 @@ test('what is pipelined while slots are not settled is run when they are, all of
   expect(a.group.router.counters.waited + b.group.router.counters.waited).toBeGreaterThan(0);
 });
 
+test('who waits for a slot is told to go on when its time is over, but not who waits for something else by then', async () => {
+  await using nodes = new FakeNodes();
+  const [a, b] = await halves(nodes);
+  Object.assign(b.group.server.state.commands.named('shoal|held') ?? {}, { run: () => {} });
+  const [one, other] = [await a.client(), await a.client()];
+  const waiting = () => [...a.group.server.state.clients.values()].filter(({ blocked }) => blocked !== null);
+  void one.ask('GET', keyIn(0, HALF - 1));
+  await until('the first one waits, for B does not say what it holds', async () => waiting().length === 1);
+  const blocked = { unblock: () => false, cancel: () => {} };
+  for (const client of waiting()) client.blocked = blocked;
+  const reply = other.ask('GET', keyIn(0, HALF - 1));
+  await until('the second one waits', async () => waiting().length === 2);
+  nodes.aheadMs += 2_000;
+  expect(await reply).toMatch(/^-TRYAGAIN/);
+  expect(waiting().map((client) => client.blocked === blocked)).toEqual([true]);
+});
+
 test('transactions at the proxy run as a whole at the owner of their keys', async () => {
   await using nodes = new FakeNodes();
   const [a, b] = await halves(nodes);

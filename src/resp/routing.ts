@@ -26,7 +26,7 @@ import { positionOf, slotAt } from '../ranges/index.ts';
 import type { Store } from '../store/index.ts';
 import type { Call } from './call.ts';
 import type { Blocked, Client } from './client.ts';
-import { type Known, keyPlaces } from './command.ts';
+import type { Known } from './command.ts';
 import { Forwarder, type Hop } from './forward.ts';
 import { Holdings } from './holdings.ts';
 import { type Peer, Peers } from './peers.ts';
@@ -156,7 +156,7 @@ export class GroupRouter implements Router {
   route(call: Call, known: Known): boolean {
     const { client } = call;
     if (client.role === ROLE.local) return true;
-    const { keys, moreKeys } = known.command;
+    const { keys } = known.command;
     if (keys === null) {
       if (client.role !== ROLE.proxy) return this.#keylessOnLink(call, known);
       if (this.spread === null || call.inTransaction) return true;
@@ -165,9 +165,7 @@ export class GroupRouter implements Router {
     }
     const isShard = keys.flags?.includes('not_key') === true;
     if (known.oneKey && !isShard) return this.#follow(call, known, this.decide(call, 1));
-    const count = call.count - call.levelWords(known);
-    const places = keyPlaces(keys, count);
-    for (const more of moreKeys ?? []) places.push(...keyPlaces(more, count));
+    const places = known.keysOf(call.count - call.levelWords(known));
     const [first] = places;
     if (first === undefined) return true;
     if (client.role === ROLE.cluster && places.length > 1) {

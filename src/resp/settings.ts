@@ -9,6 +9,8 @@ interface Parameter {
   readonly kind: Kind;
   readonly initial: string;
   readonly least?: number;
+  /** Below the least there is 0, for none. */
+  readonly mayBeNone?: boolean;
   readonly most?: number;
   readonly words?: readonly string[];
   /** Cannot be set while it runs. */
@@ -50,7 +52,8 @@ const PARAMETERS: Readonly<Record<string, Parameter>> = {
   requirepass: text(''),
   'protected-mode': flag('yes'),
   'client-output-buffer-limit': { kind: 'limits', initial: OUTPUT_LIMITS },
-  'maxmemory-clients': memory(0),
+  // With less than some megabytes every client would be cut.
+  'maxmemory-clients': { ...memory(0, 2 ** 20), mayBeNone: true },
   'client-query-buffer-limit': memory(2 ** 30, 2 ** 20),
   'proto-max-bulk-len': memory(512 * 2 ** 20, 2 ** 20),
   'slowlog-log-slower-than': number(10_000, -1, Number.MAX_SAFE_INTEGER),
@@ -236,9 +239,13 @@ function checkedNumber(parameter: Parameter, value: string): { why: string | nul
   }
   const least = parameter.least ?? 0;
   const most = parameter.most ?? Number.MAX_SAFE_INTEGER;
-  if (parsed < least || parsed > most) {
+  const isNone = parsed === 0 && parameter.mayBeNone === true;
+  if ((parsed < least && !isNone) || parsed > most) {
     const shown = most === Number.MAX_SAFE_INTEGER ? '9223372036854775807' : String(most);
-    return { why: `argument must be between ${least} and ${shown} inclusive`, kept: '' };
+    return {
+      why: `argument must be ${parameter.mayBeNone === true ? '0 or ' : ''}between ${least} and ${shown} inclusive`,
+      kept: '',
+    };
   }
   return { why: null, kept: String(parsed) };
 }

@@ -49,6 +49,8 @@ export interface Router {
 export interface ServerHooks {
   /** Tells the other nodes of a published message, of at most LIMITS.publicationBytes with its channel. */
   publishToGroup?: (channel: Uint8Array, message: Uint8Array) => void;
+  /** For the operator's log. */
+  warn?: (text: string) => void;
   /** Lines for sections of INFO. */
   info?: (section: string) => readonly (readonly [name: string, value: string | number])[];
 }
@@ -96,6 +98,7 @@ export class ServerState {
     cutForDawdling: 0,
     cutForMemory: 0,
     cutBeforeLogin: 0,
+    cutForHttp: 0,
     bytesIn: 0,
     bytesOut: 0,
     turns: 0,
@@ -137,6 +140,7 @@ export class ServerState {
     client.transaction = null;
     client.blocked?.cancel();
     client.blocked = null;
+    client.onGone?.();
   }
 
   monitor(client: Client): void {
@@ -184,6 +188,14 @@ export class ServerState {
     for (const name of Object.keys(this.counters) as (keyof typeof this.counters)[]) this.counters[name] = 0;
     this.resetCommands();
     for (const known of this.commands.every()) known.reset();
+  }
+
+  /** Whoever sent it may have been used by a web page. The first one since the start is told. */
+  sawHttp({ address }: Client): void {
+    if (this.counters.cutForHttp++ > 0) return;
+    this.hooks.warn?.(
+      `${address} spoke HTTP to the store's port and was cut: a web page in a browser there may have tried to run commands; shoal_store_connections_total{event="cutForHttp"} counts further ones`,
+    );
   }
 
   #regate(): void {

@@ -2,7 +2,6 @@ import { LIMITS } from '../base/index.ts';
 import { Span } from '../store/index.ts';
 import type { Call } from './call.ts';
 import type { Client } from './client.ts';
-import { keyPlaces } from './command.ts';
 
 /** Words of a record's stamp: clock and dot. */
 const STAMP_WORDS = 4;
@@ -62,15 +61,13 @@ export class Watches {
   /** After a write: marks those who watch one of its keys, if that key has changed. */
   written(call: Call): void {
     const { known } = call;
-    if (known === null || known.command.keys === null) return;
-    for (const range of [known.command.keys, ...(known.command.moreKeys ?? [])]) {
-      for (const place of keyPlaces(range, call.count)) {
-        if (call.lengthOf(place) > LIMITS.watchedBytes) continue;
-        const key = call.text(place);
-        for (const client of this.#byKey.get(key) ?? []) {
-          if (!client.watchesStale && hasChanged(call, key, client.watched.get(key) ?? null))
-            client.watchesStale = true;
-        }
+    if (known === null) return;
+    for (const place of known.keysOf(call.count)) {
+      if (call.lengthOf(place) > LIMITS.watchedBytes) continue;
+      const key = call.text(place);
+      for (const client of this.#byKey.get(key) ?? []) {
+        if (!client.watchesStale && hasChanged(call, key, client.watched.get(key) ?? null))
+          client.watchesStale = true;
       }
     }
   }

@@ -39,12 +39,17 @@ export interface Listed {
 export interface ReadThrough {
   /** Whether the message of a key may be on disk only: no command may look for it. One that is in memory counts as used. */
   isCold(key: Span, at: number, length: number): boolean;
-  /** Calls back, later, when these keys are in memory, or known to be nowhere; each of them is cold. */
+  /** Calls back, later, when these keys are in memory, or known to be nowhere, or it is full; each of them is cold. */
   read(keys: readonly Uint8Array[], done: () => void): void;
   /** While more is held than let go, nothing is forgotten: for who needs more messages at once than memory is meant for. */
   hold(): void;
   letGo(): void;
-  /** About `count` messages in the order of slot and hash, from a place on, and the next place, below 2^47: 0 at the end. */
+  /** Messages take more memory than is meant for them: none is read. */
+  readonly isFull: boolean;
+  /**
+   * About `count` messages, fewer if they are large, in the order of slot and hash, from a place on, and the next place, below 2^47: 0 at
+   * the end.
+   */
   list(from: number, count: number): Promise<{ found: Listed[]; next: number }>;
   /** Something in this slot has expired and is not in memory: has it removed, by and by. */
   sweep(slot: number): void;

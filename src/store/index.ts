@@ -26,6 +26,7 @@
 export type { Backend, BackendCounters, BackendState, Listed, OnDisk, ReadThrough } from './backend.ts';
 export { Crowded } from './crowded.ts';
 export { LARGE_KEY_BYTES, LargeKeyHash, rememberHash } from './key-hash.ts';
+export { placeOf } from './level/layout.ts';
 export type { LogTuning } from './log/log-backend.ts';
 export type { Notices } from './notices.ts';
 export { Reaper } from './reaper.ts';

@@ -4,9 +4,9 @@ import { PIECE_BYTES, Regions } from './regions.ts';
 
 const MB = 2 ** 20;
 
-it('takes what is expected from the system at once, and no more while that is handed out', () => {
+it('takes what is expected from the system at once, and no more while that is handed out', async () => {
   const regions = new Regions(300 * MB);
-  regions.reserve();
+  await regions.reserve();
   const buffers = new Set<ArrayBuffer>();
   for (let i = 0; i < 300; i++) buffers.add(regions.take().buffer);
   expect(buffers.size).toBe(4);
@@ -26,9 +26,9 @@ it('uses pieces again, and gives a region back when all of it is free', () => {
   expect(regions.take()).toEqual(pieces[40]);
 });
 
-it('keeps, when it is cleared, regions of which little was in use', () => {
+it('keeps, when it is cleared, regions of which little was in use', async () => {
   const regions = new Regions(300 * MB);
-  regions.reserve();
+  await regions.reserve();
   const [first] = Array.from({ length: 80 }, () => regions.take());
   regions.clear();
   const again = Array.from({ length: 225 }, () => regions.take());

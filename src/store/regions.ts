@@ -22,7 +22,7 @@ export interface Piece {
  * deploy/debian/store.conf): a store reads at random, and each page it has not read lately costs a walk through the page tables.
  *
  * The engine counts what its buffers hold, touched or not, and collects garbage whenever that has grown by some megabytes: 5 to
- * 15 ms for each region, measured. So `reserve` takes all that is expected at the start, while nobody waits.
+ * 15 ms for each region, measured. So `reserve` takes all that is expected at the start, while no client waits, and one a turn: gossip runs already.
  */
 export class Regions {
   readonly #pieces: number;
@@ -36,10 +36,13 @@ export class Regions {
     this.#pieces = Math.max(PIECES.min, Math.min(PIECES.max, part));
   }
 
-  reserve(): void {
+  async reserve(): Promise<void> {
     const bytes = this.#pieces * PIECE_BYTES;
     try {
-      while (this.#regions.length * bytes < this.#expectedBytes) this.#add();
+      while (this.#regions.length * bytes < this.#expectedBytes) {
+        this.#add();
+        await new Promise<void>((resolve) => setImmediate(resolve));
+      }
     } catch {
       // A system that promises no more than it has: the rest is asked for when it is needed.
     }

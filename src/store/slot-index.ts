@@ -13,6 +13,8 @@ const MAX_BITS = 13;
  * that all that were taken are taken again when they are read back.
  */
 const MAX_DEPTH = 16;
+/** Keys of a slot with the same hash. Each is compared when another is looked for, and a command may look for 65,536. */
+const MAX_ALIKE = 64;
 
 /** Places of a walk through a segment. */
 export const PLACES = 1 << MAX_BITS;
@@ -163,7 +165,12 @@ export class SlotIndex {
       if (!this.#grow(slot, segment, hash)) return false;
       segment = this.#segmentOf(slot, hash);
     }
-    this.#place(segment, hash, ref);
+    const words = this.#place(segment, hash, ref);
+    // All that are alike lie between its home and its place.
+    if (words >= MAX_ALIKE * 2 && this.#alike(segment, hash) > MAX_ALIKE) {
+      this.#unplace(segment, hash, words);
+      return false;
+    }
     this.counts[slot] = (this.counts[slot] as number) + 1;
     this.size++;
     return true;
@@ -245,7 +252,8 @@ export class SlotIndex {
     return ((this.#used[segment] as number) + 1) * 4 > capacity * 3;
   }
 
-  #place(segment: number, hash: number, ref: number): void {
+  /** Returns how many words from its home it lies. */
+  #place(segment: number, hash: number, ref: number): number {
     const table = this.#tables[segment] as number;
     const page = this.#slab.pages[table >>> 18] as Int32Array;
     const base = ((table >>> 4) & 0x3fff) << 4;
@@ -255,6 +263,28 @@ export class SlotIndex {
     page[base + i] = hash;
     page[base + i + 1] = ref;
     this.#used[segment] = (this.#used[segment] as number) + 1;
+    return (i - (hash << 1)) & mask;
+  }
+
+  /** How many have this hash. */
+  #alike(segment: number, hash: number): number {
+    const table = this.#tables[segment] as number;
+    const page = this.#slab.pages[table >>> 18] as Int32Array;
+    const base = ((table >>> 4) & 0x3fff) << 4;
+    const mask = (2 << (table & 15)) - 1;
+    let count = 0;
+    for (let i = (hash << 1) & mask; page[base + i + 1] !== 0; i = (i + 2) & mask)
+      if (page[base + i] === hash) count++;
+    return count;
+  }
+
+  /** Takes back what was placed just now, so many words from its home: a gap follows. */
+  #unplace(segment: number, hash: number, words: number): void {
+    const table = this.#tables[segment] as number;
+    const page = this.#slab.pages[table >>> 18] as Int32Array;
+    const base = ((table >>> 4) & 0x3fff) << 4;
+    page[base + (((hash << 1) + words) & ((2 << (table & 15)) - 1)) + 1] = 0;
+    this.#used[segment] = (this.#used[segment] as number) - 1;
   }
 
   #grow(slot: number, segment: number, hash: number): boolean {

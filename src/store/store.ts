@@ -78,14 +78,14 @@ export class Store {
 
   /** Reads back what is on disk. @throws ShoalError `store-damaged`, `store-newer`, `store-unreadable`, `disk-failed` */
   static async open(options: StoreOptions): Promise<Store> {
+    const { directory, notices = silent, maxMemoryBytes, maxDiskBytes, compress, salvage, tuning } = options;
+    if (options.backend !== 'memory') await refuseForeign(options.backend, directory);
     const stamps = new Stamps(SELF);
-    const regions = new Regions(options.maxMemoryBytes);
-    regions.reserve();
+    const regions = new Regions(maxMemoryBytes);
+    await regions.reserve();
     const table = new MessageTable(stamps, regions);
     table.nowMs = options.nowMs;
-    if (options.backend === 'memory') return new Store(table, new MemoryBackend(), options.maxMemoryBytes);
-    const { directory, notices = silent, maxMemoryBytes, maxDiskBytes, compress, salvage, tuning } = options;
-    await refuseForeign(options.backend, directory);
+    if (options.backend === 'memory') return new Store(table, new MemoryBackend(), maxMemoryBytes);
     if (options.backend === 'leveldb') {
       const level = { directory, actor: SELF, notices, maxMemoryBytes, maxDiskBytes };
       return new Store(table, await LevelBackend.open(table, stamps, level), maxMemoryBytes);

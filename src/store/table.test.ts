@@ -109,10 +109,13 @@ describe('the message table', () => {
     pair.checkAll();
   });
 
-  it('has no room for thousands of keys made to have one hash, says so, and is whole', () => {
+  it.each([
+    ['64 with one hash', 64, () => 0x5eed],
+    ['6144 whose hashes begin with the same 16 bits', 6144, (i: number) => 7 * i],
+  ])('has room for %s, made for it, and no more, says so, and is whole', (_, most, hashOf) => {
     const table = new MessageTable(new Stamps(1));
     table.nowMs = 1;
-    const keys = collidingKeys(6200);
+    const keys = collidingKeys(most + 10, hashOf);
     const value = new Span(utf8('v'.repeat(100)));
     const put = (key: Uint8Array): void => {
       table.lookup(new Span(key), 0, key.length);
@@ -126,13 +129,13 @@ describe('the message table', () => {
         return error instanceof Crowded;
       }
     });
-    expect(taken).toBe(6144);
+    expect(taken).toBe(most);
     const { usedBytes } = table;
     const refused = keys[taken] as Uint8Array;
     const external = new Span(new Uint8Array(200_000));
     table.lookup(new Span(refused), 0, refused.length);
     expect(() => table.put(external, 0, 200_000, 0)).toThrow(Crowded);
-    expect([table.size, table.usedBytes]).toEqual([6144, usedBytes]);
+    expect([table.size, table.usedBytes]).toEqual([most, usedBytes]);
     // Other keys of the slot have room, and so have these again when one is gone; those there can be written.
     put(utf8('{a}:other'));
     put(keys[0] as Uint8Array);
@@ -141,7 +144,7 @@ describe('the message table', () => {
     table.lookup(new Span(keys[2] as Uint8Array), 0, 12);
     table.remove();
     put(refused);
-    expect(table.size).toBe(6145);
+    expect(table.size).toBe(most + 1);
   });
 
   it('gives memory back when the sizes of values change', () => {

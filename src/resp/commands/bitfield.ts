@@ -1,4 +1,4 @@
-import { PIECE_BYTES, Rope } from '../../store/index.ts';
+import { PIECE_BYTES, Rope, zeros } from '../../store/index.ts';
 import type { Call } from '../call.ts';
 import { int64 } from '../numbers.ts';
 import { MAX_BULK_BYTES } from '../request.ts';
@@ -9,6 +9,8 @@ const BAD_TYPE =
   'ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.';
 const HASH = 0x23;
 
+/** Of a large value so much is copied around a field. */
+const WINDOW_BYTES = 64 * 1024;
 const NOTHING = new Uint8Array(0);
 
 type Overflow = 'WRAP' | 'SAT' | 'FAIL';
@@ -45,7 +47,7 @@ function run(call: Call, readOnly: boolean): void {
   let length = before;
   for (const { offset, bits } of writes) length = Math.max(length, endOf(offset, bits));
   if (length > PIECE_BYTES) {
-    runOnPart(call, operations, writes.length > 0, length, found);
+    runInWindows(call, operations, writes.length > 0, length, found);
     return;
   }
   const to = writes.length === 0 ? null : room(length);
@@ -61,8 +63,8 @@ function run(call: Call, readOnly: boolean): void {
   if (to !== null && changed) table.put(to, 0, length, found ? table.expiryMs : 0);
 }
 
-/** Of a large value, only what lies between the first and the last of the operations is copied. */
-function runOnPart(
+/** Of a large value, only the windows that operations write to are copied: there may be hundreds of megabytes between two of them. */
+function runInWindows(
   call: Call,
   operations: readonly Operation[],
   writes: boolean,
@@ -70,20 +72,55 @@ function runOnPart(
   found: boolean,
 ): void {
   const { table } = call.store;
-  let from = length;
-  let end = 0;
-  for (const { offset, bits } of operations) {
-    from = Math.min(from, Math.floor(offset / 8));
-    end = Math.max(end, endOf(offset, bits));
-  }
-  end = Math.max(from, Math.min(end, length));
   const rope = found ? table.rope : Rope.of([]);
-  const part = new Uint8Array(end - from);
-  rope.copyTo(part, 0, from, end);
+  const windows = new Map<number, Uint8Array>();
   call.reply.array(operations.length);
   let changed = length > rope.length;
-  for (const operation of operations) if (one(call, operation, part, -from, length - from)) changed = true;
-  if (writes && changed) table.putRope(rope.with(from, [part]), found ? table.expiryMs : 0);
+  for (const operation of operations) {
+    const from = Math.floor(operation.offset / 8);
+    const end = endOf(operation.offset, operation.bits);
+    const field = new Uint8Array(end - from);
+    rope.copyTo(field, 0, from, end);
+    for (let at = from; at < end; at++) {
+      const window = windows.get(Math.floor(at / WINDOW_BYTES));
+      if (window !== undefined) field[at - from] = window[at % WINDOW_BYTES] ?? 0;
+    }
+    if (!one(call, operation, field, -from, field.length)) continue;
+    changed = true;
+    for (let at = from; at < end; at++)
+      windowAt(windows, rope, at, length)[at % WINDOW_BYTES] = field[at - from] as number;
+  }
+  if (writes && changed) table.putRope(withWindows(rope, windows, length), found ? table.expiryMs : 0);
+}
+
+/** The copy of the window that byte `at` is in, of a value that is to have `length` bytes. */
+function windowAt(windows: Map<number, Uint8Array>, rope: Rope, at: number, length: number): Uint8Array {
+  const number = Math.floor(at / WINDOW_BYTES);
+  let window = windows.get(number);
+  if (window === undefined) {
+    const from = number * WINDOW_BYTES;
+    const end = Math.min(from + WINDOW_BYTES, length);
+    window = new Uint8Array(end - from);
+    rope.copyTo(window, 0, from, end);
+    windows.set(number, window);
+  }
+  return window;
+}
+
+function withWindows(rope: Rope, windows: ReadonlyMap<number, Uint8Array>, length: number): Rope {
+  const parts: Uint8Array[] = [];
+  let at = 0;
+  const upTo = (end: number): void => {
+    parts.push(...rope.parts(at, end), ...zeros(end - Math.max(at, rope.length)));
+    at = end;
+  };
+  for (const [number, bytes] of [...windows].sort(([a], [b]) => a - b)) {
+    upTo(number * WINDOW_BYTES);
+    parts.push(bytes);
+    at += bytes.length;
+  }
+  upTo(length);
+  return Rope.of(parts);
 }
 
 /** The byte after the last of so many bits. */

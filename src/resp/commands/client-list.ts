@@ -27,14 +27,15 @@ function selected(call: Call): Client[] | string {
     return all.filter((client) => typeOf(client) === type);
   }
   if (call.count < 4 || !call.is(2, 'ID')) return SYNTAX;
-  const found: Client[] = [];
+  // Each once, however often it is asked for.
+  const found = new Set<Client>();
   for (let i = 3; i < call.count; i++) {
     const id = call.integer(i);
     if (id === null || id < 1) return 'ERR Invalid client ID';
     const client = call.server.clients.get(id);
-    if (client !== undefined) found.push(client);
+    if (client !== undefined) found.add(client);
   }
-  return found;
+  return [...found];
 }
 
 /** One client as CLIENT LIST shows it. */

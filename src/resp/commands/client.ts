@@ -6,9 +6,7 @@ import { clientLine, clientList } from './client-list.ts';
 import { entries } from './entry.ts';
 import { badSubcommand, NOT_INTEGER, SYNTAX } from './errors.ts';
 import { container } from './help.ts';
-import { takeName } from './name.ts';
-
-const MAX_INFO_BYTES = 256;
+import { MAX_NAME_BYTES, takeName } from './name.ts';
 
 function getName(call: Call): void {
   if (call.client.name === '') call.reply.none();
@@ -23,7 +21,9 @@ function setName(call: Call): void {
 
 function setInfo(call: Call): void {
   const value = call.text(3);
-  if (/[^!-~]/.test(value) || value.length > MAX_INFO_BYTES)
+  if (value.length > MAX_NAME_BYTES)
+    call.reply.error(`ERR ${call.text(2)} has at most ${MAX_NAME_BYTES} bytes`);
+  else if (/[^!-~]/.test(value))
     call.reply.error(`ERR ${call.text(2)} cannot contain spaces, newlines or special characters.`);
   else if (call.is(2, 'LIB-NAME')) {
     call.client.libraryName = value;

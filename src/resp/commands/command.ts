@@ -126,12 +126,21 @@ function commandAll(call: Call): void {
   for (const known of all) writeKnown(call.reply, known);
 }
 
+/** Names can be given again and again: no more of them are taken than there are commands, after which there is an error. */
+function hasTooMany(call: Call): boolean {
+  const most = [...call.server.commands.every()].length;
+  if (call.count - 2 <= most) return false;
+  call.reply.error(`ERR too many names: there are ${most} commands`);
+  return true;
+}
+
 function commandInfo(call: Call): void {
   const { commands } = call.server;
   if (call.count === 2) {
     commandAll(call);
     return;
   }
+  if (hasTooMany(call)) return;
   call.reply.array(call.count - 2);
   for (let i = 2; i < call.count; i++) {
     const known = commands.named(call.text(i));
@@ -141,6 +150,7 @@ function commandInfo(call: Call): void {
 }
 
 function commandDocs(call: Call): void {
+  if (hasTooMany(call)) return;
   const { commands } = call.server;
   const found: Known[] = [];
   if (call.count === 2) found.push(...commands.all);

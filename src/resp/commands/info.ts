@@ -208,6 +208,7 @@ function statsFields(call: Call): Fields {
     ['client_timeout_disconnections', counters.cutForIdling],
     ['client_dawdling_disconnections', counters.cutForDawdling],
     ['client_login_disconnections', counters.cutBeforeLogin],
+    ['client_http_disconnections', counters.cutForHttp],
     ['pubsub_channels', channels.channelCount],
     ['pubsub_patterns', channels.patternCount],
     ['pubsubshard_channels', channels.shardCount],

@@ -97,9 +97,9 @@ function latencyDoctor(call: Call): void {
 
 function histogram(call: Call): void {
   const { reply, server } = call;
-  const chosen: Known[] = [];
+  const chosen = new Set<Known>();
   const take = (known: Known): void => {
-    if (known.histogram !== null) chosen.push(known);
+    if (known.histogram !== null) chosen.add(known);
     for (const subcommand of known.subcommands?.all ?? []) take(subcommand);
   };
   if (call.count === 2) for (const known of server.commands.all) take(known);
@@ -107,7 +107,7 @@ function histogram(call: Call): void {
     const known = server.commands.named(call.text(i));
     if (known !== undefined) take(known);
   }
-  reply.map(chosen.length);
+  reply.map(chosen.size);
   for (const { name, histogram: taken } of chosen) {
     reply.bulkText(name);
     reply.map(2);

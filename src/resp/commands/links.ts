@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { NodeId } from '../../base/index.ts';
+import { SLOT_COUNT, slotAt } from '../../ranges/index.ts';
 import { PLAIN_LEVEL } from '../ack-level.ts';
 import type { Call } from '../call.ts';
 import type { Client } from '../client.ts';
@@ -75,7 +76,7 @@ function prove(call: Call): void {
 }
 
 /** SHOAL HELD start end [start end ...]: slots of these positions that this node holds keys of. */
-function held(call: Call): void {
+function tellHeld(call: Call): void {
   const { client, reply } = call;
   const router = routerOf(call);
   if (router === null) return;
@@ -88,6 +89,7 @@ function held(call: Call): void {
     return;
   }
   const positions: number[] = [];
+  let slots = 0;
   for (let i = 2; i < call.count; i++) {
     const position = call.integer(i);
     if (position === null || position < 0 || position > 0xffffffff) {
@@ -95,10 +97,17 @@ function held(call: Call): void {
       return;
     }
     positions.push(position);
+    const start = i % 2 === 1 ? positions.at(-2) : undefined;
+    if (start !== undefined) slots += Math.max(0, slotAt(position) - slotAt(start));
   }
-  const slots = router.holdings.answer(positions);
-  reply.array(slots.length);
-  for (const slot of slots) reply.integer(slot);
+  // Ranges of one node do not overlap: together they have no more.
+  if (slots > SLOT_COUNT) {
+    reply.error('ERR HELD takes ranges that do not overlap');
+    return;
+  }
+  const held = router.holdings.answer(positions);
+  reply.array(held.length);
+  for (const slot of held) reply.integer(slot);
 }
 
 /** SHOAL FORGET id: what that node is known to hold of this one's slots is given up. */
@@ -138,7 +147,7 @@ export const LINK_COMMANDS: readonly Command[] = [
         'Proves that a link is from another node.',
         prove,
       ),
-      entry('held', -4, 'no_multi', null, 'shoal', 'Which slots this node holds keys of.', held),
+      entry('held', -4, 'no_multi', null, 'shoal', 'Which slots this node holds keys of.', tellHeld),
       entry(
         'forget',
         3,

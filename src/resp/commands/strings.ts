@@ -1,3 +1,4 @@
+import { LIMITS } from '../../base/index.ts';
 import { equalSpan, PIECE_BYTES, Rope } from '../../store/index.ts';
 import type { Call } from '../call.ts';
 import { MAX_BULK_BYTES } from '../request.ts';
@@ -114,8 +115,17 @@ function getAndSet(call: Call): void {
 }
 
 function getMany(call: Call): void {
+  const from = call.reply.length;
+  const most = call.reply.heldBytes + LIMITS.respReplyBytes;
   call.reply.array(call.count - 1);
   for (let i = 1; i < call.count; i++) {
+    if (call.reply.heldBytes > most) {
+      call.reply.cut(from);
+      call.reply.error(
+        `ERR the values are more than ${LIMITS.respReplyBytes >> 20} MB: ask for fewer at once`,
+      );
+      return;
+    }
     if (call.find(i)) replyValue(call);
     else call.reply.none();
   }

@@ -8,11 +8,14 @@ export function room(length: number): Span {
   return length <= KEPT.bytes.length ? KEPT : new Span(new Uint8Array(length));
 }
 
+/** Longer values are outside the arena, and are not copied. */
+const COPIED_BYTES = 64 * 1024;
+
 /** Answers with the value of the key found. */
 export function replyValue(call: Call): void {
   const { table } = call.store;
   const length = table.valueLength;
-  if (length > PIECE_BYTES) replyRope(call, table.rope, 0, length);
+  if (length > COPIED_BYTES) replyRope(call, table.rope, 0, length);
   else call.reply.bulk(table.value, table.valueAt, length);
 }
 

@@ -9,7 +9,7 @@ export class FakeDisk implements Backend {
   readonly name = 'log';
   readonly durable = true;
   readonly state = 'ok';
-  readonly readThrough = null;
+  readThrough: Backend['readThrough'] = null;
   readonly warnings: readonly string[] = [];
   sequence = 0;
   onDiskSequence = 0;

@@ -13,12 +13,17 @@ export class Script {
 
   /** The reply as it is on the wire, a byte a character, without the last line end. */
   ask(...words: string[]): string {
-    const parts = words.map((word) => `$${word.length}\r\n${word}\r\n`);
-    this.client.request.feed(Buffer.from(`*${words.length}\r\n${parts.join('')}`, 'latin1'));
+    this.client.request.feed(asRequest(words));
     this.#dispatcher.run(this.client, this.nowMs);
     const { reply } = this.#dispatcher.call;
     const text = Buffer.from(reply.written).toString('latin1');
     reply.length = 0;
     return text.replace(/\r\n$/, '');
   }
+}
+
+/** A command as it is on the wire; a byte a character. */
+export function asRequest(words: readonly string[]): Uint8Array {
+  const parts = words.map((word) => `$${word.length}\r\n${word}\r\n`);
+  return Buffer.from(`*${words.length}\r\n${parts.join('')}`, 'latin1');
 }

@@ -18,6 +18,8 @@ const LOOKS = 512;
 const MANY_LOOKS = 2048;
 /** Below the seven eighths at which the store refuses: see store.ts. */
 const TIGHT_SHARE = 0.85;
+/** As much as the store holds at most, whatever of it is free: see store.ts. */
+const FULL_SHARE = 1.1;
 /** Memory comes in chunks of so much. */
 const CHUNK_BYTES = 1 << 20;
 
@@ -86,7 +88,8 @@ export class Cache {
   /** At the start: keeps the message, or a mark. */
   meet(message: Message): void {
     const { slot, hash, expiryMs } = message;
-    this.#insides.index.insert(slot, hash, markOf(expiryMs));
+    // All had room together, but for what is past its time here and not yet gone from disk, when the clock was set back.
+    if (!this.#insides.index.insert(slot, hash, markOf(expiryMs))) return;
     if (expiryMs !== 0) this.#table.schedule.change(slot, expiryMs, false);
     if (this.#maxBytes === 0 || this.#bytes < this.#maxBytes * FIRST_SHARE) this.fill(message);
   }
@@ -122,6 +125,10 @@ export class Cache {
     const max = this.#maxBytes;
     if (max === 0 || this.held > 0 || this.#bytes < max * SHARE) return;
     this.#insides.arena.sweep(this.isTight ? MANY_LOOKS : LOOKS, this.#look);
+  }
+
+  get isFull(): boolean {
+    return this.#maxBytes > 0 && this.#bytes > this.#maxBytes * FULL_SHARE;
   }
 
   get isTight(): boolean {

@@ -135,6 +135,9 @@ export class LevelBackend implements Backend, WriterWatch {
       isCold: (key, at, length) => cache.isMarkedKey(key, at, length),
       hold: () => cache.held++,
       letGo: () => cache.held--,
+      get isFull() {
+        return cache.isFull;
+      },
       list: (from, count) => this.#reader.list(from, count),
       sweep: (slot) => this.#reader.sweep(slot),
       isBehind: () => this.#writer.queuedBytes > tuning.queueBytes / 2,

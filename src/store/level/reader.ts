@@ -13,6 +13,8 @@ const TOGETHER = 32;
 const CALLS = 2;
 /** Entries of a run, read and worked on at once. */
 const STEP = 128;
+/** A list ends after about so much, keys and values. */
+const LIST_BYTES = 1 << 20;
 const RETRY_MS = 1000;
 const END = placeOf(16384, 0);
 
@@ -76,7 +78,7 @@ export class Reader {
     return slot === this.#sweeping || (this.#loads.size > 0 && this.#loads.has(placeOf(slot, hash)));
   }
 
-  /** Calls back, once, when the keys are in memory or known to be nowhere; not before it returns. */
+  /** Calls back, once, when the keys are in memory or known to be nowhere, or the cache is full; not before it returns. */
   read(keys: readonly Uint8Array[], done: () => void): void {
     let left = keys.length;
     const came = (): void => {
@@ -123,8 +125,8 @@ export class Reader {
   }
 
   /**
-   * Messages in the order of slot and hash, from a place on, until there are `count`, and where to go on: 0 at the end. All that was
-   * written before the call is among them.
+   * Messages in the order of slot and hash, from a place on, until there are `count` or LIST_BYTES, and where to go on: 0 at the end. All
+   * that was written before the call is among them.
    */
   async list(from: number, count: number): Promise<{ found: Listed[]; next: number }> {
     this.#recorder.seal();
@@ -137,14 +139,16 @@ export class Reader {
     const run = this.#database.entries(keyOfPlace(epoch, from), epochKey(epoch + 1));
     try {
       let last = -1;
+      let bytes = 0;
       for (;;) {
         const step = await run.next(Math.max(2, Math.min(STEP, count)));
         if (step.length === 0) return { found, next: 0 };
         for (const [key, value] of step) {
           const message = new Message(key, value);
           const place = placeOf(message.slot, message.hash);
-          if (found.length >= count && place !== last) return { found, next: place };
+          if ((found.length >= count || bytes >= LIST_BYTES) && place !== last) return { found, next: place };
           last = place;
+          bytes += key.length + value.length;
           if (message.expiryMs === 0 || message.expiryMs > this.#table.nowMs) found.push(message);
         }
       }
@@ -181,11 +185,12 @@ export class Reader {
     this.#calls++;
     let left = loads;
     try {
-      this.counters.reads += loads.length;
-      const values = await this.#database.getMany(loads.map(({ key }) => key));
-      for (const [i, load] of loads.entries()) {
-        const value = values[i];
-        if (value !== undefined && this.#isCurrent(load)) this.#cache.fill(new Message(load.key, value));
+      const values = this.#cache.isFull ? [] : await this.#database.getMany(loads.map(({ key }) => key));
+      this.counters.reads += values.length;
+      for (const [i, value] of values.entries()) {
+        const load = loads[i] as Load;
+        if (value === undefined || this.#cache.isFull || !this.#isCurrent(load)) continue;
+        this.#cache.fill(new Message(load.key, value));
       }
       for (let load = left[0]; load !== undefined; load = left[0]) {
         await this.#finish(load);
@@ -205,12 +210,12 @@ export class Reader {
     return this.#loads.get(place) === load && !load.stale && !this.#recorder.isRemoving(load.hash);
   }
 
-  /** Sees to it that no mark is left with the hash of what was read. */
+  /** Sees to it that no mark is left with the hash of what was read, unless there is no room for what it stands for. */
   async #finish(load: Load): Promise<void> {
     const { slot, hash } = load;
     const place = placeOf(slot, hash);
     if (this.#loads.get(place) !== load) return;
-    while (this.#cache.isMarked(slot, hash)) {
+    while (!this.#cache.isFull && this.#cache.isMarked(slot, hash)) {
       load.stale = false;
       // What is removed and not written yet could still be read.
       if (this.#recorder.isRemoving(hash)) {

@@ -268,7 +268,7 @@ export class Recovery {
     }
     const { crowdedOut } = this.#replay;
     if (crowdedOut > 0) {
-      const what = `of the messages in ${directory} ${crowdedOut} were left out, as too many keys of one slot have hashes that begin alike: somebody makes such keys`;
+      const what = `of the messages in ${directory} ${crowdedOut} were left out, as too many keys of one slot have hashes that are alike: somebody makes such keys`;
       notices.warn(what);
       this.#warnings.push(what);
     }

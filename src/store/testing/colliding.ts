@@ -1,14 +1,12 @@
 import { fold32 } from '../../base/index.ts';
 
-const TARGET = 0x5eed;
-
-/** `count` keys of 12 bytes with one slot and one hash, made by running MurmurHash3's last step backwards. */
-export function collidingKeys(count: number): Uint8Array[] {
+/** `count` keys of 12 bytes in one slot, with one hash or those asked for, made by running MurmurHash3's last steps backwards. */
+export function collidingKeys(count: number, hashOf = (_: number): number => 0x5eed): Uint8Array[] {
   return Array.from({ length: count }, (_, i) => {
     const bytes = Buffer.from('{a}:....####');
     bytes.writeInt32LE(i, 4);
     const before = fold32(fold32(0, bytes.readInt32LE(0)), i);
-    bytes.writeInt32LE(wordBetween(before, TARGET), 8);
+    bytes.writeInt32LE(wordBetween(before, unmixed(hashOf(i)) ^ 12), 8);
     return bytes;
   });
 }
@@ -20,6 +18,13 @@ function wordBetween(from: number, to: number): number {
   k = Math.imul(k, inverse(0x1b873593));
   k = (k >>> 15) | (k << 17);
   return Math.imul(k, inverse(0xcc9e2d51));
+}
+
+/** What `mix32` makes this of. */
+function unmixed(hash: number): number {
+  let h = Math.imul(hash ^ (hash >>> 16), inverse(0xc2b2ae35));
+  h = Math.imul(h ^ (h >>> 13) ^ (h >>> 26), inverse(0x85ebca6b));
+  return h ^ (h >>> 16);
 }
 
 /** Of an odd number modulo 2^32, by Newton's method. */

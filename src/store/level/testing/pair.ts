@@ -82,8 +82,10 @@ export class Pair {
   async find<T>(key: string, then: (found: boolean) => T): Promise<T> {
     const bytes = utf8(key);
     const span = new Span(bytes);
-    while (this.disk.isCold(span, 0, bytes.length))
+    while (this.disk.isCold(span, 0, bytes.length)) {
+      if (this.disk.isFull) this.store.endTurn();
       await new Promise<void>((done) => this.disk.read([bytes], done));
+    }
     this.store.table.nowMs = this.nowMs;
     return then(this.store.table.lookup(span, 0, bytes.length));
   }

@@ -1,0 +1,130 @@
+import { afterEach, expect, it } from 'vitest';
+import { Store } from '../store/index.ts';
+import { ROLE } from './role.ts';
+import { RespServer } from './server.ts';
+import { FakeNodes } from './testing/fake-nodes.ts';
+import { RawClient } from './testing/raw-client.ts';
+import { Script } from './testing/script.ts';
+import { Served } from './testing/served.ts';
+
+const served = new Served();
+afterEach(() => served.close());
+
+it('runs nothing of what a web page has a browser send, and tells of the first time', async () => {
+  const said: string[] = [];
+  const server = new RespServer(new Store(), { hooks: { warn: (text) => said.push(text) } });
+  const port = await server.listen(0, '127.0.0.1');
+  served.closers.push(() => server.close());
+  const body = 'CONFIG SET requirepass owned\r\nFLUSHALL\r\n';
+  const heads = [
+    `POST / HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n`,
+    `GET / HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\n`,
+    `PUT /x HTTP/1.1\r\nAccept: */*\r\nHOST: x\r\n`,
+  ];
+  for (const [i, head] of heads.entries()) {
+    const page = await RawClient.connect(port);
+    page.socket.write(`${head}Content-Length: ${body.length}\r\n\r\n${body}`);
+    await page.whenClosed();
+    expect(server.state.counters.cutForHttp).toBe(i + 1);
+  }
+  expect(server.state.settings.password).toBe('');
+  expect(said).toHaveLength(1);
+  expect(said[0]).toMatch(/^127\.0\.0\.1:\d+ spoke HTTP/);
+});
+
+it('takes names of up to 256 bytes', () => {
+  const script = new Script();
+  const [fits, long] = ['n'.repeat(256), 'n'.repeat(257)];
+  expect(script.ask('CLIENT', 'SETNAME', fits)).toBe('+OK');
+  expect(script.ask('CLIENT', 'SETINFO', 'LIB-NAME', fits)).toBe('+OK');
+  expect(script.ask('CLIENT', 'SETNAME', long)).toBe('-ERR Client names have at most 256 bytes');
+  expect(script.ask('HELLO', '2', 'SETNAME', long)).toBe('-ERR Client names have at most 256 bytes');
+  expect(script.ask('CLIENT', 'SETINFO', 'LIB-VER', long)).toBe('-ERR LIB-VER has at most 256 bytes');
+  expect(script.ask('CLIENT', 'GETNAME')).toBe(`$256\r\n${fits}`);
+});
+
+it('answers names given many times once, or not at all', async () => {
+  const script = new Script();
+  const times = (...words: string[]): string[] => Array.from({ length: 5000 }, () => words).flat();
+  expect(script.ask('COMMAND', 'DOCS', ...times('client'))).toMatch(/^-ERR too many names/);
+  expect(script.ask('COMMAND', 'INFO', ...times('client'))).toMatch(/^-ERR too many names/);
+  expect(script.ask('COMMAND', 'INFO', 'get', 'get')).toMatch(/^\*2\r\n.*\$3\r\nget.*\$3\r\nget/s);
+  script.ask('LCS', 'a', 'b');
+  expect(script.ask('LATENCY', 'HISTOGRAM', ...times('lcs'))).toMatch(/^\*2\r\n\$3\r\nlcs/);
+  const { join } = await served.start();
+  const client = await join();
+  const id = (await client.ask('CLIENT', 'ID')).slice(1);
+  const list = await client.ask('CLIENT', 'LIST', 'ID', ...times(id));
+  expect(list.match(/ addr=/g)).toHaveLength(1);
+});
+
+it('shows monitors the beginning of long commands', async () => {
+  const { join } = await served.start();
+  const [monitor, client] = [await join(), await join()];
+  expect(await monitor.ask('MONITOR')).toBe('+OK');
+  await client.ask('EXISTS', 'x'.repeat(100_000), ...new Array<string>(99).fill('y'));
+  const line = await monitor.reply();
+  expect(line).toContain(`"EXISTS" "${'x'.repeat(1024)}"... (98976 more bytes) "y"`);
+  expect(line).toMatch(/"y" \.\.\. \(37 more arguments\)$/);
+});
+
+it('does not let all clients be cut by a bound that none can keep', () => {
+  const script = new Script();
+  const set = (value: string) => script.ask('CONFIG', 'SET', 'maxmemory-clients', value);
+  expect(set('1')).toMatch(/^-ERR CONFIG SET failed .* argument must be 0 or between 1048576 and/);
+  expect(set('1mb')).toBe('+OK');
+  expect(set('0')).toBe('+OK');
+});
+
+it('answers other nodes about every slot once in one question', async () => {
+  await using nodes = new FakeNodes();
+  const [a, b] = [await nodes.add(), await nodes.add()];
+  const link = await b.client(ROLE.cluster);
+  await link.ask('SHOAL', 'LINK', 'final', a.id, b.id, '0'.repeat(32));
+  expect(await link.ask('SHOAL', 'PROVE', '-')).toBe('+OK\r\n');
+  const all = ['0', String(2 ** 32 - 1)];
+  expect(await link.ask('SHOAL', 'HELD', ...all)).toBe('*0\r\n');
+  expect(await link.ask('SHOAL', 'HELD', ...all, ...all)).toMatch(
+    /^-ERR HELD takes ranges that do not overlap/,
+  );
+});
+
+it('puts no more copies of values into one reply than it has room for', async () => {
+  const { join } = await served.start();
+  const client = await join();
+  await client.ask('SET', 'v', 'x'.repeat(60_000));
+  // What is outside the arena is not copied.
+  await client.ask('SET', 'large', 'y'.repeat(100_000));
+  const many = (count: number, key: string): string[] => new Array<string>(count).fill(key);
+  const refused = /^-ERR the values are more than 64 MB: ask for fewer at once/;
+  expect(await client.ask('MGET', ...many(2000, 'v'))).toMatch(refused);
+  expect((await client.ask('MGET', ...many(500, 'v'))).length).toBeGreaterThan(30_000_000);
+  expect((await client.ask('MGET', ...many(800, 'large'))).length).toBeGreaterThan(80_000_000);
+  client.send('MULTI');
+  for (let i = 0; i < 1200; i++) client.send('GET', 'v');
+  client.send('SET', 'after', '1').send('EXEC');
+  const replies = await client.replies(1203);
+  const told = replies.at(-1) as string;
+  expect(told.length).toBeLessThan(70_000_000);
+  expect(told).toMatch(/-ERR not run: the replies of this transaction are more than 64 MB$/);
+  expect(await client.ask('EXISTS', 'after')).toBe(':0');
+  expect(await client.ask('MGET', 'v', 'none')).toMatch(/^\*2 \$60000 x+ \$-1$/);
+}, 20_000);
+
+it('takes memory for the fields that BITFIELD writes to, not for what is between them', () => {
+  const script = new Script();
+  script.ask('SET', 'other', '1');
+  const before = process.memoryUsage().arrayBuffers;
+  const far = String(2 ** 32 - 16);
+  expect(script.ask('BITFIELD', 'k', 'SET', 'u8', '0', '255', 'SET', 'u8', far, '7')).toBe('*2\r\n:0\r\n:0');
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(32 << 20);
+  // Over the edge of what is copied, twice, and beyond the end.
+  const edge = String(64 * 1024 * 8 - 3);
+  const words = ['SET', 'u8', edge, '165', 'INCRBY', 'u8', edge, '1', 'GET', 'u8', edge, 'GET', 'u8', far];
+  expect(script.ask('BITFIELD', 'k', ...words, 'GET', 'u8', '0')).toBe(
+    '*5\r\n:0\r\n:166\r\n:166\r\n:7\r\n:255',
+  );
+  const after = String(64 * 1024 * 8);
+  expect(script.ask('BITFIELD_RO', 'k', 'GET', 'u8', edge, 'GET', 'u5', after)).toBe('*2\r\n:166\r\n:6');
+  expect(script.ask('STRLEN', 'k')).toBe(`:${2 ** 29 - 1}`);
+});
