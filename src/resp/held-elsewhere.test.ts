@@ -21,6 +21,10 @@ test('a slot whose data is on two live nodes: each key is found where it is, new
     expect(await client.ask('GET', high)).toBe('$1\r\nh\r\n');
     expect(await client.ask('MGET', high, other, low)).toBe('*3\r\n$1\r\nh\r\n$-1\r\n$1\r\nl\r\n');
   }
+  for (const words of [['MULTI'], ['GET', low]]) expect(await proxy.ask(...words)).toMatch(/^\+/);
+  expect(await proxy.ask('EXEC')).toMatch(
+    /^-EXECABORT Transaction discarded because .+ refused a command of it/,
+  );
   // Writes of many at once, on keys that come and go: one copy of each, or none.
   const clients = await Promise.all([a, b, c, d].map((at) => at.client()));
   const writes = clients.flatMap((client, i) =>

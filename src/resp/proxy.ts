@@ -36,6 +36,9 @@ const CURSOR_MASK = (1n << NODE_SHIFT) - 1n;
 /** Of nodes that are not here, so many are named. */
 const SHOWN_NAMES = 5;
 
+/** What EXEC answers after a command that was not queued. */
+const SPOILT = Buffer.from('-EXECABORT Transaction discarded because of previous errors.\r\n');
+
 type Join = 'sum' | 'values' | 'ok';
 const SPLITTABLE: ReadonlyMap<string, Join> = new Map<string, Join>([
   ['del', 'sum'],
@@ -337,7 +340,15 @@ export class GroupProxy implements Spread {
     if (!forwarder.hasRoom(call, [{ peer: owner, hop: 'relay' }])) return false;
     const bytes = Buffer.concat([command('MULTI'), transaction.bytes, whole(call)]);
     const replies = transaction.count + 2;
-    this.#answer(call, forwarder.send(call, bytes, owner, 'relay', takeLevel(call), replies));
+    const reply = forwarder.send(call, bytes, owner, 'relay', takeLevel(call), replies);
+    // The errors before it were answers to what the client was told is queued.
+    const refused = Buffer.from(
+      `-EXECABORT Transaction discarded because ${owner.name} refused a command of it\r\n`,
+    );
+    this.#answer(
+      call,
+      reply.then((last) => (SPOILT.equals(last) ? refused : last)),
+    );
     this.#server.endTransaction(client);
     return false;
   }
