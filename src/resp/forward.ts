@@ -18,6 +18,9 @@ export interface ForwarderParts {
   readonly nowMs: () => number;
 }
 
+/** Whose command it is that something is sent for; the connection's own Call is the next command's after a wait. */
+export type Sender = Pick<Call, 'client' | 'known' | 'halt'>;
+
 /** How far a command may still travel: to a server, who may send it on once, or to where it is served or refused. */
 export type Hop = 'relay' | 'final';
 
@@ -75,7 +78,7 @@ export class Forwarder {
 
   /** Sends a command made of parts of the call, or another one, or several that have `replies` replies, of which the last is given. */
   send(
-    call: Call,
+    call: Sender,
     bytes: Uint8Array,
     peer: Peer,
     hop: Hop,

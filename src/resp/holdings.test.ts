@@ -58,7 +58,7 @@ test('slots wait until every peer has answered, and what one holds is marked', a
   lab.asked[0]?.answer([5, 7]);
   await until(() => lab.settled() > 0);
   expect([4, 5, 7].map((slot) => lab.slots.state[slot])).toEqual([0, HELD, HELD]);
-  expect(lab.holdings.holderOf(5)?.id).toBe(B);
+  expect(lab.holdings.holdersOf(5)).toMatchObject({ here: [{ id: B }], away: [] });
   expect(lab.holdings.warnings()[0]).toContain('holds data of 2 slots');
   // Asked again and again while it holds something: now it has nothing left.
   await until(() => lab.asked.length > 1);
@@ -88,7 +88,8 @@ test('one that is down and registered as high may hold what is here; a lower one
   lab.group.register(B, slotRange(20).start, slotRange(29).end, 2);
   lab.refresh();
   expect([9, 10, 19, 20].map((slot) => lab.slots.state[slot])).toEqual([0, HELD, HELD, 0]);
-  expect(lab.holdings.holderOf(10)).toBe(null);
+  expect(lab.holdings.holdersOf(10)).toMatchObject({ here: [], away: [expect.any(String)] });
+  expect(lab.holdings.absent().map(({ id }) => id)).toEqual([B]);
   // A release gives nothing up while it is down; with force-leave it does.
   lab.group.release(B, slotRange(10).start, slotRange(19).end);
   lab.refresh();

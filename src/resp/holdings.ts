@@ -5,7 +5,8 @@
  * - A slot that becomes this node's is UNSETTLED until every live node with a store was asked what it holds of it (HELD, one
  *   round trip on a link); commands wait for that, for a second at most, and then get `-TRYAGAIN`.
  * - What a live node holds is HELD: commands on the slot go to that node, new keys too, so that a slot's data stays in one place.
- *   It serves them though it is not the server (`keeps`), until it has none left and is asked again.
+ *   It serves them though it is not the server (`keeps`), until it has none left and is asked again. Where several live nodes
+ *   hold data of one slot, each key stays where it is, and new ones go to the first of them by id (proxy.ts).
  * - What a node holds that is not here now is HELD as well, and answered `-TRYAGAIN`: of a node that was seen holding it, or that
  *   is registered for it with a priority at least this node's and is down, or stopped without giving its ranges up. So while
  *   the first owner is down its messages are unavailable, not lost and not shadowed by newer ones that would be forgotten.
@@ -15,7 +16,7 @@
  * Does not know: single keys. Where data is on both sides (two nodes took themselves for the server for a moment), the
  * router serves a key that is here, here. What was seen is not on disk: after a restart only the map and live nodes tell.
  * Bounds: two bitmaps (4 KiB) for each node that may hold something of ours, one question at a time to each.
- * Test: holdings.test.ts, test/e2e/store.test.ts.
+ * Test: holdings.test.ts, held-elsewhere.test.ts, test/e2e/store.test.ts.
  */
 import type { NodeId } from '../base/index.ts';
 import type { StoreNode } from '../node/contract.ts';
@@ -94,24 +95,28 @@ export class Holdings {
     this.#mark();
   }
 
-  /** Who has the data of a HELD slot: a live node, or null when that is nobody who is here, or several. */
-  holderOf(slot: number): Peer | null {
-    const { peers } = this.#parts;
-    let found: Peer | null = null;
+  /** Who has the data of a HELD slot, by id; `away`: names of those among them who are not here. */
+  holdersOf(slot: number): { readonly here: readonly Peer[]; readonly away: readonly string[] } {
+    const here: Peer[] = [];
+    const away: string[] = [];
     for (const [id, { known, presumed }] of this.#holders) {
       if (known[slot] === 0 && presumed[slot] === 0) continue;
-      const peer = peers.get(id);
-      if (found !== null || peer === undefined || !peer.live || peer.address === null) return null;
-      found = peer;
+      const peer = this.#parts.peers.get(id);
+      if (peer?.live === true && peer.address !== null) here.push(peer);
+      else away.push(peer?.name ?? id);
     }
-    return found;
+    if (here.length > 1) here.sort((a, b) => (a.id < b.id ? -1 : 1));
+    return { here, away };
   }
 
-  /** Names of those who may hold data of a slot, for messages. */
-  holdersOf(slot: number): string[] {
-    const { peers } = this.#parts;
-    const ids = [...this.#holders].filter(([, h]) => h.known[slot] !== 0 || h.presumed[slot] !== 0);
-    return ids.map(([id]) => peers.get(id)?.name ?? id);
+  /** Nodes that may hold messages and cannot be asked: with ranges that they did not give up, or seen holding some. */
+  absent(): Peer[] {
+    const { node, peers, slots } = this.#parts;
+    return [...peers.byId.values()].filter((peer) => {
+      if (peer.self || !peer.serves || askable(peer)) return false;
+      const holder = this.#holders.get(peer.id);
+      return node.ranges(peer.id).length > 0 || (holder !== undefined && countOf(holder, slots) > 0);
+    });
   }
 
   /** Whether to serve a slot to who takes this node for its holder. */

@@ -3,15 +3,18 @@
  * apart, its parts run at their owners (here, or over a link), and the replies put together, where that is exact:
  *
  * - DEL, UNLINK, EXISTS, TOUCH: the sum. MGET: the values in order. MSET: OK when all are; not atomic over nodes, as no cluster's is.
- * - DBSIZE: the sum over nodes. KEYS, FLUSHALL, FLUSHDB: over all nodes. RANDOMKEY: of a node drawn by its number of keys.
+ * - DBSIZE: the sum over the nodes that are here. KEYS: over all of them. RANDOMKEY: of a node drawn by its number of keys.
+ * - FLUSHALL, FLUSHDB: over all nodes, and refused while one that may hold messages is not here.
  * - SCAN: node after node, by id; the cursor's upper bits are the node's place in that order. While nodes come or go, a scan under
  *   way may miss or repeat, as Redis Cluster's clients do when they scan node by node.
  * - EXEC: the whole transaction at the one owner of its keys, over the link, in one piece. WATCH needs the owner itself; commands
  *   about the connection or the node are refused, for the link is not the client's.
+ * - A command on one key of a slot whose data is on several live nodes: each is asked whether it has the key.
  *
  * All others over several owners are refused with `-CROSSSLOT`. If a part fails its error is the reply; other parts are done.
  * A level of acknowledgement holds for every part; one that no part could reach is refused before any is sent.
- * Does not know: how owners are found (routing.ts). Bounds: no more parts than nodes. Test: routing.test.ts, test/e2e/store.test.ts.
+ * Does not know: how owners are found (routing.ts). Bounds: no more parts than nodes, and keys that are sought.
+ * Test: routing.test.ts, held-elsewhere.test.ts, test/e2e/store.test.ts.
  */
 import type { Store } from '../store/index.ts';
 import { type AckLevel, isPlain, shortfall } from './ack-level.ts';
@@ -23,12 +26,18 @@ import { command } from './link-handshake.ts';
 import { awaitDisk } from './on-disk.ts';
 import type { Peer } from './peers.ts';
 import { ReplyReader } from './reply-reader.ts';
-import { type GroupRouter, type Spread, TO } from './routing.ts';
+import { CROSSSLOT, type GroupRouter, type Spread, TO } from './routing.ts';
 import type { ServerState } from './state.ts';
 
 /** Lower bits of a group's SCAN cursor: a node's own cursor is below 2^47. */
 const NODE_SHIFT = 47n;
 const CURSOR_MASK = (1n << NODE_SHIFT) - 1n;
+
+/** Of nodes that are not here, so many are named. */
+const SHOWN_NAMES = 5;
+
+/** What EXEC answers after a command that was not queued. */
+const SPOILT = Buffer.from('-EXECABORT Transaction discarded because of previous errors.\r\n');
 
 type Join = 'sum' | 'values' | 'ok';
 const SPLITTABLE: ReadonlyMap<string, Join> = new Map<string, Join>([
@@ -44,6 +53,8 @@ const SPLITTABLE: ReadonlyMap<string, Join> = new Map<string, Join>([
 interface Part {
   readonly peer: Peer | null;
   readonly hop: 'relay' | 'final';
+  /** Several of whom one may have its one key; else nobody. */
+  readonly holders: readonly Peer[];
   readonly places: number[];
   /** Which of the command's keys they are. */
   readonly order: number[];
@@ -54,6 +65,8 @@ export class GroupProxy implements Spread {
   readonly #store: Store;
   readonly #server: ServerState;
   #inner: Call | null = null;
+  /** By slot, the last of the commands whose keys are sought. */
+  readonly #seeking = new Map<number, Promise<void>>();
 
   constructor(router: GroupRouter, store: Store, server: ServerState) {
     this.#router = router;
@@ -71,13 +84,17 @@ export class GroupProxy implements Spread {
     }
     const parts = this.#partsOf(call, places, step);
     if (parts === null) return false;
-    if (!this.#router.forwarder.hasRoom(call, parts)) return true;
+    const holders = parts.flatMap((part) => lastHop(part.holders));
+    if (!this.#router.forwarder.hasRoom(call, [...parts, ...holders])) return true;
     const owners = places.map((place) => this.#router.owners(this.#router.slotOf(call, place)));
     const level = takeLevel(call);
-    const isHere = parts.some(({ peer }) => peer === null);
+    const isHere = parts.some((part) => part.peer === null && part.holders.length === 0);
     if (this.#cannotReach(call, level, Math.max(...owners), isHere)) return true;
     const answers = parts.map((part) => {
       const bytes = encode(call, [0, ...part.places]);
+      const [place] = part.places;
+      if (part.holders.length > 0 && place !== undefined)
+        return this.#sought(call, bytes, place, part.holders, level);
       return part.peer === null
         ? this.#here(bytes, call, level)
         : this.#router.forwarder.send(call, bytes, part.peer, part.hop, level);
@@ -89,6 +106,12 @@ export class GroupProxy implements Spread {
     return true;
   }
 
+  seek(call: Call, place: number, holders: readonly Peer[]): void {
+    if (!this.#router.forwarder.hasRoom(call, lastHop(holders))) return;
+    this.#answer(call, this.#sought(call, whole(call), place, holders, takeLevel(call)));
+    if (!call.client.outlet.hasRoom) call.halt = true;
+  }
+
   keyless(call: Call, known: Known): boolean {
     switch (known.name) {
       case 'dbsize':
@@ -97,7 +120,9 @@ export class GroupProxy implements Spread {
         return this.#everywhere(call, allElements);
       case 'flushall':
       case 'flushdb':
-        return this.#everywhere(call, (replies) => joined('ok', replies, [], 0));
+        return (
+          this.#lacksNobody(call, known) && this.#everywhere(call, (replies) => joined('ok', replies, [], 0))
+        );
       case 'randomkey':
         return this.#randomKey(call);
       case 'scan':
@@ -109,6 +134,39 @@ export class GroupProxy implements Spread {
     }
   }
 
+  /**
+   * The answer of the holder that has the key, or of the first one when none has. Commands on a slot go one after the other, all
+   * through the slot's server: so no key comes to be at a second holder between the question and the command.
+   */
+  #sought(
+    call: Call,
+    bytes: Uint8Array,
+    place: number,
+    holders: readonly Peer[],
+    level: AckLevel | null,
+  ): Promise<Uint8Array> {
+    const slot = this.#router.slotOf(call, place);
+    const sender = { client: call.client, known: call.known, halt: false };
+    const question = Buffer.concat([Buffer.from('*2\r\n$6\r\nEXISTS\r\n'), body(encode(call, [place]))]);
+    const answer = (this.#seeking.get(slot) ?? Promise.resolve()).then(async () => {
+      const { forwarder } = this.#router;
+      for (const peer of holders) {
+        const there = integerOf(await forwarder.send(sender, question, peer, 'final'));
+        if (there === null)
+          return Buffer.from(
+            `-TRYAGAIN data of slot ${slot} may be on ${peer.name}, which did not answer\r\n`,
+          );
+        if (there > 0) return forwarder.send(sender, bytes, peer, 'final', level);
+      }
+      return forwarder.send(sender, bytes, holders[0] as Peer, 'final', level);
+    });
+    const done = answer.then(() => {
+      if (this.#seeking.get(slot) === done) this.#seeking.delete(slot);
+    });
+    this.#seeking.set(slot, done);
+    return answer;
+  }
+
   /** Null when some part cannot be run now; the router then says why. */
   #partsOf(call: Call, places: readonly number[], step: number): Part[] | null {
     const router = this.#router;
@@ -118,10 +176,11 @@ export class GroupProxy implements Spread {
       if (to === TO.wait || to === TO.refuse) return null;
       const { peer } = router;
       const hop = to === TO.relay ? 'relay' : 'final';
-      const key = peer === null ? '' : `${peer.id}${hop}`;
+      const isSought = to === TO.seek;
+      const key = isSought ? `${order}` : peer === null ? '' : `${peer.id}${hop}`;
       let part = parts.get(key);
       if (part === undefined) {
-        part = { peer, hop, places: [], order: [] };
+        part = { peer, hop, holders: isSought ? router.holders : [], places: [], order: [] };
         parts.set(key, part);
       }
       for (let k = 0; k < step; k++) part.places.push(place + k);
@@ -183,6 +242,17 @@ export class GroupProxy implements Spread {
     void reply.then((bytes) => client.outlet.fill(place, silent ? new Uint8Array(0) : bytes));
   }
 
+  /** What is to be gone for good is refused while a node that may hold some of it is not here: it would come back with it. */
+  #lacksNobody(call: Call, known: Known): boolean {
+    const names = this.#router.holdings.absent().map(({ name }) => name);
+    if (names.length === 0) return true;
+    const shown = names.slice(0, SHOWN_NAMES).join(', ');
+    call.reply.error(
+      `TRYAGAIN ${known.name.toUpperCase()} is for the whole group, and messages on ${shown} cannot be reached now`,
+    );
+    return false;
+  }
+
   #others(): Peer[] {
     return this.#router.peers.serving().filter((peer) => !peer.self && peer.address !== null);
   }
@@ -208,6 +278,7 @@ export class GroupProxy implements Spread {
     const sizes = others.map((peer) => forwarder.send(call, command('DBSIZE'), peer, 'final'));
     const own = this.#store.table.size;
     const here = this.#here(whole(call), call);
+    const sender = { client: call.client, known: call.known, halt: false };
     const answer = Promise.all(sizes).then(async (replies) => {
       const counts = replies.map((reply) => Math.max(0, integerOf(reply) ?? 0));
       const all = counts.reduce((sum, count) => sum + count, own);
@@ -215,7 +286,7 @@ export class GroupProxy implements Spread {
       if (drawn < 0) return here;
       for (const [i, count] of counts.entries()) {
         drawn -= count;
-        if (drawn < 0) return forwarder.send(call, command('RANDOMKEY'), others[i] as Peer, 'final');
+        if (drawn < 0) return forwarder.send(sender, command('RANDOMKEY'), others[i] as Peer, 'final');
       }
       return here;
     });
@@ -259,15 +330,25 @@ export class GroupProxy implements Spread {
     const { transaction } = client;
     const owner = transaction === null ? null : this.#router.ownerOf(transaction);
     if (transaction === null || owner === null || transaction.failed) return true;
-    if (client.watched.size > 0) {
-      transaction.failed = true;
-      return true;
+    // Those queued first may be this node's: that passes without a look at what follows.
+    if (client.watched.size > 0 || transaction.elsewhere < transaction.count) {
+      this.#server.endTransaction(client);
+      call.reply.error(`${CROSSSLOT}: keys of this transaction, or watched for it, are on several nodes`);
+      return false;
     }
     const { forwarder } = this.#router;
     if (!forwarder.hasRoom(call, [{ peer: owner, hop: 'relay' }])) return false;
     const bytes = Buffer.concat([command('MULTI'), transaction.bytes, whole(call)]);
     const replies = transaction.count + 2;
-    this.#answer(call, forwarder.send(call, bytes, owner, 'relay', takeLevel(call), replies));
+    const reply = forwarder.send(call, bytes, owner, 'relay', takeLevel(call), replies);
+    // The errors before it were answers to what the client was told is queued.
+    const refused = Buffer.from(
+      `-EXECABORT Transaction discarded because ${owner.name} refused a command of it\r\n`,
+    );
+    this.#answer(
+      call,
+      reply.then((last) => (SPOILT.equals(last) ? refused : last)),
+    );
     this.#server.endTransaction(client);
     return false;
   }

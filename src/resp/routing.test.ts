@@ -1,49 +1,11 @@
 import { expect, test } from 'vitest';
-import { positionOf, slotAt, slotRange } from '../ranges/index.ts';
+import { slotRange } from '../ranges/index.ts';
 import { HELD_POSITIONS } from './holdings.ts';
 import { linkSecret, proofOf } from './link-auth.ts';
 import { ROLE } from './role.ts';
 import { FakeDisk } from './testing/fake-disk.ts';
-import { type FakeNode, FakeNodes, type TestClient } from './testing/fake-nodes.ts';
-
-const END = 2 ** 32 - 1;
-const HALF = 2 ** 31;
-const slotOf = (key: string): number => slotAt(positionOf(key));
-
-/** A key whose position is in the range. */
-function keyIn(start: number, end: number, from = 0): string {
-  for (let i = from; ; i++) {
-    const key = `k${i}`;
-    if (positionOf(key) >= start && positionOf(key) <= end) return key;
-  }
-}
-
-/** Two nodes with half of the key space each. */
-async function halves(nodes: FakeNodes): Promise<[FakeNode, FakeNode]> {
-  const a = await nodes.add();
-  const b = await nodes.add();
-  nodes.map.register(a.id, 0, HALF - 1);
-  nodes.map.register(b.id, HALF, END);
-  return [a, b];
-}
-
-async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 5_000;
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`not within 5 s: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
-
-/** Asks again while told to try again, for some seconds. */
-async function settled(client: TestClient, ...words: readonly string[]): Promise<string> {
-  let reply = '';
-  await until(`an answer to ${words.join(' ')}`, async () => {
-    reply = await client.ask(...words);
-    return !reply.startsWith('-TRYAGAIN');
-  });
-  return reply;
-}
+import { FakeNodes } from './testing/fake-nodes.ts';
+import { END, HALF, halves, keyIn, settled, slotOf, until } from './testing/keys-and-nodes.ts';
 
 test('the cluster port redirects to the owner, and refuses keys of several slots and slots of nobody', async () => {
   await using nodes = new FakeNodes();
@@ -401,8 +363,13 @@ test('transactions at the proxy run as a whole at the owner of their keys', asyn
   };
   expect(await run(['SET', there, '1'], ['INCR', there])).toBe('*2\r\n+OK\r\n:2\r\n');
   expect(await run(['SET', here, '1'], ['INCR', here])).toBe('*2\r\n+OK\r\n:2\r\n');
-  expect(await run(['SET', there, '7'], ['SET', here, '7'])).toMatch(/^-EXECABORT/);
-  expect(await run(['SET', here, '7'], ['SET', there, '7'])).toMatch(/^-EXECABORT/);
+  expect(await run(['PING'], ['SET', there, '2'])).toBe('*2\r\n+PONG\r\n+OK\r\n');
+  const apart = /^-CROSSSLOT .*: keys of this transaction, or watched for it, are on several nodes/;
+  expect(await run(['SET', there, '7'], ['SET', here, '7'])).toMatch(apart);
+  expect(await run(['SET', here, '7'], ['SET', there, '7'])).toMatch(apart);
+  expect(await client.ask('WATCH', here)).toBe('+OK\r\n');
+  expect(await run(['SET', there, '7'])).toMatch(apart);
+  expect(await client.ask('EXEC')).toBe('-ERR EXEC without MULTI\r\n');
   expect([await client.ask('GET', here), await client.ask('GET', there)]).toEqual([
     '$1\r\n2\r\n',
     '$1\r\n2\r\n',

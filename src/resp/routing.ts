@@ -15,11 +15,11 @@
  * | final link | run if this node keeps its data, else `-TRYAGAIN` | run |
  *
  * "Run" is: wait while the slot is unsettled (at most `WAIT_MS`, then `-TRYAGAIN`); forward to its holder while the data is
- * elsewhere (holdings.ts); else run here. With both sides holding data a key that is here is served here.
+ * elsewhere (holdings.ts), to that of several which has the key (`seek`, proxy.ts); else run here. With both sides holding data a key that is here is served here.
  *
  * Does not know: how bytes travel (forward.ts), how commands over several owners are put together (proxy.ts). In: the node's
  * events. Called by the dispatcher for whatever its look at `state` does not let pass. Invariant: a command on keys runs here
- * only when this node may answer for every key of it. Test: routing.test.ts, test/e2e/store.test.ts.
+ * only when this node may answer for every key of it. Test: routing.test.ts, held-elsewhere.test.ts, test/e2e/store.test.ts.
  */
 import type { StoreInfoView, StoreNode } from '../node/contract.ts';
 import { positionOf, slotAt } from '../ranges/index.ts';
@@ -51,13 +51,15 @@ const OVER_LINKS = new Set([
 const OF_LINKS = new Set(['hello', 'client|acks']);
 
 /** Where a command is to go. */
-export const TO = { here: 0, wait: 1, refuse: 2, relay: 3, final: 4 } as const;
+export const TO = { here: 0, wait: 1, refuse: 2, relay: 3, final: 4, seek: 5 } as const;
 export type To = (typeof TO)[keyof typeof TO];
 
 /** Commands over several owners; see proxy.ts. */
 export interface Spread {
   /** True when it has taken the command on. */
   spread(call: Call, known: Known, places: readonly number[]): boolean;
+  /** A command on one key, the argument at `place`, that is at one of these nodes or at none. */
+  seek(call: Call, place: number, holders: readonly Peer[]): void;
   /** A command without keys, of a client at the proxy's port: true when it runs here as it is. */
   keyless(call: Call, known: Known): boolean;
 }
@@ -84,6 +86,8 @@ export class GroupRouter implements Router {
   /** Of the last answer of `decide`: whom to forward to, or what to refuse with. */
   peer: Peer | null = null;
   error = '';
+  /** After `TO.seek`: the nodes of which one may have the key. */
+  holders: readonly Peer[] = [];
   /** Called when slots may have another server. */
   slotsChanged: () => void = () => {};
   readonly #parts: RouterParts;
@@ -172,7 +176,7 @@ export class GroupRouter implements Router {
     let to = this.decide(call, first);
     const { peer } = this;
     let slot = this.slotOf(call, first);
-    let apart = false;
+    let apart = to === TO.seek && places.length > 1;
     for (let i = 1; i < places.length && to !== TO.wait && to !== TO.refuse; i++) {
       const place = places[i] as number;
       const other = this.slotOf(call, place);
@@ -180,11 +184,11 @@ export class GroupRouter implements Router {
       slot = other;
       const next = this.decide(call, place);
       if (next === TO.wait || next === TO.refuse) to = next;
-      else if (next !== to || this.peer !== peer) apart = true;
+      else if (next !== to || next === TO.seek || this.peer !== peer) apart = true;
     }
     if (apart && to !== TO.wait && to !== TO.refuse) return this.#apart(call, known, places);
     if (to !== TO.refuse) this.peer = peer;
-    return this.#follow(call, known, to);
+    return this.#follow(call, known, to, first);
   }
 
   /** Where a command on the key at argument `i` is to go; `peer` and `error` then say more. */
@@ -200,10 +204,9 @@ export class GroupRouter implements Router {
       return this.#refusal('CLUSTERDOWN Hash slot not served');
     }
     if (role === ROLE.cluster && (kind === ELSEWHERE || kind === PART)) return this.#moved(slot);
-    const server =
-      kind === MINE || kind === ELSEWHERE
-        ? this.slots.serverOf(slot)
-        : this.slots.serverAt(positionAt(call, i));
+    const server = !this.slots.isSplit(slot)
+      ? this.slots.serverOf(slot)
+      : this.slots.serverAt(positionAt(call, i));
     if (server === null) return this.#refusal('CLUSTERDOWN Hash slot not served');
     if (server === this.peers.self?.id) return this.#own(call, i, slot, now);
     if (role === ROLE.final)
@@ -249,12 +252,15 @@ export class GroupRouter implements Router {
     if ((now & HELD) === 0) return TO.here;
     const { table } = this.#parts.store;
     if (table.countInSlot(slot) > 0 && call.find(i)) return TO.here;
-    const holder = this.holdings.holderOf(slot);
-    if (holder === null || call.client.role === ROLE.final) {
-      const names = this.holdings.holdersOf(slot).join(', ');
-      return this.#refusal(`TRYAGAIN data of slot ${slot} may be on ${names}, which cannot be asked now`);
+    const { here, away } = this.holdings.holdersOf(slot);
+    if (away.length > 0)
+      return this.#refusal(`TRYAGAIN data of slot ${slot} may be on ${away.join(', ')}, not reachable now`);
+    if (call.client.role === ROLE.final) {
+      const names = here.map(({ name }) => name).join(', ');
+      return this.#refusal(`TRYAGAIN data of slot ${slot} is on ${names}, and this was the last hop`);
     }
-    return this.#toPeer(holder, 'final', slot);
+    this.holders = here;
+    return here.length > 1 ? TO.seek : this.#toPeer(here[0], 'final', slot);
   }
 
   #toPeer(peer: Peer | undefined, hop: Hop, slot: number): To {
@@ -280,8 +286,7 @@ export class GroupRouter implements Router {
   }
 
   #isParted(slot: number): boolean {
-    const kind = (this.state[slot] as number) & KIND_MASK;
-    return (kind !== MINE && kind !== ELSEWHERE) || ((this.state[slot] as number) & HELD) !== 0;
+    return this.slots.isSplit(slot) || ((this.state[slot] as number) & HELD) !== 0;
   }
 
   /** Only what leaves the link as it is, with one reply for each command: the replies that follow are other clients'. */
@@ -295,7 +300,10 @@ export class GroupRouter implements Router {
 
   /** At the proxy: what is about the connection or the node has no meaning at the owner of the transaction's keys. */
   #keylessQueued(call: Call, known: Known, transaction: Transaction): boolean {
-    if (ANYWHERE.has(known.name)) return true;
+    if (ANYWHERE.has(known.name)) {
+      transaction.elsewhere++;
+      return true;
+    }
     if (this.#owners.has(transaction)) return this.#refuse(call, notElsewhere(shownName(known)));
     if (transaction.onlyHere === '') transaction.onlyHere = shownName(known);
     return true;
@@ -338,7 +346,7 @@ export class GroupRouter implements Router {
     return this.#refuse(call, `${CROSSSLOT}: they are on several nodes`);
   }
 
-  #follow(call: Call, known: Known, to: To): boolean {
+  #follow(call: Call, known: Known, to: To, place = 1): boolean {
     const { client } = call;
     if (to !== TO.wait && this.#waiting.size > 0) this.#waiting.delete(client);
     if (to === TO.here) return true;
@@ -348,7 +356,8 @@ export class GroupRouter implements Router {
     if (to === TO.wait) return this.#wait(call, known);
     if (known.name === 'watch')
       return this.#refuse(call, 'ERR WATCH works at the node that owns the key: use its cluster port');
-    this.forwarder.forward(call, this.peer as Peer, to === TO.relay ? 'relay' : 'final');
+    if (to === TO.seek) this.spread?.seek(call, place, this.holders);
+    else this.forwarder.forward(call, this.peer as Peer, to === TO.relay ? 'relay' : 'final');
     return false;
   }
 
@@ -364,6 +373,7 @@ export class GroupRouter implements Router {
     const owner = this.#owners.get(transaction);
     if (owner === undefined) this.#owners.set(transaction, peer);
     else if (owner.id !== peer.id) return this.#refuse(call, `${CROSSSLOT}: they are on several nodes`);
+    transaction.elsewhere++;
     return true;
   }
 

@@ -118,6 +118,11 @@ export class SlotMap {
     return place === NOBODY ? null : (this.#nodes[place] as NodeId);
   }
 
+  /** Whether positions of the slot have different servers. */
+  isSplit(slot: number): boolean {
+    return this.#split[slot] !== 0;
+  }
+
   /** The positions this node serves, as ranges in order. */
   mine(): readonly OwnRange[] {
     this.#mine ??= this.#listMine();

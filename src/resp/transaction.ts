@@ -14,6 +14,8 @@ export class Transaction {
   writes = false;
   /** A command, if any, that makes no sense at another node: the router's. */
   onlyHere = '';
+  /** How many of its commands another node can run: those on keys of the one that owns them, and those that are the same anywhere. */
+  elsewhere = 0;
   deniesOom = false;
 
   get bytes(): Uint8Array {

@@ -13,6 +13,10 @@ export const MAX_BLOCK_UNITS = 4096;
 /** 32 GiB: the upper half of the references are marks (marks.ts). */
 const MAX_CHUNKS = 1 << 15;
 const CLASSES = EXACT + 1 + 4 * 6;
+/** From so many free chunks on, and so large a part of all, it is worth it to empty one; and so large a part of that one is free. */
+const WORTH = { bytes: 4 << CHUNK_BITS, parts: 4, chunkParts: 4 } as const;
+/** The same where there is hardly any memory left. */
+const WORTH_PRESSED = { bytes: 1 << CHUNK_BITS, parts: 16, chunkParts: 32 } as const;
 /** Blocks looked at while a chunk is emptied, for each record that may be moved: what a look costs of a move. */
 const LOOKS_PER_MOVE = 8;
 /** Word 1 of a free block; a record never has all of these bits. */
@@ -61,6 +65,8 @@ export class Arena {
   #draining = -1;
   #unlisted = 0;
   #emptied = 0;
+  /** Free units of that chunk that are in no list. */
+  #unlistedUnits = 0;
   #next = 0;
   #end = 0;
   /** Where `sweep` goes on. */
@@ -80,7 +86,7 @@ export class Arena {
 
   /** Bytes in blocks given out. */
   get usedBytes(): number {
-    return this.heldBytes - this.freeBytes - ((this.#end - this.#next) << UNIT_BITS);
+    return this.heldBytes - this.freeBytes - ((this.#end - this.#next + this.#unlistedUnits) << UNIT_BITS);
   }
 
   /** A block of exactly `units` (a rounded number); its first word holds its size, all else is what was there. */
@@ -104,16 +110,17 @@ export class Arena {
     const units = (words[at] as number) >>> 16;
     words[at] = units << 16;
     words[at + 1] = FREE_MARK;
-    if (block >>> 16 === this.#draining && block < this.#unlisted) return;
-    this.#link(block, units);
+    if (block >>> 16 === this.#draining && block < this.#unlisted) this.#unlistedUnits += units;
+    else this.#link(block, units);
   }
 
-  /** The chunk to empty when at least a quarter of all bytes are free ones nobody asks for; else -1. */
-  victim(): number {
+  /** The chunk to empty when at least a quarter of all bytes are free ones nobody asks for, or less if memory is `pressed`; else -1. */
+  victim(pressed = false): number {
     if (this.#draining >= 0) return this.#draining;
-    if (this.freeBytes < 4 << CHUNK_BITS || this.freeBytes * 4 < this.heldBytes) return -1;
+    const worth = pressed ? WORTH_PRESSED : WORTH;
+    if (this.freeBytes < worth.bytes || this.freeBytes * worth.parts < this.heldBytes) return -1;
     let best = -1;
-    let most = CHUNK_UNITS >> 2;
+    let most = CHUNK_UNITS / worth.chunkParts;
     const open = this.#next < this.#end ? this.#next >>> 16 : -1;
     for (let chunk = 0; chunk < this.words.length; chunk++) {
       const free = this.#freeUnits[chunk] as number;
@@ -143,7 +150,10 @@ export class Arena {
       const block = this.#unlisted;
       const at = (block & 0xffff) << 2;
       const units = (words[at] as number) >>> 16;
-      if (words[at + 1] === FREE_MARK) this.#unlink(block, classOf(units));
+      if (words[at + 1] === FREE_MARK) {
+        this.#unlink(block, classOf(units));
+        this.#unlistedUnits += units;
+      }
       this.#unlisted += units;
     }
     if (this.#unlisted < end) return;
@@ -163,6 +173,7 @@ export class Arena {
     this.#holes.push(chunk);
     this.#chunks--;
     this.#draining = -1;
+    this.#unlistedUnits = 0;
   }
 
   /**

@@ -46,7 +46,10 @@ export interface ReadThrough {
   letGo(): void;
   /** Messages take more memory than is meant for them: none is read. */
   readonly isFull: boolean;
-  /** About `count` messages in the order of slot and hash, from a place on, and the next place, below 2^47: 0 at the end. */
+  /**
+   * About `count` messages, fewer if they are large, in the order of slot and hash, from a place on, and the next place, below 2^47: 0 at
+   * the end.
+   */
   list(from: number, count: number): Promise<{ found: Listed[]; next: number }>;
   /** Something in this slot has expired and is not in memory: has it removed, by and by. */
   sweep(slot: number): void;

@@ -23,6 +23,9 @@ export class Slab {
   /** First free piece of each order; a free piece holds the next and the previous in its first two words. */
   readonly #heads = new Int32Array(MAX_ORDER + 1).fill(NONE);
 
+  /** Bytes of pieces given out. */
+  usedBytes = 0;
+
   constructor(regions: Regions) {
     this.#regions = regions;
   }
@@ -45,10 +48,12 @@ export class Slab {
       from--;
       this.#link(unit + (1 << from), from);
     }
+    this.usedBytes += (UNIT_WORDS * 4) << order;
     return unit;
   }
 
   free(unit: number, order: number): void {
+    this.usedBytes -= (UNIT_WORDS * 4) << order;
     let piece = unit;
     let size = order;
     while (size < MAX_ORDER) {

@@ -71,6 +71,10 @@ export class SlotIndex {
     return this.#slab.bytes;
   }
 
+  get usedBytes(): number {
+    return this.#slab.usedBytes;
+  }
+
   /** The record of the key for which `match` says yes, or 0. */
   find(slot: number, hash: number): number {
     const segment = this.#segmentOf(slot, hash);

@@ -36,10 +36,13 @@ const SELF = 1;
 const MOVES = 128;
 /** Turns between two looks for memory to compact; there may be ten thousand of them in a second. */
 const COMPACT_TURNS = 64;
-/** So much over the budget nothing that needs room is taken, whatever of it is free to be used again. */
-const HARD = 1.1;
-/** A free share of memory that is not worth counting on. */
-const FREE_SHARE = 8;
+/** The same when memory is pressed: some milliseconds, after which there is room for what a turn writes. */
+const MOVES_PRESSED = 4096;
+/**
+ * What is held may pass the budget, which is compared with what is in use: free blocks are room for messages of their own size only, and
+ * chunks are not given back before they are empty. From `pressed` on they are emptied in haste; at `most` nothing is taken any more.
+ */
+const OVER = { pressed: { share: 1.05, bytes: 1 << 20 }, most: { share: 1.1, bytes: 2 << 20 } } as const;
 
 /** Of what messages get. */
 const QUEUE_SHARE = 4;
@@ -78,14 +81,14 @@ export class Store {
 
   /** Reads back what is on disk. @throws ShoalError `store-damaged`, `store-newer`, `store-unreadable`, `disk-failed` */
   static async open(options: StoreOptions): Promise<Store> {
+    const { directory, notices = silent, maxMemoryBytes, maxDiskBytes, compress, salvage, tuning } = options;
+    if (options.backend !== 'memory') await refuseForeign(options.backend, directory);
     const stamps = new Stamps(SELF);
-    const regions = new Regions(options.maxMemoryBytes);
+    const regions = new Regions(maxMemoryBytes);
     await regions.reserve();
     const table = new MessageTable(stamps, regions);
     table.nowMs = options.nowMs;
-    if (options.backend === 'memory') return new Store(table, new MemoryBackend(), options.maxMemoryBytes);
-    const { directory, notices = silent, maxMemoryBytes, maxDiskBytes, compress, salvage, tuning } = options;
-    await refuseForeign(options.backend, directory);
+    if (options.backend === 'memory') return new Store(table, new MemoryBackend(), maxMemoryBytes);
     if (options.backend === 'leveldb') {
       const level = { directory, actor: SELF, notices, maxMemoryBytes, maxDiskBytes };
       return new Store(table, await LevelBackend.open(table, stamps, level), maxMemoryBytes);
@@ -123,9 +126,10 @@ export class Store {
   /** A turn of commands has ended; a key that was looked up is not any more. */
   endTurn(): void {
     this.backend.endTurn();
-    if (this.#compacting || ++this.#turns >= COMPACT_TURNS) {
+    const pressed = this.#isOver(OVER.pressed);
+    if (pressed || this.#compacting || ++this.#turns >= COMPACT_TURNS) {
       this.#turns = 0;
-      this.#compacting = this.table.compact(MOVES);
+      this.#compacting = this.table.compact(pressed ? MOVES_PRESSED : MOVES, pressed);
     }
     this.refusal = this.#refusalNow();
   }
@@ -137,13 +141,18 @@ export class Store {
   }
 
   #refusalNow(): string | null {
-    const max = this.maxMemoryBytes;
+    const { maxMemoryBytes, table, backend } = this;
     // While it is congested nothing is run; a cache makes room meanwhile.
-    if (max > 0 && !this.backend.congested) {
-      const held = this.table.heldBytes;
-      if (held >= max && (held >= max * HARD || this.table.freeBytes * FREE_SHARE < held)) return OOM;
+    if (maxMemoryBytes > 0 && !backend.congested && table.heldBytes >= maxMemoryBytes) {
+      const taken = table.usedBytes + table.insides.index.usedBytes;
+      if (taken >= maxMemoryBytes || this.#isOver(OVER.most)) return OOM;
     }
-    return this.backend.refusal;
+    return backend.refusal;
+  }
+
+  #isOver({ share, bytes }: { readonly share: number; readonly bytes: number }): boolean {
+    const max = this.maxMemoryBytes;
+    return max > 0 && this.table.heldBytes >= max * share + bytes;
   }
 }
 

@@ -347,18 +347,18 @@ export class MessageTable {
   }
 
   /**
-   * Moves up to `limit` records out of the emptiest chunk, when so much is free that it is worth it; true while there is more
-   * to do. Forgets the key looked up.
+   * Moves up to `limit` records out of the emptiest chunk, when so much is free that it is worth it, as it sooner is when memory is
+   * `pressed`; true while there is more to do. Forgets the key looked up.
    */
-  compact(limit: number): boolean {
-    const chunk = this.#arena.victim();
+  compact(limit: number, pressed = false): boolean {
+    const chunk = this.#arena.victim(pressed);
     if (chunk < 0) return false;
     this.#arena.drain(chunk, limit, this.#move);
     this.#ref = 0;
-    return this.#arena.victim() >= 0;
+    return this.#arena.victim(pressed) >= 0;
   }
 
-  /** For level/, which puts marks in place of records; others until `clear`. */
+  /** Also for level/, which puts marks in place of records; others until `clear`. */
   get insides(): { arena: Arena; index: SlotIndex; externals: Externals } {
     return { arena: this.#arena, index: this.#index, externals: this.#externals };
   }

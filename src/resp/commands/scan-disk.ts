@@ -2,6 +2,7 @@ import { type Listed, placeOf, type ReadThrough, Span } from '../../store/index.
 import type { Call } from '../call.ts';
 import type { WriteReply } from '../client.ts';
 import type { Glob } from '../glob.ts';
+import { KeyList } from './key-list.ts';
 import type { ScanOptions } from './scan.ts';
 
 /** KEYS reads so many at a time. */
@@ -10,15 +11,22 @@ const KEYS_STEP = 1024;
 const MAX_STEP = 20_000;
 
 /** Walks through all keys of a store that is larger than memory go through the disk, and answer when it has. */
-function answer(call: Call, read: () => Promise<WriteReply>): void {
+function answer(call: Call, read: (isGone: () => boolean) => Promise<WriteReply>): void {
+  const { client } = call;
   if (call.inTransaction) {
     call.reply.error(
       'ERR not inside a transaction: the messages of this node (store = "leveldb") are on disk',
     );
     return;
   }
-  const reply = call.defer();
-  read().then(reply, (error: Error) => reply((to) => to.error(`ERR ${error.message}`)));
+  let gone = false;
+  const reply = call.defer(undefined, () => {
+    gone = true;
+  });
+  read(() => gone).then(reply, (error: Error) => {
+    client.gatheredBytes = 0;
+    reply((to) => to.error(`ERR ${error.message}`));
+  });
 }
 
 export function scanDisk(call: Call, disk: ReadThrough, cursor: number, options: ScanOptions): void {
@@ -36,29 +44,30 @@ export function scanDisk(call: Call, disk: ReadThrough, cursor: number, options:
 }
 
 export function keysOnDisk(call: Call, disk: ReadThrough, glob: Glob): void {
-  answer(call, async () => {
-    const keys: Span[] = [];
-    for (let from = 0, over = false; !over; over = from === 0) {
+  answer(call, async (isGone) => {
+    const keys = new KeyList(call.client);
+    for (let from = 0, over = false; !over; over = from === 0 || keys.isOver || isGone()) {
       const { found, next } = await disk.list(from, KEYS_STEP);
-      for (const key of meant(found, glob)) keys.push(key);
+      for (const key of meant(found, glob)) keys.add(key, 0, key.bytes.length);
       from = next;
     }
-    return (to) => {
-      to.array(keys.length);
-      for (const key of keys) to.bulk(key, 0, key.bytes.length);
-    };
+    return (to) => keys.answer(to);
   });
 }
 
 /** The first of a slot's keys. */
 export function keysOfSlot(call: Call, disk: ReadThrough, slot: number, count: number): void {
-  answer(call, async () => {
-    const { found } = count === 0 ? { found: [] } : await disk.list(placeOf(slot, 0), count);
-    const keys = found.filter((one) => one.slot === slot).slice(0, count);
-    return (to) => {
-      to.array(keys.length);
-      for (const { key } of keys) to.bulk(new Span(key), 0, key.length);
-    };
+  answer(call, async (isGone) => {
+    const keys = new KeyList(call.client);
+    const end = placeOf(slot + 1, 0);
+    let from = placeOf(slot, 0);
+    while (keys.count < count && from < end && !keys.isOver && !isGone()) {
+      const { found, next } = await disk.list(from, count - keys.count);
+      for (const one of found)
+        if (one.slot === slot && keys.count < count) keys.add(new Span(one.key), 0, one.key.length);
+      from = next === 0 ? end : next;
+    }
+    return (to) => keys.answer(to);
   });
 }
 

@@ -1,19 +1,17 @@
-import { LIMITS } from '../../base/index.ts';
 import { showRandom, Walk } from '../../store/index.ts';
 import type { Call } from '../call.ts';
 import { Glob } from '../glob.ts';
-import { ReplyWriter } from '../reply.ts';
 import { entries } from './entry.ts';
 import { NOT_INTEGER, SYNTAX } from './errors.ts';
+import { KeyList } from './key-list.ts';
 import { keyOnDisk, keysOnDisk, scanDisk } from './scan-disk.ts';
 import { inSteps } from './steps.ts';
 
 /** SCAN looks at so many homes of the index at most, whatever its COUNT: a fraction of a millisecond each thousand. */
 const MAX_HOMES = 20_000;
 const DEFAULT_COUNT = 10;
-/** KEYS looks at so many at a time, and answers in parts of about so much. */
+/** KEYS looks at so many at a time. */
 const KEYS_STEP = 256;
-const KEYS_PART_BYTES = 256 * 1024;
 const MAX_CURSOR = 2n ** 64n;
 
 export interface ScanOptions {
@@ -99,38 +97,19 @@ function keys(call: Call): void {
     keysOnDisk(call, disk, glob);
     return;
   }
-  const { client } = call;
   const { table } = call.store;
   const walk = new Walk(table);
   const refs: number[] = [];
-  const out = new ReplyWriter(KEYS_PART_BYTES);
-  const parts: Uint8Array[] = [];
-  let count = 0;
-  let bytes = 0;
+  const found = new KeyList(call.client);
   const step = (): boolean => {
     refs.length = 0;
     walk.step(refs, KEYS_STEP, KEYS_STEP);
     for (const ref of refs) {
-      if (!isMeant(call, ref, glob)) continue;
-      out.bulk(table.key, table.keyAt, table.keyLength);
-      count++;
+      if (isMeant(call, ref, glob)) found.add(table.key, table.keyAt, table.keyLength);
     }
-    if (out.length > KEYS_PART_BYTES || walk.done) {
-      bytes += out.length;
-      parts.push(out.take());
-      client.gatheredBytes = bytes;
-    }
-    return !walk.done && bytes <= LIMITS.respKeysBytes;
+    return !walk.done && !found.isOver;
   };
-  inSteps(call, step, (reply) => {
-    client.gatheredBytes = 0;
-    if (bytes > LIMITS.respKeysBytes) {
-      reply.error(`ERR the keys are more than ${LIMITS.respKeysBytes >> 20} MB: use SCAN`);
-      return;
-    }
-    reply.array(count);
-    reply.rawParts(parts);
-  });
+  inSteps(call, step, (reply) => found.answer(reply));
 }
 
 function randomKey(call: Call): void {

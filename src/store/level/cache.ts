@@ -16,7 +16,7 @@ const FIRST_SHARE = 0.6;
 /** Records looked at in one turn; and when there is little left. */
 const LOOKS = 512;
 const MANY_LOOKS = 2048;
-/** Below the seven eighths at which the store refuses: see store.ts. */
+/** Below the budget, at which the store refuses: see store.ts. */
 const TIGHT_SHARE = 0.85;
 /** As much as the store holds at most, whatever of it is free: see store.ts. */
 const FULL_SHARE = 1.1;

@@ -19,6 +19,15 @@ afterEach(async () => {
 });
 
 describe('the leveldb back end', () => {
+  it('lists no more at once than some bytes, whatever is asked for', async () => {
+    await pair.open();
+    for (let i = 0; i < 100; i++) await pair.put(`key:${i}`, 'v'.repeat(50_000));
+    const { found } = await pair.disk.list(0, 20_000);
+    expect(found.length).toBeGreaterThan(15);
+    expect(found.length).toBeLessThan(30);
+    expect((await pair.listed(20_000)).length).toBe(100);
+  });
+
   it.each([1, 2])(
     'holds through restarts what a Map holds, several times its memory, seed %i',
     async (seed) => {

@@ -13,6 +13,8 @@ const TOGETHER = 32;
 const CALLS = 2;
 /** Entries of a run, read and worked on at once. */
 const STEP = 128;
+/** A list ends after about so much, keys and values. */
+const LIST_BYTES = 1 << 20;
 const RETRY_MS = 1000;
 const END = placeOf(16384, 0);
 
@@ -123,8 +125,8 @@ export class Reader {
   }
 
   /**
-   * Messages in the order of slot and hash, from a place on, until there are `count`, and where to go on: 0 at the end. All that was
-   * written before the call is among them.
+   * Messages in the order of slot and hash, from a place on, until there are `count` or LIST_BYTES, and where to go on: 0 at the end. All
+   * that was written before the call is among them.
    */
   async list(from: number, count: number): Promise<{ found: Listed[]; next: number }> {
     this.#recorder.seal();
@@ -137,14 +139,16 @@ export class Reader {
     const run = this.#database.entries(keyOfPlace(epoch, from), epochKey(epoch + 1));
     try {
       let last = -1;
+      let bytes = 0;
       for (;;) {
         const step = await run.next(Math.max(2, Math.min(STEP, count)));
         if (step.length === 0) return { found, next: 0 };
         for (const [key, value] of step) {
           const message = new Message(key, value);
           const place = placeOf(message.slot, message.hash);
-          if (found.length >= count && place !== last) return { found, next: place };
+          if ((found.length >= count || bytes >= LIST_BYTES) && place !== last) return { found, next: place };
           last = place;
+          bytes += key.length + value.length;
           if (message.expiryMs === 0 || message.expiryMs > this.#table.nowMs) found.push(message);
         }
       }

@@ -357,25 +357,3 @@ describe('the log on a real disk', () => {
     }
   });
 });
-
-describe('the store', () => {
-  it('refuses what needs memory at its budget, and takes it again when much is deleted', async () => {
-    const store = new Store(undefined, undefined, 8 << 20);
-    const value = new Span(new Uint8Array(1000));
-    const find = (i: number): boolean => store.table.lookup(new Span(utf8(`key:${i}`)), 0, `key:${i}`.length);
-    let keys = 0;
-    for (; store.refusal === null; keys++) {
-      store.begin(1);
-      find(keys);
-      store.table.put(value, 0, 1000, 0);
-      store.endTurn();
-      expect(keys).toBeLessThan(10_000);
-    }
-    expect(store.refusal).toMatch(/^OOM command not allowed/);
-    expect(store.table.heldBytes).toBeLessThan(10 << 20);
-    for (let i = 0; i < keys; i += 2) if (find(i)) store.table.remove();
-    for (let i = 0; i < 1000 && store.full; i++) store.endTurn();
-    expect(store.refusal).toBeNull();
-    await store.close();
-  });
-});
