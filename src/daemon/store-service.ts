@@ -331,7 +331,7 @@ export class StoreService {
     else this.#log.info({}, 'the store has room for messages again');
   }
 
-  /** Once a second. */
+  /** Of every sample of the history. */
   #figures(store: Store): Figures {
     this.#noteFull(store);
     const { table, backend } = store;
