@@ -4,7 +4,7 @@ import { joinAddress } from '../base/index.ts';
 import type { Log } from '../io/index.ts';
 import { type StoreConfig, StoreService } from './store-service.ts';
 
-describe('a port of the store that is taken', () => {
+describe('the start of the store', () => {
   let other: Server;
   let config: StoreConfig;
   const said: string[] = [];
@@ -32,7 +32,7 @@ describe('a port of the store that is taken', () => {
     other.close();
   });
 
-  it('gives way to a free one when it is the default, and that is said', async () => {
+  it('gives way with a port that is taken to a free one when it is the default, and that is said', async () => {
     const service = await StoreService.open(config, log);
     expect(service?.resp).not.toBe(config.resp);
     expect(service?.warnings()[0]).toContain(`the default, ${config.resp}, is taken`);
@@ -40,7 +40,26 @@ describe('a port of the store that is taken', () => {
     await service?.close();
   });
 
-  it('ends the start when somebody asked for it', async () => {
+  it.each([
+    ['log', '1m1d', 0],
+    ['log', 'qmalld', 0],
+    ['log', '2m1d', 1],
+    ['memory', '1m0d', 0],
+    ['memory', '1m1d', 1],
+  ] as const)(
+    'with store = %s says of acks = %s that it cannot be had: %i',
+    async (store, acks, warnings) => {
+      const service = await StoreService.open(
+        { ...config, resp: joinAddress('127.0.0.1', 0), store, acks },
+        log,
+      );
+      expect(service?.warnings().filter((text) => text.includes(`acks = "${acks}"`))).toHaveLength(warnings);
+      expect(said).toHaveLength(warnings);
+      await service?.close();
+    },
+  );
+
+  it('ends when somebody asked for a port that is taken', async () => {
     const asked = { ...config, origins: { resp: '--resp' } };
     await expect(StoreService.open(asked, log)).rejects.toMatchObject({ code: 'port-in-use', field: 'resp' });
   });

@@ -79,10 +79,11 @@ export class StoreService {
   #awake: Promise<void> | null = null;
   #teller: CapacityTeller | null = null;
   #closed = false;
+  #wasFull = false;
   #failed: string | null = null;
   #lock: DirectoryLock | null = null;
   #retry: NodeJS.Timeout | null = null;
-  readonly #portWarnings: string[] = [];
+  readonly #startWarnings: string[] = [];
   resp: Address;
   proxy: Address | null = null;
   /** Megabytes for messages. */
@@ -111,6 +112,7 @@ export class StoreService {
     try {
       service.resp = await service.#bind('resp', resp, 'cluster');
       if (proxy !== null) service.proxy = await service.#bind('proxy', proxy, 'proxy');
+      service.#warnOfSettings();
     } catch (error) {
       await service.close();
       throw error;
@@ -212,15 +214,13 @@ export class StoreService {
 
   warnings(): string[] {
     const out = [
-      ...this.#portWarnings,
+      ...this.#startWarnings,
       ...(this.#group?.router.holdings.warnings() ?? []),
       ...(this.#store?.backend.warnings ?? []),
     ];
     if (this.#failed !== null) out.push(`the store does not serve: ${this.#failed}`);
     const store = this.#store;
     if (store?.full === true) out.push(`the store takes no more messages: ${store.refusal}`);
-    if (this.#password === '' && !isLoopback(this.resp))
-      out.push(`the store is open to anybody who reaches ${this.resp}: give --resp-password-file`);
     const group = this.#node?.members() ?? [];
     const me = group.find((member) => member.self);
     const others = group.some(
@@ -260,10 +260,26 @@ export class StoreService {
       const { host } = splitAddress(asked) as { host: string };
       const bound = await this.#listen(name, joinAddress(host, 0), use);
       const text = `${name}: the default, ${asked}, is taken by another program, and ${bound} was picked: choose one with --${name} HOST:PORT, or --no-${name}`;
-      this.#portWarnings.push(text);
-      this.#log.warn({}, text);
+      this.#warnOfStart(text);
       return bound;
     }
+  }
+
+  #warnOfStart(text: string): void {
+    this.#startWarnings.push(text);
+    this.#log.warn({}, text);
+  }
+
+  #warnOfSettings(): void {
+    const { acks, store } = this.#config;
+    if (this.#password === '' && !isLoopback(this.resp))
+      this.#warnOfStart(`the store is open to anybody who reaches ${this.resp}: give --resp-password-file`);
+    const most = store === 'memory' ? '1m0d' : '1m1d';
+    // A majority, or all, of one is one.
+    if (!/^(1|q|all)m/.test(acks) || (store === 'memory' && !acks.endsWith('m0d')))
+      this.#warnOfStart(
+        `acks = "${acks}" is more than this store keeps, ${most}: it refuses every write (NOREPLICAS) whose client does not ask for less`,
+      );
   }
 
   #listen(name: 'resp' | 'proxy', asked: Address, use: Port): Promise<Address> {
@@ -307,7 +323,18 @@ export class StoreService {
     socket.resume();
   }
 
-  #figures({ table, backend }: Store): Figures {
+  /** Once when the store becomes full, and once when it has room again. */
+  #noteFull(store: Store): void {
+    if (store.full === this.#wasFull) return;
+    this.#wasFull = !this.#wasFull;
+    if (this.#wasFull) this.#log.warn({}, `the store takes no more messages: ${store.refusal}`);
+    else this.#log.info({}, 'the store has room for messages again');
+  }
+
+  /** Once a second. */
+  #figures(store: Store): Figures {
+    this.#noteFull(store);
+    const { table, backend } = store;
     return {
       commands: this.#group?.server.dispatcher.counters.commands ?? 0,
       keys: table.size,

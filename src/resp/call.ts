@@ -32,6 +32,8 @@ export class Call {
   halt = false;
   /** Within EXEC: nothing may be deferred. */
   inTransaction = false;
+  /** What long work of the transaction may take still. */
+  stepsLeftMs = 0;
   /** Up to here the reply is sent though the client wants none: messages, and answers to subscriptions. */
   kept = 0;
   #index = 0;

@@ -21,6 +21,9 @@ const TOO_MANY_ARGUMENTS = `ERR too many arguments: at most ${LIMITS.respArgumen
 
 const TOO_MUCH_TO_TELL = `ERR not run: the replies of this transaction are more than ${LIMITS.respReplyBytes >> 20} MB`;
 
+/** Work that is done in steps elsewhere is done at once in a transaction, but not for longer than nobody minds. */
+const STEPS_MS = 500;
+
 /** Runs what clients ask for, one command after the other, and puts the replies down in order. */
 export class Dispatcher {
   readonly call: Call;
@@ -189,6 +192,7 @@ export class Dispatcher {
   runQueued(call: Call, transaction: Transaction): void {
     const { request, index } = call;
     call.inTransaction = true;
+    call.stepsLeftMs = STEPS_MS;
     if (this.#eachQueued(call, transaction, (known, slot) => this.route(call, known, slot))) {
       const most = call.reply.heldBytes + LIMITS.respReplyBytes;
       call.reply.array(transaction.count);

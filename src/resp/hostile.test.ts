@@ -128,3 +128,17 @@ it('takes memory for the fields that BITFIELD writes to, not for what is between
   expect(script.ask('BITFIELD_RO', 'k', 'GET', 'u8', edge, 'GET', 'u5', after)).toBe('*2\r\n:166\r\n:6');
   expect(script.ask('STRLEN', 'k')).toBe(`:${2 ** 29 - 1}`);
 });
+
+it('counts and combines the bits of large values in a transaction for so long only', () => {
+  const script = new Script();
+  script.ask('SETBIT', 'k', String(2 ** 32 - 1), '1');
+  script.ask('MULTI');
+  for (let i = 0; i < 40; i++) script.ask('BITCOUNT', 'k');
+  script.ask('BITOP', 'NOT', 'to', 'k');
+  const told = script.ask('EXEC');
+  expect(told).toMatch(/-ERR this takes too long within a transaction: run it by itself$/);
+  expect(script.ask('EXISTS', 'to')).toBe(':0');
+  for (const words of [['MULTI'], ['SETBIT', 'short', String(2 ** 24), '1'], ['BITCOUNT', 'short']])
+    script.ask(...words);
+  expect(script.ask('EXEC')).toBe('*2\r\n:0\r\n:1');
+});

@@ -6,7 +6,7 @@ import { BIT_OPERATIONS, BitWork } from './bit-work.ts';
 import { bitfield, bitfieldReadOnly } from './bitfield.ts';
 import { entries, keys } from './entry.ts';
 import { BIT_OFFSET, BIT_VALUE, NOT_INTEGER, SYNTAX } from './errors.ts';
-import { beforehand, inSteps } from './steps.ts';
+import { atOnce, beforehand, inSteps } from './steps.ts';
 import { copyValue, room } from './values.ts';
 
 /** Bits that are set in a byte. */
@@ -268,7 +268,8 @@ function combine(call: Call): void {
     beforehand(call, () => work.step());
     return;
   }
-  while (work.step());
+  if (!call.inTransaction) while (work.step());
+  else if (!atOnce(call, () => work.step())) return;
   const found = call.find(2);
   if (longest > 0) table.putRope(work.result, 0);
   else if (found) table.remove();

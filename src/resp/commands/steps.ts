@@ -6,10 +6,14 @@ const STEP_MS = 1;
 
 /**
  * Does work that may be too much for one turn in steps, and answers after the last: `step` does some, a fraction of a millisecond, and
- * says whether there is more. Within a transaction it is all done at once.
+ * says whether there is more. Within a transaction it is all done at once, see `atOnce`.
  */
 export function inSteps(call: Call, step: () => boolean, write: WriteReply): void {
-  if (!some(step, call.inTransaction ? Infinity : STEP_MS)) {
+  if (call.inTransaction) {
+    if (atOnce(call, step)) write(call.reply);
+    return;
+  }
+  if (!some(step, STEP_MS)) {
     write(call.reply);
     return;
   }
@@ -23,6 +27,15 @@ export function inSteps(call: Call, step: () => boolean, write: WriteReply): voi
     else answer(write);
   };
   setImmediate(go);
+}
+
+/** Does all steps, for a transaction; false after an error was given, for together they took too much of the turn. */
+export function atOnce(call: Call, step: () => boolean): boolean {
+  const started = performance.now();
+  const isDone = call.stepsLeftMs > 0 && !some(step, call.stepsLeftMs);
+  call.stepsLeftMs -= performance.now() - started;
+  if (!isDone) call.reply.error('ERR this takes too long within a transaction: run it by itself');
+  return isDone;
 }
 
 /** Does all steps, and then has the command run again, as if it came anew. */
