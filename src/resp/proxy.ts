@@ -112,6 +112,10 @@ export class GroupProxy implements Spread {
     if (!call.client.outlet.hasRoom) call.halt = true;
   }
 
+  isSeeking(slot: number): boolean {
+    return this.#seeking.has(slot);
+  }
+
   keyless(call: Call, known: Known): boolean {
     switch (known.name) {
       case 'dbsize':

@@ -60,6 +60,8 @@ export interface Spread {
   spread(call: Call, known: Known, places: readonly number[]): boolean;
   /** A command on one key, the argument at `place`, that is at one of these nodes or at none. */
   seek(call: Call, place: number, holders: readonly Peer[]): void;
+  /** Such commands on the slot are under way: those that follow must not overtake them. */
+  isSeeking(slot: number): boolean;
   /** A command without keys, of a client at the proxy's port: true when it runs here as it is. */
   keyless(call: Call, known: Known): boolean;
 }
@@ -260,7 +262,8 @@ export class GroupRouter implements Router {
       return this.#refusal(`TRYAGAIN data of slot ${slot} is on ${names}, and this was the last hop`);
     }
     this.holders = here;
-    return here.length > 1 ? TO.seek : this.#toPeer(here[0], 'final', slot);
+    const isSought = here.length > 1 || (here.length === 1 && this.spread?.isSeeking(slot) === true);
+    return isSought ? TO.seek : this.#toPeer(here[0], 'final', slot);
   }
 
   #toPeer(peer: Peer | undefined, hop: Hop, slot: number): To {
