@@ -39,8 +39,9 @@ const loadParts = () => import('./store-parts.ts');
 type Parts = Awaited<ReturnType<typeof loadParts>>;
 type Port = 'cluster' | 'proxy';
 
+/** At most 100: what is held may pass its budget for a while. */
 function percent(part: number, whole: number): number {
-  return Math.round((part / whole) * 100);
+  return Math.min(100, Math.round((part / whole) * 100));
 }
 
 /** What of the daemon's settings the store goes by. */

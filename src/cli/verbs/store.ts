@@ -34,8 +34,8 @@ export const store: Verb = {
   usage: 'store <what>',
   summary: 'the messages of this node: info, scan, slowlog',
   details:
-    'info: fill, slots, clients, commands a second. scan: the messages this node holds in a range of positions, in order of slots: position, key, bytes of ' +
-    'the value, when it expires, the beginning of the value; bytes that are not printable are shown as \\xNN. slowlog: commands that took ' +
+    'info: fill, slots, clients, commands a second. scan: the messages this node holds in a range of positions, in order of slots: position, ' +
+    'key, bytes of the value, when it expires, the beginning of the value; bytes that are not printable are shown as \\xNN. slowlog: commands that took ' +
     'longest to run, with their keys, newest first. Scanning needs the admin socket, but for --count.',
   examples: [
     ['shoal store info', 'how full it is, and which slots it serves'],
