@@ -103,7 +103,7 @@ describe.skipIf(!canRun())('a network that loses, delays and cuts', () => {
     // Longer than messages are repeated.
     await new Promise((done) => setTimeout(done, 4_000));
     for (const name of stopped) named(agents, name).running.kill('SIGCONT');
-    for (const { origin, range } of made) await entryEverywhere(agents, origin, range, 1, 15_000);
+    for (const { origin, range } of made) await entryEverywhere(agents, origin, range, 1, 30_000);
   });
 
   /** Multicast works for all: a change is spread by the minimum of messages, and nobody asks for more. */

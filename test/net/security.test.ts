@@ -1,6 +1,6 @@
 /**
  * A sealed group and somebody on its LAN without the key, who records, changes, plays again, and pretends to be members
- * (raw sockets). `SHOAL_RECORD_SECONDS`: how long is recorded, 8 unless it is set.
+ * (raw sockets). `SHOAL_RECORD_SECONDS`: how long is recorded at least, 8 unless it is set.
  */
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -94,6 +94,7 @@ describe.skipIf(!canRun())('a sealed group, with somebody on its LAN who has no 
     const capturing = Promise.all(['a1', 'a2', 'a3'].map((node) => capture(node)));
     agents = await Promise.all(['a1', 'a2', 'a3'].map((node) => bed.start(node, '--key-file', keys)));
     await life();
+    writeFileSync(bed.path('over'), '');
     const captured = await capturing;
     recording = {
       datagrams: captured.flatMap(({ datagrams }) => datagrams),
@@ -118,7 +119,7 @@ describe.skipIf(!canRun())('a sealed group, with somebody on its LAN who has no 
     const ports = [GOSSIP_PORT, MULTICAST_PORT].map(String);
     const { code, stdout, stderr } = await bed.inside(
       node,
-      ...['python3', CAPTURE, String(RECORD_SECONDS), ...ports],
+      ...['python3', CAPTURE, String(RECORD_SECONDS), bed.path('over'), ...ports],
     );
     if (code !== 0) throw new Error(`capture.py ended with ${code}: ${stderr}`);
     const lines = stdout.split('\n').filter((line) => line.startsWith('{'));
