@@ -128,11 +128,10 @@ describe.skipIf(!canRun())('two LANs with a router between, 5 and 3 nodes, one -
     }
     const { code, stdout } = await shoal(['converged', '--json'], { SHOAL_SOCKET: agent('a1').ready.socket });
     const { digest, members }: ConvergedView = JSON.parse(stdout);
-    // On a machine that is busy all this may take so long that they are not listed as alive any more.
-    if (members.length === agents.length) {
-      expect(code).toBe(1);
-      const silent = members.filter((member) => member.digest !== digest);
-      expect(silent.map(({ name }) => name).sort()).toEqual(dead);
-    }
+    const silent = members.filter((member) => member.digest !== digest);
+    // On a machine that is busy all this may take so long that some are not listed any more.
+    const listed = dead.filter((name) => members.some((member) => member.name === name));
+    expect(silent.map(({ name }) => name).sort()).toEqual(listed);
+    expect(code).toBe(listed.length > 0 ? 1 : 0);
   });
 });
