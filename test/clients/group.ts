@@ -35,7 +35,7 @@ export async function startGroup(
   password?: string,
 ): Promise<TestAgent[]> {
   const agents = await Promise.all(RANGES.map((_, i) => sandbox.start(specOf(i, flags))));
-  await agreement(agents, 30_000);
+  await agreement(agents, 90_000);
   const count = RANGES.flat().length;
   for (const agent of agents)
     await eventually(`${agent.name} knows all ranges`, async () => (await agent.rangesOf()).length === count);

@@ -21,7 +21,7 @@ beforeAll(async () => {
   writeFileSync(file, PASSWORD, { mode: 0o600 });
   agents = await startGroup(sandbox, ['--resp-password-file', file], PASSWORD);
   corpus = new Corpus(sandbox.dir, 'secret', 'password');
-}, 60_000);
+});
 
 afterAll(async () => {
   await sandbox[Symbol.asyncDispose]();
