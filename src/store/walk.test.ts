@@ -177,7 +177,8 @@ describe('active expiry', () => {
   it('goes on at once while every fifth record is due, and rests when one of fifty is', () => {
     const rests = (every: number): number => {
       const table = newTable();
-      for (let i = 0; i < 20_000; i++) put(table, `{${i % 20}}${i}`, Math.floor(i / 20) % every === 0 ? 10 : 0);
+      for (let i = 0; i < 20_000; i++)
+        put(table, `{${i % 20}}${i}`, Math.floor(i / 20) % every === 0 ? 10 : 0);
       const reaper = new Reaper(table);
       let count = 0;
       while (table.expiring > 0) if (reaper.run(11) > 0) count++;
