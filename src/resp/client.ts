@@ -119,6 +119,8 @@ export class Client {
   replies: ReplyMode = 'on';
   acks: AckLevel = PLAIN_LEVEL;
   acksNext: AckLevel | null = null;
+  /** Other nodes were sent writes of it: this one's disk cannot tell of them. */
+  wroteElsewhere = false;
   /** What the replies of this turn hold back until the disk has it. */
   holds = false;
   noEvict = false;

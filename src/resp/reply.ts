@@ -191,12 +191,12 @@ export class ReplyWriter {
     this.text(`+${text}\r\n`);
   }
 
-  /** Takes back what was written after `length`. */
+  /** Takes back what was written after `length`. What is inserted there is of the reply before: each begins with a head. */
   cut(length: number): void {
     this.length = length;
     for (
       let last = this.#inserts.at(-1);
-      last !== undefined && last.at >= length;
+      last !== undefined && last.at > length;
       last = this.#inserts.at(-1)
     ) {
       for (const part of last.parts) {

@@ -50,7 +50,8 @@ export class BatchReader {
     this.size = size;
     this.#generation = generation;
     this.#salt = salt;
-    this.#windowBytes = new Uint8Array(Math.min(WINDOW_BYTES, (size + ALIGN) & -ALIGN));
+    // The mask after the bound: a file may well be longer than 31 bits say.
+    this.#windowBytes = new Uint8Array(Math.min(WINDOW_BYTES, size + ALIGN) & -ALIGN);
     this.#windowWords = new Int32Array(this.#windowBytes.buffer);
     this.bytes = this.#windowBytes;
     this.words = this.#windowWords;
