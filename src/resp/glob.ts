@@ -6,9 +6,14 @@ const CARET = 0x5e;
 const DASH = 0x2d;
 const BACKSLASH = 0x5c;
 
+/** A comparison goes back over so many bytes at most, and over each byte of the text so often. */
+const STEPS = 65_536;
+const STEPS_A_BYTE = 16;
+
 /**
  * A glob pattern as Redis takes it (KEYS, SCAN MATCH, PSUBSCRIBE, CONFIG GET): `*`, `?`, `[a-z]`, `[^a]`, and `\` before a
- * character that means itself. Only the last star is ever gone back to, so the work is bounded by the product of the two lengths.
+ * character that means itself. Only the last star is ever gone back to; even so a pattern of many kilobytes, made for it, could take minutes
+ * with a text of as many: one that takes too many steps does not match.
  */
 export class Glob {
   readonly pattern: Uint8Array;
@@ -35,6 +40,7 @@ export class Glob {
     let t = at;
     let starP = -1;
     let starT = 0;
+    let left = STEPS + STEPS_A_BYTE * length;
     while (t < end) {
       if (p < pattern.length && pattern[p] === STAR) {
         while (pattern[p] === STAR) p++;
@@ -45,6 +51,8 @@ export class Glob {
         p = this.#next;
         t++;
       } else if (starP >= 0) {
+        left -= t - starT + 1;
+        if (left < 0) return false;
         p = starP;
         t = ++starT;
       } else return false;

@@ -144,25 +144,6 @@ test('a command that the owner’s view sends back is refused after two hops, no
   expect(await link.ask('GET', key)).toBe('$1\r\n1\r\n');
 });
 
-test('the level that a command was sent over a link with is not that of the next one, whatever became of it', async () => {
-  await using nodes = new FakeNodes();
-  const [a, b] = await halves(nodes);
-  const link = await b.client(ROLE.cluster);
-  await link.ask('SHOAL', 'LINK', 'final', a.id, b.id, '0'.repeat(32));
-  expect(await link.ask('SHOAL', 'PROVE', '-')).toBe('+OK\r\n');
-  const key = keyIn(HALF, END);
-  expect(await settled(link, 'SET', key, '1')).toBe('+OK\r\n');
-  for (const [words, answer] of [
-    [['SET', key, '1'], /^-NOREPLICAS/],
-    [['SET', keyIn(0, HALF - 1), '1'], /^-TRYAGAIN/],
-    [['SETNX', key, '1', 'ACKS', '1', '0'], /^:0/],
-  ] as const) {
-    expect(await link.ask('CLIENT', 'ACKS', 'NEXT', '2', '0')).toBe('+OK\r\n');
-    expect(await link.ask(...words)).toMatch(answer);
-    expect(await link.ask('SET', key, '2')).toBe('+OK\r\n');
-  }
-});
-
 test('a majority of owners is of those of the keys, wherever in the command they are', async () => {
   await using nodes = new FakeNodes();
   const a = await nodes.add();
