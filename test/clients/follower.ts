@@ -6,15 +6,19 @@ import { source } from './program.ts';
 export const KEYS = 60;
 export const keyOf = (client: string, i: number): string => `${client}:key:${i}`;
 
-/** What a client may be told meanwhile, to try again or to look elsewhere; everything else is a fault. */
+/**
+ * What a client may be told meanwhile, to try again or to look elsewhere; everything else is a fault. redis-py says the error's
+ * class in place of its first word.
+ */
 const PASSING = [
-  /^([A-Za-z]+Error: )?(TRYAGAIN|CLUSTERDOWN|MOVED) /,
-  /^ERR no answer from the owner, .* may have been done$/,
-  /^Too many Cluster redirections\. Last error: |^ClusterError: TTL exhausted\.$/,
+  /^(TRYAGAIN|CLUSTERDOWN|MOVED|ClusterDownError:) /,
+  /^(ERR|ResponseError:) no answer from the owner, .* may have been done$/,
+  /^Too many Cluster redirections(\. Last error: |$)|^ClusterError: TTL exhausted\.$/,
   /^Failed to refresh slots cache\.$/,
   // Of a node that is down.
-  /\b(ECONNREFUSED|ECONNRESET|refused|reset|closed)\b/i,
-  /^RedisClusterException: ERROR sending "cluster slots"/,
+  /\b(ECONNREFUSED|ECONNRESET|EPIPE|refused|reset|closed|broken pipe)\b/i,
+  // redis-py asks all nodes for their slots, of which one ends, or has not heard of a change that another knows.
+  /^RedisClusterException: (ERROR sending "cluster slots"|startup_nodes could not agree)/,
   // node-redis lets go of a node.
   /^(Disconnects client|AggregateError)$/,
 ];

@@ -69,6 +69,9 @@ function waitFor(call: Call, ms: number, write: Parameters<ReturnType<Call['defe
   };
 }
 
+const WROTE_ELSEWHERE =
+  "ERR WAITAOF knows this node's disk only, and this connection has written to others: say CLIENT ACKS 1 1 before, or use the cluster port";
+
 /** `WAITAOF local copies ms`: whether this node's disk has all that was written here, and how many others' have. */
 function waitAof(call: Call): void {
   const { reply } = call;
@@ -91,6 +94,10 @@ function waitAof(call: Call): void {
   if (ms === null) return;
   if (local > 0 && !backend.durable) {
     reply.error('ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.');
+    return;
+  }
+  if (local > 0 && call.client.wroteElsewhere) {
+    reply.error(WROTE_ELSEWHERE);
     return;
   }
   const { sequence } = backend;

@@ -9,10 +9,8 @@ import type { MessageTable } from '../table.ts';
 import type { Message } from './layout.ts';
 import { note } from './level-recorder.ts';
 
-/** What records may take of the budget, index and large ones included; the rest is for what is free for a moment. */
-const SHARE = 0.8;
-/** What a start fills, so that the first writes need not make room. */
-const FIRST_SHARE = 0.6;
+/** What a start fills of the cache's share, so that the first writes need not make room. */
+const FIRST_SHARE = 0.75;
 /** Records looked at in one turn; and when there is little left. */
 const LOOKS = 512;
 const MANY_LOOKS = 2048;
@@ -40,6 +38,7 @@ export class Cache {
   readonly #table: MessageTable;
   readonly #stamps: Stamps;
   readonly #maxBytes: number;
+  readonly #shareBytes: number;
   readonly #hash = new KeyHash();
   #insides: MessageTable['insides'];
   keeper: Keeper = { isPending: () => true, isReading: () => false };
@@ -56,10 +55,11 @@ export class Cache {
   };
 
   /** `maxBytes` 0: there is room for all. */
-  constructor(table: MessageTable, stamps: Stamps, maxBytes: number) {
+  constructor(table: MessageTable, stamps: Stamps, maxBytes: number, share: number) {
     this.#table = table;
     this.#stamps = stamps;
     this.#maxBytes = Math.max(0, maxBytes - CHUNK_BYTES);
+    this.#shareBytes = this.#maxBytes * share;
     this.#insides = table.insides;
   }
 
@@ -91,7 +91,7 @@ export class Cache {
     // All had room together, but for what is past its time here and not yet gone from disk, when the clock was set back.
     if (!this.#insides.index.insert(slot, hash, markOf(expiryMs))) return;
     if (expiryMs !== 0) this.#table.schedule.change(slot, expiryMs, false);
-    if (this.#maxBytes === 0 || this.#bytes < this.#maxBytes * FIRST_SHARE) this.fill(message);
+    if (this.#maxBytes === 0 || this.#bytes < this.#shareBytes * FIRST_SHARE) this.fill(message);
   }
 
   /**
@@ -127,8 +127,7 @@ export class Cache {
 
   /** After a turn: makes room, in bounded work. */
   evict(): void {
-    const max = this.#maxBytes;
-    if (max === 0 || this.held > 0 || this.#bytes < max * SHARE) return;
+    if (this.#maxBytes === 0 || this.held > 0 || this.#bytes < this.#shareBytes) return;
     this.#insides.arena.sweep(this.isTight ? MANY_LOOKS : LOOKS, this.#look);
   }
 

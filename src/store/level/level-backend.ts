@@ -91,7 +91,7 @@ export class LevelBackend implements Backend, WriterWatch {
     const { directory, notices, maxMemoryBytes } = options;
     const database = await (options.open ?? openDatabase)(directory);
     try {
-      const cache = new Cache(table, stamps, maxMemoryBytes);
+      const cache = new Cache(table, stamps, maxMemoryBytes, tuning.cacheShare);
       const found = await recover(database, table, stamps, cache, notices, tuning.progressMs);
       const backend = new LevelBackend(table, stamps, options, tuning, database, cache, found);
       await backend.#begin();

@@ -15,6 +15,8 @@ export interface LevelOptions {
 }
 
 export interface LevelTuning {
+  /** What records may take of the memory, index and large ones included; the rest is for what is free for a moment. */
+  readonly cacheShare: number;
   /** A change nobody waits for is written at most so late, if not much else waits. */
   readonly flushMs: number;
   /** And synced at most so late. */
@@ -33,6 +35,7 @@ export interface LevelTuning {
 }
 
 export const TUNING: LevelTuning = {
+  cacheShare: 0.8,
   flushMs: 10,
   syncMs: 1000,
   queueBytes: 4 << 20,

@@ -18,5 +18,7 @@ for line in sys.stdin:
         else:
             answer = f"value {client.delete(key)}"
     except Exception as error:
-        answer = f"error {type(error).__name__}: {error}".replace("\n", " ")
+        # A removal goes out as a pipeline, whose errors begin with which command of it failed.
+        text = str(error).replace("\n", " ").split(" of pipeline caused error: ")[-1]
+        answer = f"error {type(error).__name__}: {text}"
     print(answer, flush=True)
