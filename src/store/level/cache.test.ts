@@ -24,7 +24,7 @@ it('what has expired, or was removed, leaves the marks of others with its hash a
   const stamps = new Stamps(1);
   const table = new MessageTable(stamps);
   table.nowMs = NOW_MS;
-  const cache = new Cache(table, stamps, 0);
+  const cache = new Cache(table, stamps, 0, 1);
   const span = new Span(over);
   table.lookup(span, 0, over.length);
   table.put(span, 0, 0, NOW_MS + 5);
