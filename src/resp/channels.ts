@@ -10,8 +10,8 @@ interface PatternSubscribers {
   readonly clients: Set<Client>;
 }
 
-/** Room a message is written into first. */
-const MESSAGE_BYTES = 1024;
+/** What is around a message's parts, with room to spare. */
+const FRAME_BYTES = 128;
 
 /**
  * Who has subscribed to what on this node, and delivery to them. Names are Latin-1 text: every byte a character. A message is
@@ -61,7 +61,7 @@ export class Channels {
       if (served(Buffer.from(channel, 'latin1'))) continue;
       for (const client of [...clients]) {
         this.unsubscribe(client, 'shardChannels', channel);
-        const reply = new ReplyWriter(MESSAGE_BYTES);
+        const reply = new ReplyWriter(FRAME_BYTES + channel.length);
         reply.version = client.version;
         reply.push(3);
         reply.bulkText('sunsubscribe');
@@ -149,7 +149,8 @@ function messageOf(
   channel: string,
   payload: Uint8Array,
 ): Uint8Array {
-  const reply = new ReplyWriter(MESSAGE_BYTES + payload.length);
+  // It may wait for long: it takes no more than it needs.
+  const reply = new ReplyWriter(FRAME_BYTES + (pattern?.length ?? 0) + channel.length + payload.length);
   reply.version = version;
   reply.push(pattern === null ? 3 : 4);
   reply.bulkText(word);
