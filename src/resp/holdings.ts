@@ -175,7 +175,7 @@ export class Holdings {
       out.push(
         peer?.live === true
           ? `${name} holds data of ${count} slots that this node owns: commands on them are forwarded to it`
-          : `${name} is not here and may hold data of ${count} slots that this node owns: commands on them are answered TRYAGAIN until it is back, or given up (shoal release --node ${name}, shoal force-leave ${name})`,
+          : `${name} is not here and may hold data of ${count} slots that this node owns: commands on them are answered TRYAGAIN until it is back, or given up: 'shoal release' with --node ${name} of what 'shoal ranges --node ${name}' lists, then 'shoal force-leave ${name}'`,
       );
     }
     if (this.#waiting !== null && this.#waiting.size > 0) {
