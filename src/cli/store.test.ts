@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { FakeDaemon, type Ran, type RunOptions, shoal } from './fake-daemon.testkit.ts';
 
 const daemon = new FakeDaemon();
@@ -109,8 +109,11 @@ describe('store scan', () => {
       res.end(JSON.stringify({ entries, cursor: cursor + count + 1 }));
     });
     const printed: string[] = [];
-    const { code } = await ask('scan --limit 1100', { onOut: (text) => printed.push(text) });
-    expect(code).toBe(0);
+    const { code, err } = await ask('scan --limit 1100', { onOut: (text) => printed.push(text) });
+    expect([code, err]).toEqual([
+      0,
+      'shoal: there are more than these 1100: --limit N for N, --count for how many\n',
+    ]);
     expect(printed).toHaveLength(3);
     const lines = printed.join('').trimEnd().split('\n');
     expect([lines.length, lines[0], lines[1099]]).toEqual([
@@ -129,6 +132,27 @@ describe('store scan', () => {
     expect(out).toBe('POSITION  KEY  BYTES  EXPIRES  VALUE\n5         k5   1      -        v\n');
     expect(JSON.parse((await ask('scan --json')).out).more).toBe(false);
     expect(daemon.heard).toHaveLength(2);
+  });
+
+  it('says how far it is when it takes long, where people read its errors', async () => {
+    const pages = [[], [message(262_144)], []];
+    daemon.answer('GET /v1/store/messages', ({ url }, res) => {
+      clock.mockReturnValue(performance.now() + 600);
+      const cursor = Number(new URLSearchParams(url.split('?')[1]).get('cursor'));
+      res.end(JSON.stringify({ entries: pages[cursor], cursor: (cursor + 1) % pages.length }));
+    });
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(0);
+    try {
+      const { out, err } = await ask('scan', { terminal: true, env: { NO_COLOR: '1' } });
+      expect(out.match(/POSITION/g)).toHaveLength(1);
+      expect(err).toBe(
+        '\r\x1b[K1 message so far, at slot 1\r\x1b[K\r\x1b[K1 message so far, at slot 1\r\x1b[K',
+      );
+      expect((await ask('scan --json', { errorTerminal: true })).err).toMatch(/so far/);
+      expect((await ask('scan')).err).toBe('');
+    } finally {
+      clock.mockRestore();
+    }
   });
 
   it('counts in one call, over TCP too', async () => {

@@ -232,3 +232,24 @@ test('a client that reads, but later, gets all of what it asked for, in order', 
   expect(sizes).toEqual(Array.from({ length: 60 }, () => sizes.slice(0, 3)).flat());
   expect(counters).toMatchObject({ failed: 0, cut: 0 });
 });
+
+test('WAITAOF, which knows one disk, does not vouch for what was written at another node', async () => {
+  await using nodes = new FakeNodes();
+  const disks = [new FakeDisk(), new FakeDisk()] as const;
+  const { a, low, high } = await two(nodes, [...disks]);
+  for (const writes of [
+    ['SET', high, '1'],
+    ['MSET', low, '1', high, '2'],
+  ]) {
+    const client = await RawClient.connect(a.ports.get(ROLE.proxy) as number);
+    nodes.closers.push(() => client.close());
+    expect(await client.ask('SET', low, '0')).toBe('+OK');
+    expect(await client.ask('GET', high)).toMatch(/^\$/);
+    disks[0].sync();
+    expect(await client.ask('WAITAOF', '1', '0', '0')).toBe('*2 :1 :0');
+    expect(await client.ask(...writes)).toBe('+OK');
+    disks[0].sync();
+    expect(await client.ask('WAITAOF', '1', '0', '0')).toMatch(/^-ERR WAITAOF knows this node's disk only/);
+  }
+  expect(disks[1].onDiskSequence).toBe(0);
+});

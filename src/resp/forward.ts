@@ -50,6 +50,7 @@ export class Forwarder {
     }
     const answer = new Forwarded(this, call, peer, link);
     client.outlet.place(answer);
+    if (mayChange(call.known)) client.wroteElsewhere = true;
     this.counters.forwarded++;
     const at = request.beginOf(call.index);
     const isOwn = request.large !== null;
@@ -87,6 +88,7 @@ export class Forwarder {
   ): Promise<Uint8Array> {
     this.counters.forwarded++;
     const isWrite = mayChange(call.known);
+    if (isWrite) call.client.wroteElsewhere = true;
     return new Promise((resolve) => {
       const failed = (failure: LinkFailure): void => {
         this.counters.failed++;

@@ -191,12 +191,12 @@ export class ReplyWriter {
     this.text(`+${text}\r\n`);
   }
 
-  /** Takes back what was written after `length`. */
+  /** Takes back what was written after `length`. What is inserted there is of the reply before: each begins with a head. */
   cut(length: number): void {
     this.length = length;
     for (
       let last = this.#inserts.at(-1);
-      last !== undefined && last.at >= length;
+      last !== undefined && last.at > length;
       last = this.#inserts.at(-1)
     ) {
       for (const part of last.parts) {
@@ -207,10 +207,10 @@ export class ReplyWriter {
     }
   }
 
-  /** `text` begins with the code, as in `ERR syntax error`. Line ends within become spaces. */
+  /** `text` begins with the code, as in `ERR syntax error`. Line ends at its end go, those within become spaces. */
   error(text: string): void {
     this.#countError(text);
-    this.text(`-${LINE_END.test(text) ? text.replace(LINE_ENDS, ' ') : text}\r\n`);
+    this.text(`-${LINE_END.test(text) ? inOneLine(text) : text}\r\n`);
   }
 
   #countError(text: string): void {
@@ -280,6 +280,13 @@ interface Insert {
 const KEEP_BYTES = 256 * 1024;
 const LINE_END = /[\r\n]/;
 const LINE_ENDS = /[\r\n]/g;
+
+/** A pattern for the last ones would take time by the square of how many there are elsewhere. */
+function inOneLine(text: string): string {
+  let end = text.length;
+  while (LINE_END.test(text.charAt(end - 1))) end--;
+  return text.slice(0, end).replace(LINE_ENDS, ' ');
+}
 
 function line(text: string): Span {
   return new Span(new TextEncoder().encode(`${text}\r\n`));

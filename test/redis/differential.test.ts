@@ -3,25 +3,16 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CommandTable } from '../../src/resp/command.ts';
 import { COMMANDS } from '../../src/resp/commands/index.ts';
 import { anyCommand } from './commands.ts';
-import { entryText, isSame, isSameList, prepared } from './compare.ts';
+import { entryText } from './compare.ts';
 import type { Connection, Words } from './connection.ts';
+import { difference } from './difference.ts';
 import { Ours } from './ours.ts';
-import { RedisServer, redisVersion } from './redis-server.ts';
-import { type Reply, show } from './reply.ts';
+import { RedisServer } from './redis-server.ts';
+import type { Reply } from './reply.ts';
+import { isMissing, PATIENCE_MS, RUNS, SEED, version } from './runs.ts';
 
-/**
- * The same random commands go to redis-server and to ours, over sockets; the answers must be the same, type and text. How often, and
- * from which seed: SHOAL_REDIS_RUNS, SHOAL_REDIS_SEED.
- */
-const RUNS = Number(process.env.SHOAL_REDIS_RUNS ?? 150);
-/** What lands must not depend on luck: there the seed is a known one, and everywhere else a new one each time. */
-const DRAWN = process.env.CI === 'true' ? 393_621_194 : Math.floor(Math.random() * 2 ** 31);
-const SEED = Number(process.env.SHOAL_REDIS_SEED ?? DRAWN);
-const version = redisVersion();
-const missing = version === null && process.env.CI !== 'true';
-if (missing) console.warn('no redis-server here: what is compared with it is not tested');
-
-describe.skipIf(missing)('beside redis-server', () => {
+/** The same random commands go to redis-server and to ours, over sockets; the answers must be the same, type and text. */
+describe.skipIf(isMissing)('beside redis-server', () => {
   let theirs: RedisServer;
   const ours = new Ours();
 
@@ -47,49 +38,22 @@ describe.skipIf(missing)('beside redis-server', () => {
     }
   }
 
-  /** Runs the commands on both from nothing; the first answer that differs. */
-  async function difference(
-    a: Connection,
-    b: Connection,
-    commands: readonly Words[],
-  ): Promise<string | null> {
-    // A transaction that was begun ends; outside one DISCARD is an error for both.
-    const all: Words[] = [['FLUSHALL'], ...prepared(commands), ['DISCARD'], ['UNWATCH']];
-    const [mine, other] = await Promise.all([a.ask(all), b.ask(all)]);
-    let queued: Words[] = [];
-    for (let i = 0; i < all.length; i++) {
-      const words = all[i] as Words;
-      if (other[i]?.text === 'QUEUED') queued.push(words);
-      const same =
-        /^exec$/i.test(words[0] ?? '') && (other[i]?.parts.length ?? 0) > 0
-          ? isSameList(queued, mine[i] as Reply, other[i] as Reply)
-          : isSame(words, mine[i] as Reply, other[i] as Reply, mine.slice(0, i));
-      if (/^(exec|discard)$/i.test(words[0] ?? '')) queued = [];
-      if (!same)
-        return `${JSON.stringify(words)}\n  ours:  ${show(mine[i] as Reply)}\n  redis: ${show(other[i] as Reply)}`;
-    }
-    const keys = (await b.ask([['KEYS', '*']]))[0]?.parts ?? [];
-    const state: Words[] = [['KEYS', '*']];
-    for (const key of keys) state.push(['GET', key.text ?? ''], ['PTTL', key.text ?? '']);
-    const [left, right] = await Promise.all([a.ask(state), b.ask(state)]);
-    for (let i = 0; i < state.length; i++)
-      if (!isSame(state[i] as Words, left[i] as Reply, right[i] as Reply, []))
-        return `afterwards ${JSON.stringify(state[i])}\n  ours:  ${show(left[i] as Reply)}\n  redis: ${show(right[i] as Reply)}`;
-    return null;
-  }
-
-  it.each([2, 3])('answers random commands as it does, RESP%i', { timeout: 600_000 }, async (protocol) => {
-    console.log(`SHOAL_REDIS_SEED=${SEED} SHOAL_REDIS_RUNS=${RUNS}`);
-    await both(protocol, async (a, b) => {
-      await fc.assert(
-        fc.asyncProperty(fc.array(anyCommand, { minLength: 1, maxLength: 60 }), async (commands) => {
-          const found = await difference(a, b, commands);
-          if (found !== null) throw new Error(found);
-        }),
-        { seed: SEED + protocol, numRuns: RUNS, endOnFailure: false },
-      );
-    });
-  });
+  it.each([2, 3])(
+    'answers random commands as it does, RESP%i',
+    { timeout: PATIENCE_MS },
+    async (protocol) => {
+      console.log(`SHOAL_REDIS_SEED=${SEED} SHOAL_REDIS_RUNS=${RUNS}`);
+      await both(protocol, async (a, b) => {
+        await fc.assert(
+          fc.asyncProperty(fc.array(anyCommand, { minLength: 1, maxLength: 60 }), async (commands) => {
+            const found = await difference(a, b, commands);
+            if (found !== null) throw new Error(found);
+          }),
+          { seed: SEED + protocol, numRuns: RUNS, endOnFailure: false },
+        );
+      });
+    },
+  );
 
   /** Compares answers to lists of commands that are made one after the other from one description. */
   async function compareAll(lists: fc.Arbitrary<Words[]>, runs: number): Promise<void> {
@@ -104,7 +68,7 @@ describe.skipIf(missing)('beside redis-server', () => {
     });
   }
 
-  it('adds fractions to the last digit as it does', { timeout: 600_000 }, async () => {
+  it('adds fractions to the last digit as it does', { timeout: PATIENCE_MS }, async () => {
     const number = fc.oneof(
       fc
         .tuple(fc.bigInt(-(10n ** 22n), 10n ** 22n), fc.integer({ min: 0, max: 24 }))
@@ -125,7 +89,7 @@ describe.skipIf(missing)('beside redis-server', () => {
     );
   });
 
-  it('finds in two texts what it finds', { timeout: 600_000 }, async () => {
+  it('finds in two texts what it finds', { timeout: PATIENCE_MS }, async () => {
     const text = fc.string({ unit: fc.constantFrom('a', 'b', 'c'), maxLength: 40 });
     const options = fc.constantFrom<Words>(
       [],
@@ -143,7 +107,7 @@ describe.skipIf(missing)('beside redis-server', () => {
     );
   });
 
-  it('takes patterns as it does', { timeout: 600_000 }, async () => {
+  it('takes patterns as it does', { timeout: PATIENCE_MS }, async () => {
     const text = fc.string({ unit: fc.constantFrom('a', 'b', '-', ']'), maxLength: 5 });
     const pattern = fc.string({
       unit: fc.constantFrom('a', 'b', '*', '?', '[', ']', '^', '-', '\\'),

@@ -1,7 +1,12 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { ROLE } from '../../src/resp/role.ts';
 import { RespServer } from '../../src/resp/server.ts';
 import { FakeNodes } from '../../src/resp/testing/fake-nodes.ts';
-import { Store } from '../../src/store/index.ts';
+import { MessageTable, Stamps, Store } from '../../src/store/index.ts';
+import { LevelBackend } from '../../src/store/level/level-backend.ts';
+import { LogBackend } from '../../src/store/log/log-backend.ts';
 import { type Connection, connect } from './connection.ts';
 
 /** A node of a group, which has all slots, at its cluster's port. */
@@ -39,5 +44,66 @@ export class Ours {
 
   async stop(): Promise<void> {
     await this.#server.close();
+  }
+}
+
+const QUIET = { info: () => {}, warn: () => {} };
+/** Small files are compacted, too, and soon. */
+const LOG = { flushMs: 1, compactFloorBytes: 1 << 16 };
+/** Nothing stays in memory that is on disk and was not used lately. */
+const LEVEL = { flushMs: 1, cacheShare: 0, reserveBytes: 0 };
+
+/** Our server, in this process, on a temporary directory, as a node that is stopped and started again. */
+export class OursOnDisk {
+  readonly #kind: 'log' | 'leveldb';
+  #directory = '';
+  #store: Store | null = null;
+  #server: RespServer | null = null;
+  #port = 0;
+  /** Messages that were not in memory when they were asked for. */
+  reads = 0;
+
+  constructor(kind: 'log' | 'leveldb') {
+    this.#kind = kind;
+  }
+
+  async start(): Promise<void> {
+    if (this.#directory === '') this.#directory = await mkdtemp(join(tmpdir(), 'shoal-redis-'));
+    const stamps = new Stamps(1);
+    const table = new MessageTable(stamps);
+    table.nowMs = Date.now();
+    const options = { directory: join(this.#directory, 'store'), actor: 1, notices: QUIET, maxDiskBytes: 0 };
+    const backend =
+      this.#kind === 'log'
+        ? await LogBackend.open(table, stamps, { ...options, compress: true, salvage: false, tuning: LOG })
+        : await LevelBackend.open(table, stamps, { ...options, maxMemoryBytes: 256 << 20, tuning: LEVEL });
+    this.#store = new Store(table, backend);
+    this.#server = new RespServer(this.#store);
+    this.#port = await this.#server.listen(0, '127.0.0.1');
+  }
+
+  connect(): Promise<Connection> {
+    return connect(this.#port);
+  }
+
+  /** Begins a snapshot, where there are any; whoever stops it meanwhile leaves half of one. */
+  save(): void {
+    this.#store?.backend.save();
+  }
+
+  async restart(): Promise<void> {
+    await this.#close();
+    await this.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.#close();
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  async #close(): Promise<void> {
+    await this.#server?.close();
+    this.reads += this.#store?.backend.readThrough?.counters().reads ?? 0;
+    await this.#store?.close();
   }
 }

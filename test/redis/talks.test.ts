@@ -4,8 +4,10 @@ import { COMMANDS } from '../../src/resp/commands/index.ts';
 import { isSame, monitored } from './compare.ts';
 import type { Connection, Words } from './connection.ts';
 import { Ours, OursInCluster } from './ours.ts';
-import { RedisServer, redisVersion } from './redis-server.ts';
+import { PINNED } from './pinned.ts';
+import { RedisServer } from './redis-server.ts';
 import { type Reply, show } from './reply.ts';
+import { isMissing } from './runs.ts';
 import { CLUSTER_TALKS, TALKS, type Talk } from './talks.ts';
 
 /** Commands that no answer of redis-server can be compared with, and why. */
@@ -39,10 +41,7 @@ const NOT_COMPARED: Readonly<Record<string, string>> = {
   'cluster|count-failure-reports': 'an error where there are none',
 };
 
-const version = redisVersion();
-const missing = version === null && process.env.CI !== 'true';
-
-describe.skipIf(missing)('conversations beside redis-server', () => {
+describe.skipIf(isMissing)('conversations beside redis-server', () => {
   let theirs: RedisServer;
   let theirCluster: RedisServer;
   const ours = new Ours();
@@ -82,11 +81,14 @@ describe.skipIf(missing)('conversations beside redis-server', () => {
   const both = (talks: readonly Talk[]) =>
     talks.flatMap((talk) => [2, 3].map((protocol) => ({ ...talk, protocol })));
 
-  it.each(both(TALKS))('$name, RESP$protocol: the same on every connection', async ({ steps, protocol }) => {
-    const mine = new Talker(() => ours.connect(), protocol);
-    const other = new Talker(() => theirs.connect(), protocol);
-    expect(await differences(steps, mine, other)).toBe('');
-  });
+  it.each(both([...TALKS, ...PINNED]))(
+    '$name, RESP$protocol: the same on every connection',
+    async ({ steps, protocol }) => {
+      const mine = new Talker(() => ours.connect(), protocol);
+      const other = new Talker(() => theirs.connect(), protocol);
+      expect(await differences(steps, mine, other)).toBe('');
+    },
+  );
 
   it.each(both(CLUSTER_TALKS))('$name, RESP$protocol: as in a cluster', async ({ steps, protocol }) => {
     const mine = new Talker(() => ourCluster.connect(), protocol);

@@ -10,7 +10,7 @@ export interface Talk {
 /** What redis-server 7.0.15 makes of `hello`. */
 const HELLO = String.raw`"\x00\x05hello\n\x00cr\xdfve4 \n"`;
 
-const talk = (name: string, ...steps: string[]): Talk => ({ name, steps });
+export const talk = (name: string, ...steps: string[]): Talk => ({ name, steps });
 
 export const TALKS: readonly Talk[] = [
   talk(

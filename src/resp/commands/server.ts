@@ -1,4 +1,5 @@
 import type { Call } from '../call.ts';
+import { MAX_TIMER_MS } from '../state.ts';
 import { COMMAND } from './command.ts';
 import { CONFIG } from './config.ts';
 import { entries } from './entry.ts';
@@ -40,8 +41,6 @@ function timeoutMs(call: Call, i: number): number | null {
   return null;
 }
 
-const MAX_TIMER_MS = 2 ** 31 - 1;
-
 /** Copies on other nodes: there are none yet, so none ever hold this connection's writes. */
 function wait(call: Call): void {
   const copies = call.integer(1);
@@ -69,6 +68,9 @@ function waitFor(call: Call, ms: number, write: Parameters<ReturnType<Call['defe
   };
 }
 
+const WROTE_ELSEWHERE =
+  "ERR WAITAOF knows this node's disk only, and this connection has written to others: say CLIENT ACKS 1 1 before, or use the cluster port";
+
 /** `WAITAOF local copies ms`: whether this node's disk has all that was written here, and how many others' have. */
 function waitAof(call: Call): void {
   const { reply } = call;
@@ -91,6 +93,10 @@ function waitAof(call: Call): void {
   if (ms === null) return;
   if (local > 0 && !backend.durable) {
     reply.error('ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.');
+    return;
+  }
+  if (local > 0 && call.client.wroteElsewhere) {
+    reply.error(WROTE_ELSEWHERE);
     return;
   }
   const { sequence } = backend;

@@ -9,10 +9,8 @@ import type { MessageTable } from '../table.ts';
 import type { Message } from './layout.ts';
 import { note } from './level-recorder.ts';
 
-/** What records may take of the budget, index and large ones included; the rest is for what is free for a moment. */
-const SHARE = 0.8;
-/** What a start fills, so that the first writes need not make room. */
-const FIRST_SHARE = 0.6;
+/** What a start fills of the cache's share, so that the first writes need not make room. */
+const FIRST_SHARE = 0.75;
 /** Records looked at in one turn; and when there is little left. */
 const LOOKS = 512;
 const MANY_LOOKS = 2048;
@@ -40,6 +38,7 @@ export class Cache {
   readonly #table: MessageTable;
   readonly #stamps: Stamps;
   readonly #maxBytes: number;
+  readonly #shareBytes: number;
   readonly #hash = new KeyHash();
   #insides: MessageTable['insides'];
   keeper: Keeper = { isPending: () => true, isReading: () => false };
@@ -56,10 +55,11 @@ export class Cache {
   };
 
   /** `maxBytes` 0: there is room for all. */
-  constructor(table: MessageTable, stamps: Stamps, maxBytes: number) {
+  constructor(table: MessageTable, stamps: Stamps, maxBytes: number, share: number) {
     this.#table = table;
     this.#stamps = stamps;
     this.#maxBytes = Math.max(0, maxBytes - CHUNK_BYTES);
+    this.#shareBytes = this.#maxBytes * share;
     this.#insides = table.insides;
   }
 
@@ -91,15 +91,18 @@ export class Cache {
     // All had room together, but for what is past its time here and not yet gone from disk, when the clock was set back.
     if (!this.#insides.index.insert(slot, hash, markOf(expiryMs))) return;
     if (expiryMs !== 0) this.#table.schedule.change(slot, expiryMs, false);
-    if (this.#maxBytes === 0 || this.#bytes < this.#maxBytes * FIRST_SHARE) this.fill(message);
+    if (this.#maxBytes === 0 || this.#bytes < this.#shareBytes * FIRST_SHARE) this.fill(message);
   }
 
-  /** A message comes from disk, in place of its mark; false when there is none, or it is here. One that has expired goes. */
+  /**
+   * A message comes from disk, in place of its mark; false when there is none, or it is here. One that has expired goes. Its mark says when
+   * it expires, or another's with the same hash would go for one that was removed, and is not yet from disk.
+   */
   fill(message: Message): boolean {
     const { slot, hash, key, expiryMs } = message;
     const table = this.#table;
     const { sink } = table;
-    if (table.lookup(new Span(key), 0, key.length) || !this.dropMark(slot, hash)) return false;
+    if (table.lookup(new Span(key), 0, key.length) || !this.#drop(slot, hash, markOf(expiryMs))) return false;
     this.#stamps.given = message.stamp;
     this.#stamps.givenAt = 0;
     table.sink = this.#clean;
@@ -110,20 +113,21 @@ export class Cache {
     return true;
   }
 
+  /** Whether of these messages, all that disk has with this hash, each that is not in memory has its mark: none of them was removed. */
+  isExact(slot: number, hash: number, found: readonly Message[]): boolean {
+    const isAway = ({ key }: Message): boolean => !this.#table.lookup(new Span(key), 0, key.length);
+    return found.filter(isAway).length <= this.#insides.index.countMarks(slot, hash);
+  }
+
   /** Takes one mark with this hash away, if there is one. */
   dropMark(slot: number, hash: number): boolean {
-    const { index } = this.#insides;
-    const mark = index.peekMark(slot, hash);
-    if (mark < MARK) return false;
-    if (markExpiryMs(mark) !== 0) this.#table.schedule.change(slot, 0, true);
-    index.remove(slot);
-    return true;
+    const mark = this.#insides.index.peekMark(slot, hash);
+    return mark >= MARK && this.#drop(slot, hash, mark);
   }
 
   /** After a turn: makes room, in bounded work. */
   evict(): void {
-    const max = this.#maxBytes;
-    if (max === 0 || this.held > 0 || this.#bytes < max * SHARE) return;
+    if (this.#maxBytes === 0 || this.held > 0 || this.#bytes < this.#shareBytes) return;
     this.#insides.arena.sweep(this.isTight ? MANY_LOOKS : LOOKS, this.#look);
   }
 
@@ -137,6 +141,14 @@ export class Cache {
 
   get #bytes(): number {
     return this.#table.heldBytes - this.#table.freeBytes;
+  }
+
+  #drop(slot: number, hash: number, mark: number): boolean {
+    const { index } = this.#insides;
+    if (!index.holds(slot, hash, mark)) return false;
+    if (markExpiryMs(mark) !== 0) this.#table.schedule.change(slot, 0, true);
+    index.remove(slot);
+    return true;
   }
 
   #isClean(words: Int32Array, at: number): void {

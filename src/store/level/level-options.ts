@@ -1,20 +1,16 @@
-import type { Notices } from '../notices.ts';
+import type { DiskOptions } from '../disk-backend.ts';
 import type { Database } from './database.ts';
 
-export interface LevelOptions {
-  readonly directory: string;
-  /** Number of this node among the actors. */
-  readonly actor: number;
-  readonly notices: Notices;
+export interface LevelOptions extends DiskOptions {
   /** Most bytes of memory for the table; 0: everything is kept in it. */
   readonly maxMemoryBytes: number;
-  /** Most bytes of files; 0: no bound but the disk's. */
-  readonly maxDiskBytes: number;
   readonly open?: (directory: string) => Promise<Database>;
   readonly tuning?: Partial<LevelTuning>;
 }
 
 export interface LevelTuning {
+  /** What records may take of the memory, index and large ones included; the rest is for what is free for a moment. */
+  readonly cacheShare: number;
   /** A change nobody waits for is written at most so late, if not much else waits. */
   readonly flushMs: number;
   /** And synced at most so late. */
@@ -33,6 +29,7 @@ export interface LevelTuning {
 }
 
 export const TUNING: LevelTuning = {
+  cacheShare: 0.8,
   flushMs: 10,
   syncMs: 1000,
   queueBytes: 4 << 20,

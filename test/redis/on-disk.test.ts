@@ -1,0 +1,74 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { anyCommand } from './commands.ts';
+import type { Connection, Words } from './connection.ts';
+import { answersDiffer, dataDiffer } from './difference.ts';
+import { OursOnDisk } from './ours.ts';
+import { RedisServer } from './redis-server.ts';
+import { isMissing, PATIENCE_MS, RUNS, SEED, version } from './runs.ts';
+
+/** A run with its two restarts takes as long as so many without. */
+const PART = 15;
+const RUNS_ON_DISK = Math.ceil(RUNS / PART);
+
+/** The random commands go to ours on disk and to redis-server; ours is stopped and started between some of them, redis-server never. */
+describe.skipIf(isMissing).each(['log', 'leveldb'] as const)('on %s beside redis-server', (kind) => {
+  let theirs: RedisServer;
+  const ours = new OursOnDisk(kind);
+
+  beforeAll(async () => {
+    expect(version, 'redis-server is installed').not.toBe(null);
+    theirs = await RedisServer.start();
+    await ours.start();
+  });
+
+  afterAll(async () => {
+    await theirs?.stop();
+    await ours.stop();
+  });
+
+  async function both<T>(protocol: number, use: (a: Connection, b: Connection) => Promise<T>): Promise<T> {
+    const [a, b] = await Promise.all([ours.connect(), theirs.connect()]);
+    try {
+      for (const connection of [a, b]) await connection.ask([['HELLO', String(protocol)]]);
+      return await use(a, b);
+    } finally {
+      a.end();
+      b.end();
+    }
+  }
+
+  const commands = fc.array(anyCommand, { maxLength: 30 });
+  const lives = fc.tuple(commands, commands, commands, commands);
+
+  async function difference([first, second, third, last]: readonly (readonly Words[])[], protocol: number) {
+    const before = await both(protocol, async (a, b) => {
+      const found = await answersDiffer(a, b, [['FLUSHALL'], ...(first ?? [])]);
+      ours.save();
+      return found ?? (await answersDiffer(a, b, second ?? [])) ?? (await dataDiffer(a, b));
+    });
+    if (before !== null) return before;
+    await ours.restart();
+    const after = await both(protocol, async (a, b) => {
+      const found = (await dataDiffer(a, b)) ?? (await answersDiffer(a, b, third ?? []));
+      ours.save();
+      return found ?? (await answersDiffer(a, b, last ?? []));
+    });
+    if (after !== null) return `after the restart: ${after}`;
+    await ours.restart();
+    const end = await both(protocol, dataDiffer);
+    return end === null ? null : `after the second restart: ${end}`;
+  }
+
+  it('answers as it does, and has the same after a restart', { timeout: PATIENCE_MS }, async () => {
+    console.log(`SHOAL_REDIS_SEED=${SEED} SHOAL_REDIS_RUNS=${RUNS}`);
+    await fc.assert(
+      fc.asyncProperty(lives, fc.constantFrom(2, 3), async (parts, protocol) => {
+        const found = await difference(parts, protocol);
+        if (found !== null) throw new Error(found);
+      }),
+      { seed: SEED, numRuns: RUNS_ON_DISK },
+    );
+    if (kind === 'leveldb') expect(ours.reads, 'messages came from disk').toBeGreaterThan(RUNS_ON_DISK);
+  });
+});
