@@ -23,7 +23,8 @@ const RECORDS =
 
 /** Everything that is counted in the store and its servers, for `/metrics`. */
 export function storeMetrics({ server, router }: GroupServer, { table, backend }: Store): MetricFamily[] {
-  const { longestTurnUsec, turns, bytesIn, bytesOut, published, ...ofClients } = server.state.counters;
+  const { longestTurnUsec, turns, bytesIn, bytesOut, published, hits, misses, ...ofClients } =
+    server.state.counters;
   const { diskBytes, queuedBytes, longestStepMs, ...ofLog } = backend.counters;
   const { commands, unknown } = server.dispatcher.counters;
   const { expired, moved } = table.counters;
@@ -54,6 +55,10 @@ export function storeMetrics({ server, router }: GroupServer, { table, backend }
     ),
     single('shoal_store_commands_total', 'Commands that came in.', commands),
     single('shoal_store_unknown_commands_total', 'Commands that are none.', unknown),
+    family('shoal_store_lookups_total', 'outcome', 'Keys that commands which read looked for.', {
+      hits,
+      misses,
+    }),
     single(
       'shoal_store_published_total',
       'Messages published by clients of this node, on channels and shard channels.',
