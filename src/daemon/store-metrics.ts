@@ -70,6 +70,19 @@ export function storeMetrics({ server, router }: GroupServer, { table, backend }
     }),
     single('shoal_store_turns_total', 'Turns of the event loop with work for the store.', turns),
     single('shoal_store_longest_turn_seconds', 'Longest of these turns.', longestTurnUsec / 1e6),
+    ...routingMetrics(router),
+    family('shoal_store_log_total', 'event', 'What the message log did; bytes are those written.', ofLog),
+    single(
+      'shoal_store_longest_snapshot_step_seconds',
+      "Longest step of a snapshot's walk.",
+      longestStepMs / 1000,
+    ),
+  ];
+}
+
+/** Which slots are this node's, and what became of commands on others'. */
+function routingMetrics(router: GroupServer['router']): MetricFamily[] {
+  return [
     family('shoal_store_slots', 'state', 'Slots, by what they are to this node.', { ...router.slotCounts() }),
     family('shoal_store_refused_total', 'reason', 'Commands sent elsewhere, refused, or that had to wait.', {
       ...router.counters,
@@ -88,11 +101,5 @@ export function storeMetrics({ server, router }: GroupServer, { table, backend }
     family('shoal_store_slot_updates_total', 'of', 'Changes of the slot map, and segments walked for them.', {
       ...router.slots.counters,
     }),
-    family('shoal_store_log_total', 'event', 'What the message log did; bytes are those written.', ofLog),
-    single(
-      'shoal_store_longest_snapshot_step_seconds',
-      "Longest step of a snapshot's walk.",
-      longestStepMs / 1000,
-    ),
   ];
 }
