@@ -9,6 +9,9 @@ import { BIT_OFFSET, BIT_VALUE, NOT_INTEGER, SYNTAX } from './errors.ts';
 import { atOnce, beforehand, inSteps } from './steps.ts';
 import { copyValue, room } from './values.ts';
 
+/** Of BITOP: small values are copied, and one command could name one of them very often. */
+const MAX_SOURCES = 1024;
+
 /** Bits that are set in a byte. */
 const ONES = new Uint8Array(256);
 for (let byte = 1; byte < 256; byte++) ONES[byte] = (ONES[byte >> 1] as number) + (byte & 1);
@@ -254,6 +257,10 @@ function combine(call: Call): void {
     call.reply.error('ERR BITOP NOT must be called with a single source key.');
     return;
   }
+  if (call.count - 3 > MAX_SOURCES) {
+    call.reply.error(`ERR BITOP takes ${MAX_SOURCES} values at most`);
+    return;
+  }
   const sources: Rope[] = [];
   let longest = 0;
   for (let i = 3; i < call.count; i++) {
@@ -263,7 +270,7 @@ function combine(call: Call): void {
   const result = call.client.prepared?.matches(operation, sources) ?? null;
   call.client.prepared = null;
   const work = result ?? new BitWork(operation, sources);
-  if (longest > PIECE_BYTES && result === null && !call.inTransaction) {
+  if (longest * sources.length > PIECE_BYTES && result === null && !call.inTransaction) {
     call.client.prepared = work;
     beforehand(call, () => work.step());
     return;
