@@ -107,6 +107,9 @@ export class ServerState {
     turns: 0,
     longestTurnUsec: 0,
     published: 0,
+    /** Keys that commands which read looked for, and that were there or not. */
+    hits: 0,
+    misses: 0,
   };
 
   constructor(

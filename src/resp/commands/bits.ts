@@ -60,7 +60,7 @@ function getBit(call: Call): void {
   const offset = bitOffset(call, 2);
   if (offset === null) return;
   const place = Math.floor(offset / 8);
-  if (!call.findKey() || place >= table.valueLength) {
+  if (!call.readKey() || place >= table.valueLength) {
     call.reply.integer(0);
     return;
   }
@@ -119,7 +119,7 @@ function maskOf(place: number, { first, end }: Part): number {
 
 function countBits(call: Call): void {
   const { table } = call.store;
-  if (!call.findKey()) {
+  if (!call.readKey()) {
     call.reply.integer(0);
     return;
   }
@@ -203,7 +203,7 @@ function findBit(call: Call): void {
     call.reply.error(bit === null ? NOT_INTEGER : 'ERR The bit argument must be 1 or 0.');
     return;
   }
-  if (!call.findKey()) {
+  if (!call.readKey()) {
     call.reply.integer(bit === 1 ? -1 : 0);
     return;
   }
@@ -264,7 +264,7 @@ function combine(call: Call): void {
   const sources: Rope[] = [];
   let longest = 0;
   for (let i = 3; i < call.count; i++) {
-    sources.push(call.find(i) ? table.rope : Rope.of([]));
+    sources.push(call.read(i) ? table.rope : Rope.of([]));
     longest = Math.max(longest, (sources.at(-1) as Rope).length);
   }
   const result = call.client.prepared?.matches(operation, sources) ?? null;
