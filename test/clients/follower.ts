@@ -89,8 +89,8 @@ export class Follower {
       this.#acked[i] = next;
       this.done++;
     } catch (error) {
-      const { message, constructor } = error as Error;
-      this.#refused(message || constructor.name);
+      const told = error as Error;
+      this.#refused(told.message || told.constructor.name);
     }
   }
 
