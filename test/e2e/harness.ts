@@ -16,7 +16,7 @@ export const ROOT = resolve(import.meta.dirname, '../..');
 export const PROGRAM = process.env.SHOAL_TEST_PROGRAM ?? join(ROOT, 'bin/shoal');
 const READY_MS = 60_000;
 /** For what takes a second or two when the machine has nothing else to do. */
-const SOON_MS = 20_000;
+const SOON_MS = 60_000;
 
 export interface Ready {
   readonly node: string;
