@@ -1,5 +1,5 @@
 import type { Call } from '../call.ts';
-import { Glob } from '../glob.ts';
+import { Glob, NAME_LOOKS } from '../glob.ts';
 import { entries } from './entry.ts';
 import { SYNTAX } from './errors.ts';
 import { container } from './help.ts';
@@ -7,7 +7,11 @@ import { container } from './help.ts';
 function get(call: Call): void {
   const { settings } = call.server;
   const globs: Glob[] = [];
-  for (let i = 2; i < call.count; i++) globs.push(new Glob(call.bytes(i), true));
+  if (call.count - 2 > settings.names.length) {
+    call.reply.error(`ERR too many names: there are ${settings.names.length} parameters`);
+    return;
+  }
+  for (let i = 2; i < call.count; i++) globs.push(new Glob(call.bytes(i), true, NAME_LOOKS));
   const found = settings.names.filter((name) => {
     const bytes = new TextEncoder().encode(name);
     return globs.some((glob) => glob.matches(bytes));
