@@ -1,7 +1,7 @@
 import { LIMITS } from '../base/index.ts';
 import { type AckLevel, copiesNeeded, isPlain, levelOf, shortfall } from './ack-level.ts';
 import type { Call } from './call.ts';
-import { GATE } from './client.ts';
+import { type Client, GATE } from './client.ts';
 import type { Known } from './command.ts';
 import { awaitDisk } from './on-disk.ts';
 import { shortened } from './slow-log.ts';
