@@ -6,16 +6,22 @@ import { container } from './help.ts';
 
 function get(call: Call): void {
   const { settings } = call.server;
+  /** What is asked for by its name is shown as it was written. */
+  const found = new Set<string>();
   const globs: Glob[] = [];
-  for (let i = 2; i < call.count; i++) globs.push(new Glob(call.bytes(i), true));
-  const found = settings.names.filter((name) => {
+  for (let i = 2; i < call.count; i++) {
+    const name = call.text(i);
+    if (/[[*?]/.test(name)) globs.push(new Glob(call.bytes(i), true));
+    else if (settings.names.includes(name.toLowerCase())) found.add(name);
+  }
+  for (const name of settings.names) {
     const bytes = new TextEncoder().encode(name);
-    return globs.some((glob) => glob.matches(bytes));
-  });
-  call.reply.map(found.length);
+    if (globs.some((glob) => glob.matches(bytes))) found.add(name);
+  }
+  call.reply.map(found.size);
   for (const name of found) {
     call.reply.bulkText(name);
-    call.reply.bulkText(settings.get(name));
+    call.reply.bulkText(settings.get(name.toLowerCase()));
   }
 }
 
@@ -25,7 +31,7 @@ function set(call: Call): void {
     return;
   }
   const pairs: [string, string][] = [];
-  for (let i = 2; i < call.count; i += 2) pairs.push([call.text(i).toLowerCase(), call.text(i + 1)]);
+  for (let i = 2; i < call.count; i += 2) pairs.push([call.shown(i), call.text(i + 1)]);
   const fault = call.server.settings.set(pairs);
   if (fault === null) call.reply.ok();
   else call.reply.error(`ERR ${fault}`);
