@@ -94,6 +94,7 @@ const NOWHERE: CliIo = {
   stderr: () => {},
   env: {},
   isTerminal: false,
+  isErrorTerminal: false,
   columns: 100,
   hostname: '',
   homedir: '',

@@ -93,6 +93,8 @@ export interface Ran {
 export interface RunOptions {
   readonly env?: Record<string, string>;
   readonly terminal?: boolean;
+  /** As `terminal` when not given. */
+  readonly errorTerminal?: boolean;
   readonly files?: Record<string, string>;
   /** Paths that this user may not look at. */
   readonly locked?: readonly string[];
@@ -116,6 +118,7 @@ export async function shoal(argv: readonly string[], options: RunOptions = {}): 
     },
     env: options.env ?? {},
     isTerminal: options.terminal === true,
+    isErrorTerminal: options.errorTerminal ?? options.terminal === true,
     columns: 100,
     hostname: 'board',
     homedir: '/nonexistent-home',

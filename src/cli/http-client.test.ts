@@ -57,6 +57,11 @@ describe('the daemon is found', () => {
     expect(code).toBe(2);
     expect(err).toMatch(message);
   });
+
+  it('an empty SHOAL_SOCKET is named as what it is', async () => {
+    const { code, err } = await shoal(['ranges'], { env: { SHOAL_SOCKET: '' } });
+    expect([code, err]).toEqual([2, expect.stringMatching(/^shoal: SHOAL_SOCKET is set, and empty/)]);
+  });
 });
 
 describe('a socket that this user may not look for', () => {

@@ -13,7 +13,9 @@ export interface CliIo {
   readonly stdout: (text: string) => void;
   readonly stderr: (text: string) => void;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Whether people read standard output, and standard error. */
   readonly isTerminal: boolean;
+  readonly isErrorTerminal: boolean;
   readonly columns: number;
   readonly hostname: string;
   readonly homedir: string;

@@ -47,6 +47,7 @@ const io: CliIo = {
   stderr: (text) => void process.stderr.write(text),
   env: process.env,
   isTerminal: process.stdout.isTTY === true,
+  isErrorTerminal: process.stderr.isTTY === true,
   columns: process.stdout.columns ?? 100,
   hostname: hostname(),
   homedir: homedir(),

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { FakeDaemon, type Ran, type RunOptions, shoal } from './fake-daemon.testkit.ts';
 
 const daemon = new FakeDaemon();
@@ -21,6 +21,7 @@ const INFO = {
   directory: '/s/store',
   keys: 1200,
   expiring: 7,
+  strays: 40,
   usedBytes: 90 * MB,
   heldBytes: 100 * MB,
   memoryLimitBytes: 400 * MB,
@@ -29,12 +30,16 @@ const INFO = {
   full: false,
   slots: { served: 16_380, unsettled: 4, held: 2, elsewhere: 0, unowned: 4 },
   clients: 3,
+  links: 2,
   commands: 9000,
   perSecond: { second: 120, minute: 80 },
   forwarded: 5,
+  hits: 900,
+  misses: 100,
   expired: 0,
   queuedBytes: 0,
   snapshots: 1,
+  snapshotAt: '2026-11-21T10:00:00.000Z',
   longestTurnMs: 1.26,
   longestStepMs: 0.4,
   slow: 2,
@@ -49,12 +54,14 @@ describe('store info', () => {
     expect(out.split('\n')).toEqual([
       'ports     127.0.0.1:29979 (cluster), 127.0.0.1:29978 (plain)',
       'kept in   log, /s/store',
-      'messages  1200, 7 with an expiry',
+      'messages  1200, 7 with an expiry, 40 in slots not served here',
       'memory    90.0 MB used, 100.0 MB held, of 400.0 MB: 25 %',
       'disk      50.0 MB',
       'slots     16380 served, 2 of them with data elsewhere, 4 of them not settled yet, 0 elsewhere, 4 unowned',
-      'clients   3',
+      'clients   1, 2 other nodes',
       'commands  120 a second, 80 over a minute; 9000 in all, 5 forwarded',
+      'reads     900 found, 100 not there',
+      'snapshot  1 since the start, the last at 2026-11-21T10:00:00.000Z',
       'longest   turn 1.3 ms, step of a snapshot 0.4 ms',
       'slow      2 commands: shoal store slowlog',
       'warning: it is open',
@@ -109,8 +116,11 @@ describe('store scan', () => {
       res.end(JSON.stringify({ entries, cursor: cursor + count + 1 }));
     });
     const printed: string[] = [];
-    const { code } = await ask('scan --limit 1100', { onOut: (text) => printed.push(text) });
-    expect(code).toBe(0);
+    const { code, err } = await ask('scan --limit 1100', { onOut: (text) => printed.push(text) });
+    expect([code, err]).toEqual([
+      0,
+      'shoal: there are more than these 1100: --limit N for N, --count for how many\n',
+    ]);
     expect(printed).toHaveLength(3);
     const lines = printed.join('').trimEnd().split('\n');
     expect([lines.length, lines[0], lines[1099]]).toEqual([
@@ -129,6 +139,27 @@ describe('store scan', () => {
     expect(out).toBe('POSITION  KEY  BYTES  EXPIRES  VALUE\n5         k5   1      -        v\n');
     expect(JSON.parse((await ask('scan --json')).out).more).toBe(false);
     expect(daemon.heard).toHaveLength(2);
+  });
+
+  it('says how far it is when it takes long, where people read its errors', async () => {
+    const pages = [[], [message(262_144)], []];
+    daemon.answer('GET /v1/store/messages', ({ url }, res) => {
+      clock.mockReturnValue(performance.now() + 600);
+      const cursor = Number(new URLSearchParams(url.split('?')[1]).get('cursor'));
+      res.end(JSON.stringify({ entries: pages[cursor], cursor: (cursor + 1) % pages.length }));
+    });
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(0);
+    try {
+      const { out, err } = await ask('scan', { terminal: true, env: { NO_COLOR: '1' } });
+      expect(out.match(/POSITION/g)).toHaveLength(1);
+      expect(err).toBe(
+        '\r\x1b[K1 message so far, at slot 1\r\x1b[K\r\x1b[K1 message so far, at slot 1\r\x1b[K',
+      );
+      expect((await ask('scan --json', { errorTerminal: true })).err).toMatch(/so far/);
+      expect((await ask('scan')).err).toBe('');
+    } finally {
+      clock.mockRestore();
+    }
   });
 
   it('counts in one call, over TCP too', async () => {

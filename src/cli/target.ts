@@ -41,7 +41,12 @@ export function chooseTarget(flags: TargetFlags, io: CliIo, readOnly: boolean): 
   if (flags.tokenFile !== undefined)
     throw usage('--token-file goes with --url: the admin socket needs no token');
   const path = flags.socket ?? io.env.SHOAL_SOCKET;
-  if (path === '') throw usage('--socket: a path may not be empty');
+  if (path === '')
+    throw usage(
+      flags.socket === ''
+        ? '--socket: a path may not be empty'
+        : 'SHOAL_SOCKET is set, and empty: give it the path of the admin socket, or unset it',
+    );
   if (path !== undefined) return { kind: 'socket', path };
   const own = defaultSocketPath(io);
   const candidates = [own, SYSTEM_SOCKET];

@@ -94,7 +94,10 @@ export class DevChild {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         reject(
-          new ShoalError('child-failed', `${this.name} was not ready within ${READY_TIMEOUT_MS / 1000} s`),
+          new ShoalError(
+            'child-failed',
+            `${this.name} was not ready within ${READY_TIMEOUT_MS / 1000} s: is this machine very busy? Try again, or with fewer: --nodes N`,
+          ),
         );
       }, READY_TIMEOUT_MS);
       const { stdout, stderr } = this.#process;

@@ -152,6 +152,22 @@ export class Call {
     return this.store.table.lookup(this.request.span, this.startOf(i), this.lengthOf(i));
   }
 
+  /** As `findKey`, for a command that reads: a hit or a miss. */
+  readKey(): boolean {
+    return this.#counted(this.findKey());
+  }
+
+  /** As `find`, likewise. */
+  read(i: number): boolean {
+    return this.#counted(this.find(i));
+  }
+
+  #counted(found: boolean): boolean {
+    if (found) this.server.counters.hits++;
+    else this.server.counters.misses++;
+    return found;
+  }
+
   /** Gives the key looked up argument `i` as its value. */
   put(i: number, expiryMs: number): void {
     const length = this.lengthOf(i);

@@ -2,6 +2,7 @@ import { afterEach, expect, test } from 'vitest';
 import { PIECE_BYTES, Rope } from '../store/index.ts';
 import type { Client } from './client.ts';
 import { BitWork } from './commands/bit-work.ts';
+import { Connection } from './connection.ts';
 import type { RespServer } from './server.ts';
 import { FakeDisk } from './testing/fake-disk.ts';
 import { poll } from './testing/raw-client.ts';
@@ -71,4 +72,52 @@ test('the names a client subscribes to are bounded, each and together, and count
   for (let i = 0; i < 16; i++) client.send('UNSUBSCRIBE', name(i));
   await client.replies(16);
   expect(onlyClient(server).subscribedBytes).toBe(0);
+});
+
+test('subscriptions and watched keys count as the memory of their client, whatever their names', async () => {
+  const { server, join } = await served.start();
+  const client = await join();
+  const held = (): number => {
+    server.sweep.look(Date.now());
+    return server.sweep.heldBytes;
+  };
+  const names = Array.from({ length: 1000 }, (_, i) => String(i));
+  expect(await client.ask('WATCH', ...names)).toBe('+OK');
+  const watching = held();
+  expect(watching).toBeGreaterThan(400_000);
+  expect(await client.ask('UNWATCH')).toBe('+OK');
+  expect(held()).toBeLessThan(watching - 400_000);
+  client.send('PSUBSCRIBE', ...names);
+  await client.replies(1000);
+  expect(held()).toBeGreaterThan(400_000);
+});
+
+test('messages for a client that does not read wait side by side, not each in the socket, and come in order', async () => {
+  const { server, join } = await served.start();
+  const client = await join();
+  expect(await client.ask('SUBSCRIBE', 'c')).toMatch(/^\*3/);
+  client.socket.pause();
+  const { outlet } = onlyClient(server);
+  if (!(outlet instanceof Connection)) throw new Error('it has no connection');
+  let sent = 0;
+  const deliver = (count: number, bytes: number): void => {
+    for (let i = 0; i < count; i++)
+      server.state.channels.deliver('c', Buffer.from(String(sent++).padStart(bytes, '0')));
+  };
+  await poll(() => {
+    deliver(10, 100_000);
+    return outlet.isFull;
+  });
+  const inSocket = outlet.socket.writableLength;
+  const waiting = outlet.waitingBytes;
+  deliver(5000, 1);
+  const { turns } = server.state.counters;
+  await poll(() => server.state.counters.turns > turns);
+  expect(outlet.socket.writableLength).toBe(inSocket);
+  expect(outlet.waitingBytes - waiting).toBeGreaterThan(5000 * 30);
+  expect(outlet.heldBytes).toBeLessThan(outlet.waitingBytes * 2 + 100_000);
+  client.socket.resume();
+  const came = await client.replies(sent);
+  expect(came.map((message) => Number(message.split(' ').at(-1)))).toEqual(came.map((_, i) => i));
+  expect(await client.ask('PING')).toBe('*2 $4 pong $0');
 });

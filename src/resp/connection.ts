@@ -2,10 +2,12 @@ import type { Socket } from 'node:net';
 import { LIMITS } from '../base/index.ts';
 import { Span } from '../store/index.ts';
 import type { Client, Outlet, Pending } from './client.ts';
+import { Dawdling } from './dawdling.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { Excess } from './excess.ts';
-import { setReading, sharingReads, writeNow } from './flow.ts';
-import { LargeReply } from './large-reply.ts';
+import { isStreamFull, setReading, sharingReads, writeNow } from './flow.ts';
+import { LargeReply, SENT } from './large-reply.ts';
+import { Messages } from './messages.ts';
 import { COPIED_BYTES, Outgoing } from './outgoing.ts';
 import { BROKEN, READY } from './request.ts';
 import type { Turns } from './turns.ts';
@@ -13,12 +15,12 @@ import { Window } from './window.ts';
 
 /** Commands between two looks at the clock. */
 const SLICE = 128;
-/** For pieces of a large reply at a time, in ms. */
-const SEND_MS = 1;
 /** After larger ones the writer begins with a small buffer again. */
 const WIDE_BYTES = 256 * 1024;
 /** While more waits for a client that does not take it, or for an earlier reply, those who bring replies are to bring no more. */
 const HOLD_BYTES = 2 * LIMITS.respWaitingBytes;
+/** What a place in the order of replies takes beside its bytes, about. */
+const PLACE_BYTES = 100;
 /** What comes while a client's command waits is taken in up to so much; more stays in the socket. */
 const INPUT_BYTES = 64 * 1024;
 
@@ -34,8 +36,7 @@ export class Connection implements Outlet {
   readonly #dispatcher: Dispatcher;
   /** In a queue of the Turns. */
   queued = false;
-  /** Messages that go out at the end of the turn. */
-  #pushes: Uint8Array[] = [];
+  readonly #messages = new Messages();
   /** Replies that wait, in order; the first one's bytes are not known yet, or not to be told. */
   #waiting: Pending[] = [];
   #waitingBytes = 0;
@@ -49,14 +50,12 @@ export class Connection implements Outlet {
   /** Those of them that this slice's writes hold back. */
   #held: { pending: Pending; bytes: Uint8Array | LargeReply }[] = [];
   readonly #excess = new Excess();
-  /** Since when there was half a command at every look, and what had come in until then. */
-  #halfSinceMs: number;
-  #halfBytes = 0;
+  readonly #dawdling: Dawdling;
   /** Bytes written past the socket's stream and kept until the kernel has all of them; see writeNow. */
   #left = 0;
   readonly #leftWent = (): void => {
     this.#left = 0;
-    if (!this.#isStreamFull) this.#drained();
+    if (!isStreamFull(this.socket)) this.#drained();
   };
   /** The socket has more than it takes: nothing is run until it is drained. */
   #isFull = false;
@@ -73,7 +72,7 @@ export class Connection implements Outlet {
 
   constructor(client: Client, socket: Socket, turns: Turns, dispatcher: Dispatcher) {
     this.client = client;
-    this.#halfSinceMs = client.connectedMs;
+    this.#dawdling = new Dawdling(client.connectedMs);
     this.#turns = turns;
     this.#dispatcher = dispatcher;
     client.outlet = this;
@@ -98,7 +97,7 @@ export class Connection implements Outlet {
 
   /** Bytes that wait to be sent, or to be allowed to. */
   get waitingBytes(): number {
-    return this.#unsentBytes + this.#out.length + this.#waitingBytes;
+    return this.#unsentBytes + this.#out.length + this.#messages.bytes + this.#waitingBytes;
   }
 
   get #unsentBytes(): number {
@@ -120,10 +119,10 @@ export class Connection implements Outlet {
 
   /** Memory that this client takes, of its own doing. */
   get heldBytes(): number {
-    let bytes = this.#unsentBytes + this.#out.heldBytes + this.#waitingBytes + this.client.heldBytes;
+    let bytes = this.#unsentBytes + this.#out.heldBytes + this.#messages.bytes + this.#waitingBytes;
     for (const { bytes: reply } of this.#waiting)
       if (reply instanceof LargeReply) bytes += reply.heldBytes - reply.length;
-    return bytes;
+    return bytes + this.#waiting.length * PLACE_BYTES + this.client.heldBytes;
   }
 
   get isClosing(): boolean {
@@ -184,7 +183,7 @@ export class Connection implements Outlet {
       reply.length = 0;
       return;
     }
-    if (this.#pushes.length > 0) this.sendPushes();
+    if (this.#messages.bytes > 0) this.sendPushes();
     const left = this.#left > 0 ? -1 : writeNow(this.socket, reply.written, this.#leftWent);
     if (left < 0) this.socket.write(reply.written);
     else this.#left = left;
@@ -198,14 +197,14 @@ export class Connection implements Outlet {
   /** In its place in the order, from which it is sent bit by bit. */
   #sendLarge(reply: LargeReply): void {
     this.client.bytesOut += reply.length;
-    if (this.#pushes.length > 0) this.sendPushes();
+    if (this.#messages.bytes > 0) this.sendPushes();
     this.#keep(reply);
     this.#release();
   }
 
   place(place: Pending = { bytes: null }): Pending {
     this.flush();
-    if (this.#pushes.length > 0) this.sendPushes();
+    if (this.#messages.bytes > 0) this.sendPushes();
     this.#waiting.push(place);
     this.#window.asked();
     return place;
@@ -247,28 +246,24 @@ export class Connection implements Outlet {
     }
     if (this.socket.destroyed) return;
     this.client.bytesOut += bytes.length;
-    if (this.#waiting.length > 0) this.#keep(bytes);
-    else {
-      if (this.#pushes.length === 0) this.#turns.hasPushes(this);
-      this.#pushes.push(bytes);
-      this.#waitingBytes += bytes.length;
-    }
+    if (this.#waiting.length > 0) {
+      this.#keep(bytes);
+      this.#turns.noted(bytes.length);
+    } else if (this.#messages.add(bytes)) this.#turns.hasPushes(this);
     this.checkOutput(this.#turns.nowMs);
   }
 
   /** Sends what `push` collected. */
   sendPushes(): void {
-    const pushes = this.#pushes;
-    if (pushes.length === 0) return;
-    this.#pushes = [];
-    if (this.socket.destroyed) return;
-    if (pushes.length > 1) this.socket.cork();
-    for (const bytes of pushes) {
-      this.#waitingBytes -= bytes.length;
-      this.socket.write(bytes);
+    const { bytes } = this.#messages;
+    if (bytes === 0 || this.socket.destroyed) return;
+    if (this.#isFull) {
+      this.#messages.moveTo(this.#out);
+      this.#turns.noted(bytes);
+    } else {
+      this.#messages.sendTo(this.socket);
+      this.#noteFull();
     }
-    if (pushes.length > 1) this.socket.uncork();
-    this.#noteFull();
   }
 
   /** Nothing is run for it any more, nor read. */
@@ -300,15 +295,11 @@ export class Connection implements Outlet {
     this.cut();
   }
 
-  /** Whether half a command has been here for long, and hardly any of the rest comes. To be asked now and then. */
+  /** See Dawdling. */
   dawdles(nowMs: number): boolean {
     const { client } = this;
     const waitsForRest = client.request.pendingBytes > 0 && !this.queued && this.#mayRun();
-    if (!waitsForRest || client.bytesIn - this.#halfBytes > LIMITS.respDawdlingBytes) {
-      this.#halfSinceMs = nowMs;
-      this.#halfBytes = client.bytesIn;
-    }
-    return nowMs - this.#halfSinceMs > LIMITS.respDawdlingMs;
+    return this.#dawdling.isTooLong(waitsForRest, client.bytesIn, nowMs);
   }
 
   /** No more commands; what waits is sent, then the connection ends. */
@@ -438,29 +429,18 @@ export class Connection implements Outlet {
 
   /** As much of a large reply as the socket and this turn have room for; true when that was all. */
   #sendPieces(reply: LargeReply): boolean {
-    const end = performance.now() + SEND_MS;
-    for (;;) {
-      if (this.#isStreamFull) return false;
-      if (performance.now() > end) {
-        if (!this.#sendsOn) setImmediate(this.#sendOn);
-        this.#sendsOn = true;
-        return false;
-      }
-      const piece = reply.take();
-      if (piece === undefined) break;
-      this.#waitingBytes -= piece.length;
-      this.socket.write(piece);
+    const before = reply.length;
+    const outcome = reply.sendTo(this.socket);
+    this.#waitingBytes -= before - reply.length;
+    if (outcome === SENT.enoughForNow) {
+      if (!this.#sendsOn) setImmediate(this.#sendOn);
+      this.#sendsOn = true;
     }
-    return true;
-  }
-
-  /** Of much that was taken at once a socket wants to be drained as well. */
-  get #isStreamFull(): boolean {
-    return this.socket.writableNeedDrain && this.socket.writableLength > 0;
+    return outcome === SENT.all;
   }
 
   #noteFull(): void {
-    if (this.#isStreamFull) this.#filled();
+    if (isStreamFull(this.socket)) this.#filled();
   }
 
   #filled(): void {
@@ -474,7 +454,7 @@ export class Connection implements Outlet {
     if (!this.#isFull) return;
     this.#isFull = false;
     this.#took();
-    if (this.#waiting.length > 0) this.#release();
+    this.#release();
     if (!this.client.closing && !this.#isFull) this.#turns.enqueue(this);
   }
 
@@ -488,6 +468,7 @@ export class Connection implements Outlet {
     if (this.#hasEnded || this.#waiting.length > 0) return;
     this.#hasEnded = true;
     this.sendPushes();
+    this.#out.send(this.socket);
     this.socket.end();
     // What else comes is read off, so that the answer is not lost to a reset; the other side has a moment to read it.
     this.#turns.closeSoon(this.socket);

@@ -4,7 +4,7 @@ import { Call } from './call.ts';
 import type { Client } from './client.ts';
 import { ColdKeys } from './cold.ts';
 import type { Known } from './command.ts';
-import { wrongArity } from './commands/errors.ts';
+import { TAKES_TOO_LONG, wrongArity } from './commands/errors.ts';
 import { Gatekeeper } from './gatekeeper.ts';
 import type { LargeRequest } from './large-request.ts';
 import { BATCH, BROKEN, NEED_MORE, type Outcome, READY, RequestReader } from './request.ts';
@@ -195,10 +195,16 @@ export class Dispatcher {
     call.stepsLeftMs = STEPS_MS;
     if (this.#eachQueued(call, transaction, (known, slot) => this.route(call, known, slot))) {
       const most = call.reply.heldBytes + LIMITS.respReplyBytes;
+      const endMs = performance.now() + STEPS_MS;
       call.reply.array(transaction.count);
       this.#eachQueued(call, transaction, (known) => {
         if (call.reply.heldBytes > most) {
           call.reply.error(TOO_MUCH_TO_TELL);
+          return true;
+        }
+        // Writes are all done, or none: what takes long and may be left out only reads.
+        if (known.timed && !known.isWrite && performance.now() > endMs) {
+          call.reply.error(TAKES_TOO_LONG);
           return true;
         }
         known.calls++;

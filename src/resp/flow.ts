@@ -31,6 +31,11 @@ function handleOf(socket: Socket): Handle | null {
   return isWhole && typeof handle.reading === 'boolean' ? (handle as Handle) : null;
 }
 
+/** Whether a socket has more than it takes. Of much that was taken at once it wants to be drained as well. */
+export function isStreamFull(socket: Socket): boolean {
+  return socket.writableNeedDrain && socket.writableLength > 0;
+}
+
 /** Bytes given to a socket that the kernel has not taken yet, as Node's own timeouts look at them; 0 where that is not known. */
 export function unsentBytes(socket: Socket): number {
   return (socket as unknown as { _handle?: { writeQueueSize?: number } | null })._handle?.writeQueueSize ?? 0;

@@ -1,10 +1,9 @@
 import { LIMITS } from '../base/index.ts';
 import { type AckLevel, copiesNeeded, isPlain, levelOf, shortfall } from './ack-level.ts';
 import type { Call } from './call.ts';
-import { type Client, GATE } from './client.ts';
+import { GATE } from './client.ts';
 import type { Known } from './command.ts';
 import { awaitDisk } from './on-disk.ts';
-import { ROLE } from './role.ts';
 import { shortened } from './slow-log.ts';
 import { SERVER_GATE, type ServerState } from './state.ts';
 
@@ -62,7 +61,7 @@ export class Gatekeeper {
       call.putBack(known);
     } else if (client.transaction !== null && !UNQUEUED.has(known.name)) this.#queue(call, known, slot);
     else if (this.#dispatcher.route(call, known, slot)) this.#here(call, known, levelWords);
-    if (!call.isPutBack) this.#answered(call, known, from);
+    if (!call.isPutBack) this.#silence(call, from);
   }
 
   /**
@@ -72,7 +71,7 @@ export class Gatekeeper {
   refuse(call: Call, known: Known | undefined, error: string): void {
     const from = this.#unsilenced(call);
     this.#reject(call, known, error);
-    this.#answered(call, known, from);
+    this.#silence(call, from);
   }
 
   /** Runs a part of a command, of which it is decided that it runs here. */
@@ -288,15 +287,10 @@ export class Gatekeeper {
     return call.reply.length;
   }
 
-  #answered(call: Call, known: Known | undefined, from: number): void {
-    const { client } = call;
-    if (client.gates & GATE.silent) this.#silence(call, from);
-    if (client.acksNext !== null && known !== undefined) this.#forgetLevel(client, known);
-  }
-
   /** CLIENT REPLY OFF and SKIP. */
   #silence(call: Call, from: number): void {
     const { client, reply } = call;
+    if ((client.gates & GATE.silent) === 0) return;
     if (client.replies === 'skip-next') client.replies = 'skip';
     else {
       reply.cut(Math.min(Math.max(from, call.kept), reply.length));
@@ -304,13 +298,6 @@ export class Gatekeeper {
       client.replies = 'on';
       client.gate(GATE.silent, false);
     }
-  }
-
-  /** On a link the level is of the command it was sent with, whatever became of that; the next one is another client's. */
-  #forgetLevel(client: Client, known: Known): void {
-    const isLink = client.role === ROLE.relay || client.role === ROLE.final;
-    if (isLink && client.transaction === null && (known.isWrite || known.name === 'exec'))
-      client.useLevelOnce(null);
   }
 }
 

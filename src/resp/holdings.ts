@@ -15,7 +15,7 @@
  *
  * Does not know: single keys. Where data is on both sides (two nodes took themselves for the server for a moment), the
  * router serves a key that is here, here. What was seen is not on disk: after a restart only the map and live nodes tell.
- * Bounds: two bitmaps (4 KiB) for each node that may hold something of ours, one question at a time to each.
+ * Bounds: 32 KiB for each node that may hold something of ours, one question at a time to each.
  * Test: holdings.test.ts, held-elsewhere.test.ts, test/e2e/store.test.ts.
  */
 import type { NodeId } from '../base/index.ts';
@@ -175,7 +175,7 @@ export class Holdings {
       out.push(
         peer?.live === true
           ? `${name} holds data of ${count} slots that this node owns: commands on them are forwarded to it`
-          : `${name} is not here and may hold data of ${count} slots that this node owns: commands on them are answered TRYAGAIN until it is back, or given up (shoal release --node ${name}, shoal force-leave ${name})`,
+          : `${name} is not here and may hold data of ${count} slots that this node owns: commands on them are answered TRYAGAIN until it is back, or given up: 'shoal release' with --node ${name} of what 'shoal ranges --node ${name}' lists, then 'shoal force-leave ${name}'`,
       );
     }
     if (this.#waiting !== null && this.#waiting.size > 0) {

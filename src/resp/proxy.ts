@@ -22,6 +22,7 @@ import { Call } from './call.ts';
 import { Client, NO_OUTLET } from './client.ts';
 import type { Known } from './command.ts';
 import { encode, takeLevel } from './forward.ts';
+import { LargeReply } from './large-reply.ts';
 import { command } from './link-handshake.ts';
 import { awaitDisk } from './on-disk.ts';
 import type { Peer } from './peers.ts';
@@ -225,7 +226,7 @@ export class GroupProxy implements Spread {
       client.outlet = {
         ...NO_OUTLET,
         fill: (_, answer) => {
-          resolve('take' in answer ? answer.whole() : answer);
+          resolve(answer instanceof LargeReply ? answer.whole() : answer);
           return false;
         },
       };

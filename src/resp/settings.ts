@@ -183,7 +183,7 @@ export class Settings {
       // Test suites set what is so already.
       if (parameter.fixed === true && value !== this.get(name))
         return failed(name, "can't set immutable config");
-      if (names.has(name) || names.has(ALIASES.get(name) ?? name)) return failed(name, 'duplicate parameter');
+      if (names.has(name)) return failed(name, 'duplicate parameter');
       names.add(name);
     }
     const seen = new Map<string, string>();

@@ -24,6 +24,9 @@ export const SERVER_GATE = {
 /** Below this a single clock reading per turn does not tell which command was slow. */
 const TIME_ALL_BELOW_USEC = 1000;
 
+/** Longest time that a timer takes: one set for more comes at once. */
+export const MAX_TIMER_MS = 2 ** 31 - 1;
+
 /**
  * Says where commands run. Not asked when the client's role is local, nor when the command has exactly one key, argument 1,
  * whose slot has state 0, nor, of a cluster client, when it has no keys. Within MULTI it is asked when a command is queued
@@ -104,6 +107,9 @@ export class ServerState {
     turns: 0,
     longestTurnUsec: 0,
     published: 0,
+    /** Keys that commands which read looked for, and that were there or not. */
+    hits: 0,
+    misses: 0,
   };
 
   constructor(
@@ -171,7 +177,8 @@ export class ServerState {
     this.pausesWritesOnly = writesOnly;
     this.gate(SERVER_GATE.paused, true);
     clearTimeout(this.#pauseTimer);
-    this.#pauseTimer = setTimeout(() => this.unpause(), Math.max(0, this.pausedUntilMs - nowMs));
+    const ms = Math.min(Math.max(0, this.pausedUntilMs - nowMs), MAX_TIMER_MS);
+    this.#pauseTimer = setTimeout(() => this.unpause(), ms);
     this.#pauseTimer.unref();
   }
 

@@ -8,7 +8,11 @@ const WORK = 2048;
 const REMOVAL = 3;
 /** Looking at a slot without records that are due. */
 const SLOT_WORK = 1 / 64;
-/** When a call found much to remove, the next follows at once; else after so long, so that looking takes a few percent at most. */
+/**
+ * When at least a tenth of what a call looked at was due, the next follows at once (Redis goes on for as long); else after so long, so that looking
+ * takes a few percent at most.
+ */
+const WORTHWHILE = 1 / 10;
 const PAUSE_MS = 20;
 const IDLE_MS = 100;
 
@@ -28,6 +32,8 @@ export class Reaper {
   /** Within the slot: the soonest expiry met so far. */
   #soonest = Infinity;
   #inside = false;
+  /** Records met in this call. */
+  #met = 0;
   readonly #refs: number[] = [];
 
   #timer: NodeJS.Timeout | NodeJS.Immediate | null = null;
@@ -66,6 +72,7 @@ export class Reaper {
     table.nowMs = nowMs;
     if (this.#disk?.isBehind() === true) return PAUSE_MS;
     const before = table.counters.expired;
+    this.#met = 0;
     let work = WORK;
     let slots = SLOTS;
     while (work > 0 && slots > 0) {
@@ -77,7 +84,7 @@ export class Reaper {
       }
     }
     if (slots === 0) return IDLE_MS;
-    return (table.counters.expired - before) * REMOVAL * 4 > WORK ? 0 : PAUSE_MS;
+    return table.counters.expired - before > this.#met * WORTHWHILE ? 0 : PAUSE_MS;
   }
 
   #enter(nowMs: number): boolean {
@@ -102,6 +109,7 @@ export class Reaper {
     table.scan(this.#slot, this.#hash, this.#place, refs);
     this.#place = table.nextPlace;
     this.#hash = table.nextHash;
+    this.#met += refs.length;
     let work = 1 + refs.length;
     for (let i = 0; i < refs.length; i++) {
       table.show(refs[i] as number);

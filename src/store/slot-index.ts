@@ -136,21 +136,34 @@ export class SlotIndex {
     return first;
   }
 
-  /** Finds the entry of a record by the record itself; it must be there. */
-  locate(slot: number, hash: number, ref: number): void {
+  /** How many marks have this hash. */
+  countMarks(slot: number, hash: number): number {
     const segment = this.#segmentOf(slot, hash);
+    return segment === 0 ? 0 : this.#alike(segment, hash, true);
+  }
+
+  /** Finds the entry with this hash that is this reference or mark; false when there is none. */
+  holds(slot: number, hash: number, ref: number): boolean {
+    const segment = this.#segmentOf(slot, hash);
+    if (segment === 0) return false;
     const table = this.#tables[segment] as number;
     const page = this.#slab.pages[table >>> 18] as Int32Array;
     const base = ((table >>> 4) & 0x3fff) << 4;
     const mask = (2 << (table & 15)) - 1;
     let i = (hash << 1) & mask;
-    while ((page[base + i + 1] as number) >>> 0 !== ref) {
-      assert(page[base + i + 1] !== 0, 'every record has an entry');
+    while (page[base + i] !== hash || (page[base + i + 1] as number) >>> 0 !== ref) {
+      if (page[base + i + 1] === 0) return false;
       i = (i + 2) & mask;
     }
     this.#page = page;
     this.#at = base + i;
     this.#segment = segment;
+    return true;
+  }
+
+  /** Finds the entry of a record by the record itself; it must be there. */
+  locate(slot: number, hash: number, ref: number): void {
+    assert(this.holds(slot, hash, ref), 'every record has an entry');
   }
 
   /** Points the entry found last to another record. */
@@ -171,7 +184,7 @@ export class SlotIndex {
     }
     const words = this.#place(segment, hash, ref);
     // All that are alike lie between its home and its place.
-    if (words >= MAX_ALIKE * 2 && this.#alike(segment, hash) > MAX_ALIKE) {
+    if (words >= MAX_ALIKE * 2 && this.#alike(segment, hash, false) > MAX_ALIKE) {
       this.#unplace(segment, hash, words);
       return false;
     }
@@ -270,15 +283,15 @@ export class SlotIndex {
     return (i - (hash << 1)) & mask;
   }
 
-  /** How many have this hash. */
-  #alike(segment: number, hash: number): number {
+  /** How many have this hash; `marked`: of the marks. */
+  #alike(segment: number, hash: number, marked: boolean): number {
     const table = this.#tables[segment] as number;
     const page = this.#slab.pages[table >>> 18] as Int32Array;
     const base = ((table >>> 4) & 0x3fff) << 4;
     const mask = (2 << (table & 15)) - 1;
     let count = 0;
     for (let i = (hash << 1) & mask; page[base + i + 1] !== 0; i = (i + 2) & mask)
-      if (page[base + i] === hash) count++;
+      if (page[base + i] === hash && (!marked || (page[base + i + 1] as number) < 0)) count++;
     return count;
   }
 

@@ -66,7 +66,7 @@ describe.skipIf(!canRun())('the disk of the store', () => {
       if (keys % 20 === 0) await client.ask('WAITAOF', 1, 0, 2000);
       expect(keys, 'a disk of 12 MB is full').toBeLessThan((12 * MB) / VALUE_BYTES + 1000);
     }
-    expect(refused.message).toMatch(/^ENOSPC no space left for the message log/);
+    expect(refused.message).toMatch(/^ENOSPC no space left for messages/);
     expect(await warningsOf(agent)).toMatch(/No space left|no space left|ENOSPC/i);
     for (let i = 0; i < keys; i++) expect(await client.ask('GET', `key:${i}`)).toBe(value(i));
     expect(await client.ask('DEL', 'key:0')).toBe(1);

@@ -8,7 +8,7 @@ import { RedisServer } from './redis-server.ts';
 import { isMissing, PATIENCE_MS, RUNS, SEED, version } from './runs.ts';
 
 /** A run with its two restarts takes as long as so many without. */
-const PART = 15;
+const PART = 25;
 const RUNS_ON_DISK = Math.ceil(RUNS / PART);
 
 /** The random commands go to ours on disk and to redis-server; ours is stopped and started between some of them, redis-server never. */

@@ -5,11 +5,11 @@ import type { Plan } from '../bench/plan.ts';
 import { planLine, progressLine, resultJson, resultLines, urlOf } from '../bench/report.ts';
 import { Refused } from '../bench/socket.ts';
 import { EXIT, VerbError } from '../errors.ts';
+import { ProgressLine } from '../progress.ts';
 import type { Shell } from '../shell.ts';
 import type { Verb } from '../verb.ts';
 
 const PROGRESS_MS = 1000;
-const CLEAR_LINE = '\r\x1b[K';
 
 export const bench: Verb = {
   usage: 'bench',
@@ -60,22 +60,21 @@ export const bench: Verb = {
 /** One load, with a line that tells how far it is. */
 async function put(shell: Shell, plan: Plan, stop: AbortSignal): Promise<Result> {
   const load = new Load(plan);
-  const terminal = shell.io.isTerminal && !shell.json;
+  const line = new ProgressLine(shell.io);
   if (!shell.json) shell.line(planLine(plan));
   let before = { seconds: 0, commands: 0 };
   const progress = setInterval(() => {
     const now = load.result();
-    shell.io.stderr(`${CLEAR_LINE}${progressLine(now, before)}`);
+    line.show(progressLine(now, before));
     before = now;
   }, PROGRESS_MS);
-  if (!terminal) clearInterval(progress);
   try {
     const result = await load.run(stop);
-    if (terminal) shell.io.stderr(CLEAR_LINE);
+    line.clear();
     shell.answer(resultJson(result), () => resultLines(result));
     return result;
   } catch (error) {
-    if (terminal) shell.io.stderr(CLEAR_LINE);
+    line.clear();
     throw explained(error as Error, urlOf(plan));
   } finally {
     clearInterval(progress);

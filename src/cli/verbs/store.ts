@@ -9,6 +9,7 @@ import type {
 } from '../../node/contract.ts';
 import { EXIT, usage } from '../errors.ts';
 import { columns, plural } from '../layout.ts';
+import { ProgressLine } from '../progress.ts';
 import type { OptionValues } from '../shell.ts';
 import { type Shell, textOption } from '../shell.ts';
 import type { Verb } from '../verb.ts';
@@ -20,6 +21,11 @@ type Operation = keyof typeof OPERATIONS;
 /** What is asked for at once; a scan is as many calls as it takes. */
 const PAGE = 500;
 const MB = 2 ** 20;
+const SLOT_POSITIONS = 2 ** 18;
+/** After this time a scan says how far it is. */
+const PATIENCE_MS = 1000;
+
+type Message = StoreScanView['entries'][number];
 
 /** Options, with the operations that take them. */
 const TAKEN: Readonly<Record<string, readonly Operation[]>> = {
@@ -31,11 +37,11 @@ const TAKEN: Readonly<Record<string, readonly Operation[]>> = {
 };
 
 export const store: Verb = {
-  usage: 'store <what>',
+  usage: 'store <operation>',
   summary: 'the messages of this node: info, scan, slowlog',
   details:
     'info: fill, slots, clients, commands a second. scan: the messages this node holds in a range of positions, in order of slots: position, ' +
-    'key, bytes of the value, when it expires, the beginning of the value; bytes that are not printable are shown as \\xNN. slowlog: commands that took ' +
+    'key, bytes of the value, when it expires, its first 64 bytes; bytes that are not printable are shown as \\xNN. slowlog: commands that took ' +
     'longest to run, with their keys, newest first. Scanning needs the admin socket, but for --count.',
   examples: [
     ['shoal store info', 'how full it is, and which slots it serves'],
@@ -93,7 +99,10 @@ function infoLines(view: StoreInfoView): string[] {
   const rows = [
     ['ports', `${view.resp} (cluster)${view.proxy === null ? '' : `, ${view.proxy} (plain)`}`],
     ['kept in', view.directory === null ? view.backend : `${view.backend}, ${view.directory}`],
-    ['messages', `${view.keys}${view.expiring > 0 ? `, ${view.expiring} with an expiry` : ''}`],
+    [
+      'messages',
+      `${view.keys}${some(view.expiring, 'with an expiry')}${some(view.strays, 'in slots not served here')}`,
+    ],
     [
       'memory',
       `${mb(view.usedBytes)} used, ${mb(view.heldBytes)} held, of ${mb(view.memoryLimitBytes)}: ${view.full ? 'full' : `${fill} %`}${cache}`,
@@ -107,11 +116,16 @@ function infoLines(view: StoreInfoView): string[] {
     ],
   ];
   const use = [
-    ['clients', String(view.clients)],
+    [
+      'clients',
+      `${view.clients - view.links}${some(view.links, view.links === 1 ? 'other node' : 'other nodes')}`,
+    ],
     [
       'commands',
       `${perSecond.second} a second, ${perSecond.minute} over a minute; ${view.commands} in all, ${view.forwarded} forwarded`,
     ],
+    ['reads', `${view.hits} found, ${view.misses} not there`],
+    ...(view.backend === 'log' ? [['snapshot', snapshots(view)]] : []),
     [
       'longest',
       `turn ${view.longestTurnMs.toFixed(1)} ms, step of a snapshot ${view.longestStepMs.toFixed(1)} ms`,
@@ -122,6 +136,17 @@ function infoLines(view: StoreInfoView): string[] {
     ...columns(view.awake ? [...rows, ...use] : rows),
     ...view.warnings.map((warning) => `warning: ${warning}`),
   ];
+}
+
+/** A part of a line, or nothing. */
+function some(count: number, what: string): string {
+  return count > 0 ? `, ${count} ${what}` : '';
+}
+
+function snapshots({ snapshots, snapshotAt }: StoreInfoView): string {
+  return snapshotAt === null
+    ? 'none since the start'
+    : `${snapshots} since the start, the last at ${snapshotAt}`;
 }
 
 /** Each member's budgets and how much of them is used, in steps: see `capacity` of its record. */
@@ -142,33 +167,52 @@ async function scan(shell: Shell, options: OptionValues): Promise<number> {
   const { start, end } = rangeOf(textOption(options, 'range') ?? '0-0xffffffff');
   if (options.count === true) {
     if (options.limit !== undefined) throw usage('--count counts all: without --limit');
-    const query = `start=${start}&end=${end}`;
-    const view = (await shell.client(true).call('GET', `/v1/store/count?${query}`)) as StoreCountView;
-    const { messages, firstSlot, lastSlot } = view;
-    shell.answer(view, () => [`${plural(messages, 'message')} in slots ${firstSlot} to ${lastSlot}`]);
-    return EXIT.done;
+    return countIn(shell, start, end);
   }
   const client = shell.client(false);
   const limit = limitOf(options) ?? 1000;
-  const messages: StoreScanView['entries'][number][] = [];
+  const line = new ProgressLine(shell.io);
+  const begunMs = performance.now();
+  const messages: Message[] = [];
   let found = 0;
+  let last: Message | undefined;
   let cursor = 0;
   do {
     const count = Math.min(PAGE, limit - found);
     const query = `start=${start}&end=${end}&cursor=${cursor}&count=${count}`;
     const page = (await client.call('GET', `/v1/store/messages?${query}`)) as StoreScanView;
     const entries = page.entries.slice(0, limit - found);
+    line.clear();
     // However long it is, people see it as it comes.
     if (shell.json) messages.push(...entries);
-    else shell.lines(scanLines(entries, shell.io.isTerminal && found === 0));
+    else if (entries.length > 0) shell.lines(scanLines(entries, shell.io.isTerminal && found === 0));
     found += entries.length;
     cursor = entries.length < page.entries.length ? -1 : page.cursor;
+    last = page.entries.at(-1) ?? last;
+    if (performance.now() - begunMs > PATIENCE_MS) line.show(scanProgress(found, last));
   } while (cursor > 0 && found < limit);
+  line.clear();
   if (shell.json) shell.printJson({ messages, more: cursor !== 0 });
+  else if (cursor !== 0)
+    shell.note(`there are more than these ${found}: --limit N for N, --count for how many`);
   return EXIT.done;
 }
 
-function scanLines(entries: StoreScanView['entries'], headed: boolean): string[] {
+async function countIn(shell: Shell, start: number, end: number): Promise<number> {
+  const query = `start=${start}&end=${end}`;
+  const view = (await shell.client(true).call('GET', `/v1/store/count?${query}`)) as StoreCountView;
+  const { messages, firstSlot, lastSlot } = view;
+  const slots = firstSlot === lastSlot ? `slot ${firstSlot}` : `slots ${firstSlot} to ${lastSlot}`;
+  shell.answer(view, () => [`${plural(messages, 'message')} in ${slots}`]);
+  return EXIT.done;
+}
+
+function scanProgress(found: number, last: Message | undefined): string {
+  const slot = last === undefined ? '' : `, at slot ${Math.floor(last.position / SLOT_POSITIONS)}`;
+  return `${plural(found, 'message')} so far${slot}`;
+}
+
+function scanLines(entries: readonly Message[], headed: boolean): string[] {
   const rows = entries.map((one) => [
     String(one.position),
     one.key,

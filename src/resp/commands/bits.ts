@@ -9,6 +9,9 @@ import { BIT_OFFSET, BIT_VALUE, NOT_INTEGER, SYNTAX } from './errors.ts';
 import { atOnce, beforehand, inSteps } from './steps.ts';
 import { copyValue, room } from './values.ts';
 
+/** Of BITOP: small values are copied, and one command could name one of them very often. */
+const MAX_SOURCES = 1024;
+
 /** Bits that are set in a byte. */
 const ONES = new Uint8Array(256);
 for (let byte = 1; byte < 256; byte++) ONES[byte] = (ONES[byte >> 1] as number) + (byte & 1);
@@ -57,7 +60,7 @@ function getBit(call: Call): void {
   const offset = bitOffset(call, 2);
   if (offset === null) return;
   const place = Math.floor(offset / 8);
-  if (!call.findKey() || place >= table.valueLength) {
+  if (!call.readKey() || place >= table.valueLength) {
     call.reply.integer(0);
     return;
   }
@@ -103,7 +106,7 @@ function maskOf(place: number, { first, end }: Part): number {
 
 function countBits(call: Call): void {
   const { table } = call.store;
-  if (!call.findKey()) {
+  if (!call.readKey()) {
     call.reply.integer(0);
     return;
   }
@@ -187,7 +190,7 @@ function findBit(call: Call): void {
     call.reply.error(bit === null ? NOT_INTEGER : 'ERR The bit argument must be 1 or 0.');
     return;
   }
-  if (!call.findKey()) {
+  if (!call.readKey()) {
     call.reply.integer(bit === 1 ? -1 : 0);
     return;
   }
@@ -241,16 +244,20 @@ function combine(call: Call): void {
     call.reply.error('ERR BITOP NOT must be called with a single source key.');
     return;
   }
+  if (call.count - 3 > MAX_SOURCES) {
+    call.reply.error(`ERR BITOP takes ${MAX_SOURCES} values at most`);
+    return;
+  }
   const sources: Rope[] = [];
   let longest = 0;
   for (let i = 3; i < call.count; i++) {
-    sources.push(call.find(i) ? table.rope : Rope.of([]));
+    sources.push(call.read(i) ? table.rope : Rope.of([]));
     longest = Math.max(longest, (sources.at(-1) as Rope).length);
   }
   const result = call.client.prepared?.matches(operation, sources) ?? null;
   call.client.prepared = null;
   const work = result ?? new BitWork(operation, sources);
-  if (longest > PIECE_BYTES && result === null && !call.inTransaction) {
+  if (longest * sources.length > PIECE_BYTES && result === null && !call.inTransaction) {
     call.client.prepared = work;
     beforehand(call, () => work.step());
     return;

@@ -1,27 +1,32 @@
 import type { Call } from '../call.ts';
-import { Glob } from '../glob.ts';
+import { Glob, NAME_LOOKS } from '../glob.ts';
 import { entries } from './entry.ts';
 import { SYNTAX } from './errors.ts';
 import { container } from './help.ts';
 
 function get(call: Call): void {
   const { settings } = call.server;
-  /** What is asked for by its name is shown as it was written. */
-  const found = new Set<string>();
+  if (call.count - 2 > settings.names.length) {
+    call.reply.error(`ERR too many names: there are ${settings.names.length} parameters`);
+    return;
+  }
+  /** As it is shown: what is asked for by its name as it was first written. */
+  const found = new Map<string, string>();
   const globs: Glob[] = [];
   for (let i = 2; i < call.count; i++) {
-    const name = call.text(i);
-    if (/[[*?]/.test(name)) globs.push(new Glob(call.bytes(i), true));
-    else if (settings.names.includes(name.toLowerCase())) found.add(name);
+    const shown = call.text(i);
+    const name = shown.toLowerCase();
+    if (/[[*?]/.test(shown)) globs.push(new Glob(call.bytes(i), true, NAME_LOOKS));
+    else if (settings.names.includes(name) && !found.has(name)) found.set(name, shown);
   }
   for (const name of settings.names) {
     const bytes = new TextEncoder().encode(name);
-    if (globs.some((glob) => glob.matches(bytes))) found.add(name);
+    if (!found.has(name) && globs.some((glob) => glob.matches(bytes))) found.set(name, name);
   }
   call.reply.map(found.size);
-  for (const name of found) {
-    call.reply.bulkText(name);
-    call.reply.bulkText(settings.get(name.toLowerCase()));
+  for (const [name, shown] of found) {
+    call.reply.bulkText(shown);
+    call.reply.bulkText(settings.get(name));
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Call } from '../call.ts';
+import { MAX_TIMER_MS } from '../state.ts';
 import { COMMAND } from './command.ts';
 import { CONFIG } from './config.ts';
 import { entries } from './entry.ts';
@@ -39,8 +40,6 @@ function timeoutMs(call: Call, i: number): number | null {
   else return ms;
   return null;
 }
-
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Copies on other nodes: there are none yet, so none ever hold this connection's writes. */
 function wait(call: Call): void {

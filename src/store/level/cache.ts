@@ -94,12 +94,15 @@ export class Cache {
     if (this.#maxBytes === 0 || this.#bytes < this.#shareBytes * FIRST_SHARE) this.fill(message);
   }
 
-  /** A message comes from disk, in place of its mark; false when there is none, or it is here. One that has expired goes. */
+  /**
+   * A message comes from disk, in place of its mark; false when there is none, or it is here. One that has expired goes. Its mark says when
+   * it expires, or another's with the same hash would go for one that was removed, and is not yet from disk.
+   */
   fill(message: Message): boolean {
     const { slot, hash, key, expiryMs } = message;
     const table = this.#table;
     const { sink } = table;
-    if (table.lookup(new Span(key), 0, key.length) || !this.dropMark(slot, hash)) return false;
+    if (table.lookup(new Span(key), 0, key.length) || !this.#drop(slot, hash, markOf(expiryMs))) return false;
     this.#stamps.given = message.stamp;
     this.#stamps.givenAt = 0;
     table.sink = this.#clean;
@@ -110,14 +113,16 @@ export class Cache {
     return true;
   }
 
+  /** Whether of these messages, all that disk has with this hash, each that is not in memory has its mark: none of them was removed. */
+  isExact(slot: number, hash: number, found: readonly Message[]): boolean {
+    const isAway = ({ key }: Message): boolean => !this.#table.lookup(new Span(key), 0, key.length);
+    return found.filter(isAway).length <= this.#insides.index.countMarks(slot, hash);
+  }
+
   /** Takes one mark with this hash away, if there is one. */
   dropMark(slot: number, hash: number): boolean {
-    const { index } = this.#insides;
-    const mark = index.peekMark(slot, hash);
-    if (mark < MARK) return false;
-    if (markExpiryMs(mark) !== 0) this.#table.schedule.change(slot, 0, true);
-    index.remove(slot);
-    return true;
+    const mark = this.#insides.index.peekMark(slot, hash);
+    return mark >= MARK && this.#drop(slot, hash, mark);
   }
 
   /** After a turn: makes room, in bounded work. */
@@ -136,6 +141,14 @@ export class Cache {
 
   get #bytes(): number {
     return this.#table.heldBytes - this.#table.freeBytes;
+  }
+
+  #drop(slot: number, hash: number, mark: number): boolean {
+    const { index } = this.#insides;
+    if (!index.holds(slot, hash, mark)) return false;
+    if (markExpiryMs(mark) !== 0) this.#table.schedule.change(slot, 0, true);
+    index.remove(slot);
+    return true;
   }
 
   #isClean(words: Int32Array, at: number): void {

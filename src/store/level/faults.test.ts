@@ -25,6 +25,8 @@ const EIO = 'IO error: /d/000003.log: Input/output error';
 const ENOSPC = 'IO error: /d/000003.log: No space left on device';
 let fails: Fails;
 let reopened: number;
+/** Called before each write. */
+let onWrite = (): void => {};
 
 /** What is written behind a write that failed is not found again, as behind a tear of LevelDB's log. */
 async function faulty(path: string): Promise<Database> {
@@ -38,7 +40,10 @@ async function faulty(path: string): Promise<Database> {
     if (fails.once) fails.write = null;
     return unless(error, isTorn ? async () => {} : work);
   };
-  database.write = (operations) => change(fails.write, () => write.call(database, operations));
+  database.write = (operations) => {
+    onWrite();
+    return change(fails.write, () => write.call(database, operations));
+  };
   database.clear = (from, end) => change(fails.clear, () => clear.call(database, from, end));
   database.sync = () => unless(fails.sync, () => sync.call(database));
   database.rewrite = () => unless(fails.rewrite, () => rewrite.call(database));
@@ -56,6 +61,7 @@ beforeEach(async () => {
   pair = new Pair(join(directory, 'store'));
   fails = { ...WELL };
   reopened = 0;
+  onWrite = () => {};
   pair.openDatabase = faulty;
 });
 
@@ -95,6 +101,25 @@ describe('leveldb on a disk that fails', () => {
     expect(pair.store.refusal).toBeNull();
     await pair.restart();
     await pair.checkAll();
+  });
+
+  it('reads what is there while the removal of other messages cannot be written', async () => {
+    pair.maxMemoryBytes = 4 << 20;
+    pair.tuning = { reserveBytes: 1 << 20 };
+    await pair.open();
+    await fill(2000, 2500);
+    expect(await pair.onDisk()).toBeNull();
+    fails.write = ENOSPC;
+    fails.freeBytes = 0;
+    for (let i = 0; i < 2000; i += 5) await pair.remove(`key:${i}`);
+    expect(await pair.onDisk()).toBe('disk-full');
+    const { reads } = pair.disk.counters();
+    for (let i = 0; i < 2000; i++) {
+      await pair.check(`key:${i}`);
+      pair.store.endTurn();
+    }
+    expect(pair.disk.counters().reads - reads).toBeGreaterThan(500);
+    expect(pair.store.refusal).toMatch(/^ENOSPC no space left/);
   });
 
   it('acknowledges nothing as on disk after a failed sync until all of it is in new files', async () => {
@@ -186,6 +211,26 @@ describe('leveldb on a disk that fails', () => {
     expect(await pair.onDisk()).toBeNull();
     await pair.restart();
     await pair.checkAll();
+  });
+
+  it('brings nothing back that was there before everything was deleted, when that is written in parts and one fails', async () => {
+    await pair.open();
+    expect(await pair.onDisk()).toBeNull();
+    // Of one batch: more than one call to LevelDB takes, then the deletion, then as much again.
+    for (let i = 0; i < 300; i++) await pair.put(`before:${i}`, 'v');
+    pair.clear();
+    for (let i = 0; i < 300; i++) await pair.put(`after:${i}`, 'v');
+    let calls = 0;
+    onWrite = () => {
+      fails.write = ++calls === 3 || calls === 5 ? ENOSPC : null;
+    };
+    await pair.onDisk();
+    await until('tried again', () => calls >= 5);
+    await pair.store.close();
+    onWrite = () => {};
+    fails.write = null;
+    await pair.open();
+    expect((await pair.listed(1000)).filter((key) => key.startsWith('before:'))).toEqual([]);
   });
 
   it('loses nothing behind a failed removal, at the start, of what has expired; and takes writes with no turn in between', async () => {

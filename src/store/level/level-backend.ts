@@ -1,9 +1,7 @@
-import { ShoalError } from '../../base/index.ts';
-import type { Backend, BackendCounters, BackendState, OnDisk, ReadThrough } from '../backend.ts';
+import type { Backend, BackendCounters, BackendState, ReadThrough } from '../backend.ts';
+import { CLOSED, DiskBackend, POOL_BATCHES } from '../disk-backend.ts';
 import { BatchPool } from '../log/batch.ts';
-import { diskError, isFull } from '../log/files.ts';
-import { Leases } from '../log/leases.ts';
-import { Waiters } from '../log/waiters.ts';
+import { isFull } from '../log/files.ts';
 import type { Stamps } from '../stamps.ts';
 import type { MessageTable } from '../table.ts';
 import { Cache } from './cache.ts';
@@ -15,10 +13,8 @@ import { Reader } from './reader.ts';
 import { type Found, recover } from './recovery.ts';
 import { Writer, type WriterWatch } from './writer.ts';
 
-const POOL_BATCHES = 4;
 /** So much is written without waiting for more. */
 const FLUSH_BYTES = 64 * 1024;
-const CLOSED = new ShoalError('store-closed', 'the node was stopped before it was known to be on disk');
 
 /**
  * For data larger than memory: LevelDB (a log-structured merge tree; O'Neil et al., 1996) by classic-level, with the message table
@@ -43,27 +39,18 @@ const CLOSED = new ShoalError('store-closed', 'the node was stopped before it wa
  * looked at every second. Tests: level-backend.test.ts, faults.test.ts, test/e2e/store-level.test.ts
  * (kill -9).
  */
-export class LevelBackend implements Backend, WriterWatch {
+export class LevelBackend extends DiskBackend implements Backend, WriterWatch {
   readonly name = 'leveldb';
-  readonly durable = true;
   readonly sink: LevelRecorder;
   readonly readThrough: ReadThrough;
-  refusal: string | null = null;
-  blocked: string | null = null;
-  congested = false;
-  onRoom: (() => void) | null = null;
   readonly saving = false;
   readonly savedMs = null;
-  onDiskSequence = 0;
-  readonly #options: LevelOptions;
   readonly #tuning: LevelTuning;
   readonly #database: Database;
   readonly #table: MessageTable;
   readonly #cache: Cache;
   readonly #writer: Writer;
   readonly #reader: Reader;
-  readonly #leases: Leases;
-  readonly #waiters = new Waiters();
   readonly #found: Found;
   readonly #timers = new Set<NodeJS.Timeout>();
   #flushing = false;
@@ -72,12 +59,8 @@ export class LevelBackend implements Backend, WriterWatch {
   #trying: Promise<void> | null = null;
   #clearing: Promise<void> | null = null;
   #retryMs: number;
-  /** The last error of the disk, while it lasts. */
-  #error: ShoalError | null = null;
-  #noRoom = false;
   /** False: a sync failed, and what was written since the one before may be lost with the machine. */
   #trusted = true;
-  #overBudget = false;
   #diskBytes = 0;
   #usageBytes = -1;
   #compactedAt = 0;
@@ -111,8 +94,8 @@ export class LevelBackend implements Backend, WriterWatch {
     cache: Cache,
     found: Found,
   ) {
+    super(stamps, options);
     this.#table = table;
-    this.#options = options;
     this.#tuning = tuning;
     this.#database = database;
     this.#cache = cache;
@@ -143,30 +126,17 @@ export class LevelBackend implements Backend, WriterWatch {
       isBehind: () => this.#writer.queuedBytes > tuning.queueBytes / 2,
       counters: () => ({ reads: this.#reader.counters.reads, evicted: cache.counters.evicted }),
     };
-    this.#leases = new Leases(stamps, (upTo) => {
-      this.sink.lease(options.actor, upTo);
-      return this.sink.sequence;
-    });
-  }
-
-  get sequence(): number {
-    return this.sink.sequence;
   }
 
   get state(): BackendState {
-    if (this.#error !== null && !this.#noRoom) return 'failing';
+    if (this.error !== null && !this.noRoom) return 'failing';
     return this.refusal === null ? 'ok' : 'full';
   }
 
   get warnings(): readonly string[] {
-    const warnings: string[] = [];
-    if (this.#error !== null) warnings.push(this.#error.message);
+    const warnings = this.diskWarnings;
     if (this.#reader.failing)
       warnings.push('the store cannot be read: commands on messages that are not in memory wait');
-    if (this.#overBudget)
-      warnings.push(
-        `the store's disk budget (${this.#options.maxDiskBytes} bytes) is used up: delete messages, or raise store_disk`,
-      );
     return warnings;
   }
 
@@ -186,12 +156,6 @@ export class LevelBackend implements Backend, WriterWatch {
     };
   }
 
-  whenOnDisk(sequence: number, done: OnDisk): void {
-    if (sequence <= this.onDiskSequence) done(null);
-    else if (this.#error !== null) done(this.#error);
-    else this.#waiters.add(sequence, done);
-  }
-
   save(): null {
     return null;
   }
@@ -203,9 +167,9 @@ export class LevelBackend implements Backend, WriterWatch {
         this.#flushLater();
       }
     } else this.#syncIfAsked();
-    this.#leases.check(this.sink.sequence, this.onDiskSequence);
+    this.leases.check(this.sink.sequence, this.onDiskSequence);
     this.#cache.evict();
-    this.#judge();
+    this.judge();
   }
 
   async close(): Promise<void> {
@@ -218,24 +182,24 @@ export class LevelBackend implements Backend, WriterWatch {
     await this.#reader.close();
     await this.#clearing;
     await this.#database.close().catch(() => {});
-    this.#waiters.fail(this.#error ?? CLOSED);
+    this.waiters.fail(this.error ?? CLOSED);
   }
 
   /** See WriterWatch. */
   wrote(): void {
     this.#cache.lastWrite = this.#writer.done - 1;
     if (this.#writer.epoch !== this.#found.epoch) this.#clearOld();
-    if (this.#error !== null && this.#trusted) this.#allWell();
+    if (this.error !== null && this.#trusted) this.#allWell();
     this.#sealNow();
     this.#cache.evict();
-    if (this.congested && !this.#isBehind(this.#tuning.queueBytes / 2)) this.#uncongest();
+    if (this.congested && !this.#isBehind(this.#tuning.queueBytes / 2)) this.uncongest();
     this.#syncIfAsked();
     this.#syncLater();
   }
 
   failed(error: unknown): void {
-    this.#report(error);
-    this.#uncongest();
+    this.report(error);
+    this.uncongest();
     this.#retryLater();
   }
 
@@ -244,18 +208,18 @@ export class LevelBackend implements Backend, WriterWatch {
     await this.#measure();
     if (this.#found.failed !== null) this.#torn(this.#found.failed);
     else if (this.#found.epoch > 0) this.#clearOld();
-    this.#leases.ask();
+    this.leases.ask();
     this.sink.seal();
     await this.#writer.drain();
     await this.#sync();
     // A full disk is waited for: what is there can be read meanwhile.
-    if (this.#error !== null && !this.#noRoom) {
+    if (this.error !== null && !this.noRoom) {
       await this.#stopTimers();
-      throw this.#error;
+      throw this.error;
     }
-    this.#leases.check(this.sink.sequence, this.onDiskSequence);
+    this.leases.check(this.sink.sequence, this.onDiskSequence);
     this.#measureLater();
-    this.#judge();
+    this.judge();
   }
 
   async #stopTimers(): Promise<void> {
@@ -286,13 +250,13 @@ export class LevelBackend implements Backend, WriterWatch {
   #sealNow(): boolean {
     const waiting = this.sink.waitingBytes;
     if (!this.#writer.idle || waiting === 0) return false;
-    if (waiting < FLUSH_BYTES && !this.#waiters.any && !this.congested) return false;
+    if (waiting < FLUSH_BYTES && !this.waiters.any && !this.congested) return false;
     this.sink.seal();
     return true;
   }
 
   #syncIfAsked(): void {
-    if (this.#waiters.any && this.#waiters.first <= this.#writer.sequence) this.#startSync();
+    if (this.waiters.any && this.waiters.first <= this.#writer.sequence) this.#startSync();
   }
 
   #syncLater(): void {
@@ -320,38 +284,20 @@ export class LevelBackend implements Backend, WriterWatch {
     } catch (error) {
       // The system may have dropped what it could not write, and a second try would say that all is well.
       this.#trusted = false;
-      this.#report(error);
+      this.report(error);
       this.#retryLater();
       return;
     }
     this.#syncs++;
-    this.onDiskSequence = sequence;
-    this.#waiters.reached(sequence);
-    if (this.blocked === null) return;
-    // Nobody's turn need come before a write may: a lease that was waited for is there.
-    this.#leases.check(this.sink.sequence, sequence);
-    this.#judge();
+    this.reached(sequence);
   }
 
-  /** What changes with every turn. */
-  #judge(): void {
+  protected judge(): void {
     const { stopped, queuedBytes } = this.#writer;
     const { queueBytes } = this.#tuning;
     const pendingBytes = queuedBytes + this.sink.waitingBytes;
     if (!stopped && this.#isBehind(queueBytes)) this.congested = true;
-    const isStuck = stopped && pendingBytes > queueBytes;
-    this.blocked =
-      isStuck || this.#leases.usedUp
-        ? 'MISCONF the disk refuses the messages, so that nothing can be changed: see the log of the node'
-        : null;
-    this.refusal = this.blocked ?? this.#refusalNow();
-  }
-
-  #refusalNow(): string | null {
-    if (this.#noRoom) return 'ENOSPC no space left for messages: free some, or delete messages';
-    if (this.#overBudget)
-      return 'ENOSPC the disk budget of the store (store_disk) is used up: delete messages, or raise it';
-    return null;
+    this.refuse(stopped && pendingBytes > queueBytes);
   }
 
   /** Much waits to be written; or there is hardly any memory left, and what waits keeps it from being made. */
@@ -360,17 +306,10 @@ export class LevelBackend implements Backend, WriterWatch {
     return pendingBytes > queueBytes || (pendingBytes > 0 && this.#cache.isTight);
   }
 
-  #uncongest(): void {
-    this.congested = false;
-    this.onRoom?.();
-  }
-
-  #report(cause: unknown): void {
+  protected override report(cause: unknown): void {
     const error = systemErrorOf(cause);
-    this.#noRoom ||= isFull(error);
-    this.#error = diskError(error, this.#options.directory);
-    this.#options.notices.warn(this.#error.message);
-    this.#waiters.fail(this.#error);
+    this.noRoom ||= isFull(error);
+    super.report(error);
   }
 
   #retryLater(): void {
@@ -386,7 +325,7 @@ export class LevelBackend implements Backend, WriterWatch {
     this.#retries++;
     try {
       await this.#measure();
-      if (this.#noRoom) return this.#retryLater();
+      if (this.noRoom) return this.#retryLater();
       if (this.#writer.stopped) {
         await this.#database.reopen();
         this.#writer.resume();
@@ -395,7 +334,7 @@ export class LevelBackend implements Backend, WriterWatch {
       this.#trusted = true;
       if (this.#writer.idle) this.#allWell();
     } catch (error) {
-      this.#report(error);
+      this.report(error);
       this.#retryLater();
     }
   }
@@ -418,27 +357,27 @@ export class LevelBackend implements Backend, WriterWatch {
   }
 
   #allWell(): void {
-    this.#error = null;
+    this.error = null;
     this.#retryMs = this.#tuning.retryMs;
-    this.#options.notices.info(`${this.#options.directory} can be written again`);
-    this.#judge();
+    this.options.notices.info(`${this.options.directory} can be written again`);
+    this.judge();
     this.#syncLater();
   }
 
   async #measure(): Promise<void> {
     const { bytes, freeBytes } = await this.#database.usage();
-    const { maxDiskBytes } = this.#options;
+    const { maxDiskBytes } = this.options;
     this.#diskBytes = bytes;
-    this.#noRoom = freeBytes < this.#tuning.reserveBytes;
-    this.#overBudget = maxDiskBytes > 0 && bytes > maxDiskBytes;
-    if (this.#overBudget) this.#compact();
-    this.#judge();
+    this.noRoom = freeBytes < this.#tuning.reserveBytes;
+    this.overBudget = maxDiskBytes > 0 && bytes > maxDiskBytes;
+    if (this.overBudget) this.#compact();
+    this.judge();
   }
 
   #measureLater(): void {
     this.#after(this.#tuning.usageMs, () => {
       const { bytes } = this.#writer.counters;
-      const isIdle = bytes === this.#usageBytes && !this.#noRoom && !this.#overBudget;
+      const isIdle = bytes === this.#usageBytes && !this.noRoom && !this.overBudget;
       this.#usageBytes = bytes;
       const measured = isIdle || this.#writer.stopped ? Promise.resolve() : this.#measure();
       void measured.catch(() => {}).finally(() => this.#measureLater());

@@ -1,15 +1,9 @@
-import type { Notices } from '../notices.ts';
+import type { DiskOptions } from '../disk-backend.ts';
 import type { Database } from './database.ts';
 
-export interface LevelOptions {
-  readonly directory: string;
-  /** Number of this node among the actors. */
-  readonly actor: number;
-  readonly notices: Notices;
+export interface LevelOptions extends DiskOptions {
   /** Most bytes of memory for the table; 0: everything is kept in it. */
   readonly maxMemoryBytes: number;
-  /** Most bytes of files; 0: no bound but the disk's. */
-  readonly maxDiskBytes: number;
   readonly open?: (directory: string) => Promise<Database>;
   readonly tuning?: Partial<LevelTuning>;
 }

@@ -59,6 +59,8 @@ export class LevelRecorder extends Recorder {
   }
 
   override cleared(): void {
+    // First of its batch, which may be written in parts, and again from the beginning: what was there before stays in the epoch before.
+    this.seal();
     super.cleared();
     this.onCleared();
   }

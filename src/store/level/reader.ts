@@ -217,15 +217,16 @@ export class Reader {
     if (this.#loads.get(place) !== load) return;
     while (!this.#cache.isFull && this.#cache.isMarked(slot, hash)) {
       load.stale = false;
-      // What is removed and not written yet could still be read.
-      if (this.#recorder.isRemoving(hash)) {
-        this.#recorder.seal();
-        await this.#writer.settled();
-      }
       const { epoch } = this.#writer;
       const found = await all(this.#database.entries(keyOfPlace(epoch, place), keyOfPlace(epoch, place + 1)));
       if (this.#loads.get(place) !== load) return;
       if (load.stale) continue;
+      if (this.#recorder.isRemoving(hash) && !this.#cache.isExact(slot, hash, found)) {
+        // One of them was removed, which is not written yet.
+        this.#recorder.seal();
+        await this.#writer.settled();
+        continue;
+      }
       for (const message of found) this.#cache.fill(message);
       // Not on disk: there is nothing a mark could stand for.
       while (this.#cache.dropMark(slot, hash));

@@ -1,26 +1,19 @@
 import { join } from 'node:path';
-import { ShoalError } from '../../base/index.ts';
-import type { Backend, BackendCounters, BackendState, OnDisk } from '../backend.ts';
-import type { Notices } from '../notices.ts';
+import type { Backend, BackendCounters, BackendState } from '../backend.ts';
+import { CLOSED, DiskBackend, type DiskOptions, POOL_BATCHES } from '../disk-backend.ts';
 import type { Stamps } from '../stamps.ts';
 import type { MessageTable } from '../table.ts';
 import { Appender, type AppenderWatch } from './appender.ts';
 import { BatchPool } from './batch.ts';
 import { realDisk, type StoreDisk } from './disk.ts';
 import { diskError, generationOf, isFull, keptName } from './files.ts';
-import { Leases } from './leases.ts';
 import { Recorder } from './recorder.ts';
 import { type Recovered, Recovery } from './recovery.ts';
 import { SnapshotWriter } from './snapshot.ts';
 import { Waiters } from './waiters.ts';
 
-export interface LogOptions {
-  readonly directory: string;
-  /** Number of this node among the actors. */
-  readonly actor: number;
-  readonly notices: Notices;
-  /** Most bytes of files, with room for the copy that a compaction makes; 0: no bound but the disk's. */
-  readonly maxDiskBytes: number;
+/** `maxDiskBytes`: with room for the copy that a compaction makes. */
+export interface LogOptions extends DiskOptions {
   /** Batches are packed with deflate, as far as that is cheap: see appender.ts. */
   readonly compress: boolean;
   /** Damaged files do not keep it from starting: see recovery.ts. */
@@ -56,10 +49,8 @@ const TUNING: LogTuning = {
   progressMs: 5000,
 };
 
-const POOL_BATCHES = 4;
 /** So much is written while a sync is under way. */
 const EARLY_BYTES = 256 * 1024;
-const CLOSED = new ShoalError('store-closed', 'the node was stopped before it was known to be on disk');
 /** A record's length word, in the log. */
 const RECORD_OVERHEAD_BYTES = 4;
 /**
@@ -86,26 +77,17 @@ const WORTHWHILE_SHARE = 16;
  *   nothing is acknowledged as on disk (`failing`) until a new log and a snapshot of everything behind it are written; memory is served on.
  *
  * It does not lock its directory: the daemon does. Its test: log-backend.test.ts,
- * crash.test.ts.
+ * crash.test.ts, damage.test.ts.
  */
-export class LogBackend implements Backend, AppenderWatch {
+export class LogBackend extends DiskBackend implements Backend, AppenderWatch {
   readonly name = 'log';
-  readonly durable = true;
   readonly sink: Recorder;
   readonly readThrough = null;
-  refusal: string | null = null;
-  blocked: string | null = null;
-  congested = false;
-  onRoom: (() => void) | null = null;
-  onDiskSequence = 0;
   savedMs: number | null = null;
   readonly #table: MessageTable;
-  readonly #options: LogOptions;
   readonly #tuning: LogTuning;
   readonly #disk: StoreDisk;
   readonly #appender: Appender;
-  readonly #leases: Leases;
-  readonly #waiters = new Waiters();
   /** A snapshot that waits for the log. */
   readonly #settling = new Waiters();
   #syncedSequence = 0;
@@ -114,11 +96,6 @@ export class LogBackend implements Backend, AppenderWatch {
   #syncTimer: NodeJS.Timeout | null = null;
   #retryTimer: NodeJS.Timeout | null = null;
   #retryMs: number;
-  /** The last error of the disk, while it lasts. */
-  #error: ShoalError | null = null;
-  /** The disk has no room. */
-  #noRoom = false;
-  #overBudget = false;
   /** False: what is in the files does not add up to what is in memory; only a snapshot mends it. */
   #trusted: boolean;
   #snapshot: SnapshotWriter | null = null;
@@ -151,8 +128,8 @@ export class LogBackend implements Backend, AppenderWatch {
     tuning: LogTuning,
     recovered: Recovered,
   ) {
+    super(stamps, options);
     this.#table = table;
-    this.#options = options;
     this.#tuning = tuning;
     this.#recovered = recovered;
     this.#disk = options.disk ?? realDisk;
@@ -163,14 +140,6 @@ export class LogBackend implements Backend, AppenderWatch {
     const { point, olderBytes } = recovered;
     this.#appender = new Appender(this.#disk, directory, pool, this, point, compress, olderBytes);
     this.sink = new Recorder(this.#appender, pool);
-    this.#leases = new Leases(stamps, (upTo) => {
-      this.sink.lease(options.actor, upTo);
-      return this.sink.sequence;
-    });
-  }
-
-  get sequence(): number {
-    return this.sink.sequence;
   }
 
   get state(): BackendState {
@@ -179,15 +148,10 @@ export class LogBackend implements Backend, AppenderWatch {
   }
 
   get warnings(): readonly string[] {
-    const warnings = [...this.#recovered.warnings];
-    if (this.#error !== null) warnings.push(this.#error.message);
+    const warnings = [...this.#recovered.warnings, ...this.diskWarnings];
     if (!this.#trusted)
       warnings.push(
         'messages are in memory only, and are not acknowledged as on disk, until the log is whole again',
-      );
-    if (this.#overBudget)
-      warnings.push(
-        `the store's disk budget (${this.#options.maxDiskBytes} bytes) is used up: delete messages, or raise store_disk`,
       );
     return warnings;
   }
@@ -219,19 +183,13 @@ export class LogBackend implements Backend, AppenderWatch {
     return true;
   }
 
-  whenOnDisk(sequence: number, done: OnDisk): void {
-    if (sequence <= this.onDiskSequence) done(null);
-    else if (this.#error !== null) done(this.#error);
-    else this.#waiters.add(sequence, done);
-  }
-
   endTurn(): void {
     if (this.sink.waitingBytes > 0) {
-      if (!this.#waiters.any) this.#flushLater();
+      if (!this.waiters.any) this.#flushLater();
       else if (this.#mayWrite()) this.sink.seal();
-    } else if (this.#waiters.any && this.#appender.idle) this.#appender.sync();
-    this.#leases.check(this.sink.sequence, this.onDiskSequence);
-    this.#judge();
+    } else if (this.waiters.any && this.#appender.idle) this.#appender.sync();
+    this.leases.check(this.sink.sequence, this.onDiskSequence);
+    this.judge();
   }
 
   async close(): Promise<void> {
@@ -245,25 +203,22 @@ export class LogBackend implements Backend, AppenderWatch {
     this.sink.seal();
     await this.#appender.drain();
     // The last batch says that all before it were synced, which makes damage to them plain.
-    this.sink.lease(this.#options.actor, this.#leases.upTo);
+    this.sink.lease(this.options.actor, this.leases.upTo);
     this.sink.seal();
     await this.#appender.drain();
     await this.#appender.close();
-    this.#waiters.fail(this.#error ?? CLOSED);
+    this.waiters.fail(this.error ?? CLOSED);
   }
 
   /** See AppenderWatch. */
   moved(): void {
     const appender = this.#appender;
-    if (this.congested && appender.queuedBytes < this.#tuning.queueBytes / 2) {
-      this.congested = false;
-      this.onRoom?.();
-    }
+    if (this.congested && appender.queuedBytes < this.#tuning.queueBytes / 2) this.uncongest();
     if (appender.stopped) return;
-    if (this.#noRoom && this.#trusted && appender.idle) this.#roomAgain();
-    if (this.#waiters.any) {
+    if (this.noRoom && this.#trusted && appender.idle) this.#roomAgain();
+    if (this.waiters.any) {
       if (this.#mayWrite()) this.sink.seal();
-      if (appender.unsyncedBytes > 0 && this.#waiters.first <= appender.writtenSequence) appender.sync();
+      if (appender.unsyncedBytes > 0 && this.waiters.first <= appender.writtenSequence) appender.sync();
     }
     if (appender.unsyncedBytes > this.#tuning.syncBytes) appender.sync();
     else if (appender.unsyncedBytes > 0 && !this.#closing)
@@ -276,45 +231,38 @@ export class LogBackend implements Backend, AppenderWatch {
   synced(sequence: number): void {
     this.#syncedSequence = sequence;
     this.#settling.reached(sequence);
-    if (!this.#trusted) return;
-    this.onDiskSequence = sequence;
-    this.#waiters.reached(sequence);
-    if (this.blocked === null) return;
-    // Nobody's turn need come before a write may: a lease that was waited for is there.
-    this.#leases.check(this.sink.sequence, sequence);
-    this.#judge();
+    if (this.#trusted) this.reached(sequence);
   }
 
   full(error: unknown): void {
-    if (!this.#noRoom) this.#report(error);
-    this.#noRoom = true;
+    if (!this.noRoom) this.report(error);
+    this.noRoom = true;
     if (this.#closing || this.#appender.queuedBytes > this.#tuning.queueBytes) this.#appender.fail(error);
     else this.#retryLater();
   }
 
   failed(error: unknown): void {
     this.#trusted = false;
-    this.#noRoom = isFull(error);
+    this.noRoom = isFull(error);
     if (this.#snapshot !== null) this.#snapshot.cancelled = true;
-    this.#report(error);
-    this.#options.notices.warn(
+    this.report(error);
+    this.options.notices.warn(
       'messages are in memory only, and are not acknowledged as on disk, until a new log and a snapshot are written',
     );
-    this.congested = false;
-    this.onRoom?.();
+    this.uncongest();
     this.#retryLater();
   }
 
   /** The first lease, before the first write; and a new log at once when the old one is not to be trusted. */
   async #begin(): Promise<void> {
-    this.#leases.ask();
+    this.leases.ask();
     this.sink.seal();
     await this.#appender.drain();
     // A full disk is waited for: what is there can be read meanwhile.
-    if (this.#error !== null && !this.#noRoom) throw this.#error;
+    if (this.error !== null && !this.noRoom) throw this.error;
     if (!this.#trusted) this.#startCompaction();
-    this.#leases.check(this.sink.sequence, this.onDiskSequence);
-    this.#judge();
+    this.leases.check(this.sink.sequence, this.onDiskSequence);
+    this.judge();
   }
 
   #timer(ms: number, run: () => void): NodeJS.Timeout {
@@ -343,36 +291,24 @@ export class LogBackend implements Backend, AppenderWatch {
   }
 
   /** What changes with every turn: back-pressure, budget, whether to compact. */
-  #judge(): void {
+  protected judge(): void {
     if (this.#appender.queuedBytes > this.#tuning.queueBytes) {
-      if (this.#noRoom) this.#appender.fail({ code: 'ENOSPC' });
+      if (this.noRoom) this.#appender.fail({ code: 'ENOSPC' });
       else this.congested = true;
     }
     const total = this.#diskBytes;
     const live = this.#table.usedBytes + this.#table.size * RECORD_OVERHEAD_BYTES;
-    const { maxDiskBytes } = this.#options;
-    this.#overBudget = maxDiskBytes > 0 && total + live > maxDiskBytes;
+    const { maxDiskBytes } = this.options;
+    this.overBudget = maxDiskBytes > 0 && total + live > maxDiskBytes;
     if (total > COMPACT_RATIO * live + this.#tuning.compactFloorBytes) this.#startCompaction();
-    else if (this.#overBudget && total > WORTHWHILE * live + maxDiskBytes / WORTHWHILE_SHARE)
+    else if (this.overBudget && total > WORTHWHILE * live + maxDiskBytes / WORTHWHILE_SHARE)
       this.#startCompaction();
-    this.blocked = this.#leases.usedUp
-      ? 'MISCONF the disk refuses the message log, so that nothing can be changed: see the log of the node'
-      : null;
-    this.refusal = this.blocked ?? this.#refusalNow();
+    this.refuse(false);
   }
 
-  #refusalNow(): string | null {
-    if (this.#noRoom) return 'ENOSPC no space left for the message log: free some, or delete messages';
-    if (this.#overBudget)
-      return 'ENOSPC the disk budget of the store (store_disk) is used up: delete messages, or raise it';
-    return null;
-  }
-
-  #report(cause: unknown): void {
-    this.#error = diskError(cause, this.#options.directory);
-    this.#options.notices.warn(this.#error.message);
-    this.#waiters.fail(this.#error);
-    this.#settling.fail(this.#error);
+  protected override report(cause: unknown): void {
+    super.report(cause);
+    this.#settling.fail(diskError(cause, this.options.directory));
   }
 
   #retryLater(): void {
@@ -389,11 +325,11 @@ export class LogBackend implements Backend, AppenderWatch {
   }
 
   #roomAgain(): void {
-    this.#noRoom = false;
-    this.#error = null;
+    this.noRoom = false;
+    this.error = null;
     this.#retryMs = this.#tuning.retryMs;
-    this.#options.notices.info(`${this.#options.directory} can be written again`);
-    this.#judge();
+    this.options.notices.info(`${this.options.directory} can be written again`);
+    this.judge();
   }
 
   #renew(): void {
@@ -422,19 +358,19 @@ export class LogBackend implements Backend, AppenderWatch {
     const { generation } = this.#appender;
     const source = {
       table: this.#table,
-      actor: this.#options.actor,
-      leasedTo: this.#leases.upTo,
+      actor: this.options.actor,
+      leasedTo: this.leases.upTo,
       settle: () => this.#settle(),
     };
-    const snapshot = new SnapshotWriter(this.#disk, this.#options.directory, generation, source);
+    const snapshot = new SnapshotWriter(this.#disk, this.options.directory, generation, source);
     let written = false;
     if (turned && !this.#closing) {
       this.#snapshot = snapshot;
       try {
         written = await snapshot.run();
       } catch (error) {
-        this.#options.notices.warn(
-          `the snapshot was given up: ${diskError(error, this.#options.directory).message}`,
+        this.options.notices.warn(
+          `the snapshot was given up: ${diskError(error, this.options.directory).message}`,
         );
       }
       this.#snapshot = null;
@@ -448,7 +384,7 @@ export class LogBackend implements Backend, AppenderWatch {
     this.savedMs = this.#table.nowMs;
     this.#appender.olderBytes = snapshot.bytes;
     await this.#removeBefore(generation);
-    this.#judge();
+    this.judge();
     if (!this.#trusted && !this.#appender.stopped) this.#mended();
   }
 
@@ -462,7 +398,7 @@ export class LogBackend implements Backend, AppenderWatch {
   }
 
   async #removeBefore(generation: number): Promise<void> {
-    const { directory } = this.#options;
+    const { directory } = this.options;
     const names = await this.#disk.list(directory).catch(() => []);
     for (const name of names) {
       const other = generationOf('log', name) ?? generationOf('snapshot', name);
@@ -476,11 +412,11 @@ export class LogBackend implements Backend, AppenderWatch {
   /** The files add up to what is in memory again. */
   #mended(): void {
     this.#trusted = true;
-    this.#noRoom = false;
-    this.#error = null;
+    this.noRoom = false;
+    this.error = null;
     this.#retryMs = this.#tuning.retryMs;
-    this.#options.notices.info(`${this.#options.directory}: the log is whole again`);
-    this.#judge();
+    this.options.notices.info(`${this.options.directory}: the log is whole again`);
+    this.judge();
     this.#appender.sync();
   }
 }
