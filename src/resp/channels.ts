@@ -5,6 +5,13 @@ import { ReplyWriter } from './reply.ts';
 
 type Kind = 'channels' | 'patterns' | 'shardChannels';
 
+/**
+ * A message's channel is compared with every pattern, in one turn: neither is to be long, and no pattern may take many looks at each
+ * character. One that takes more does not match.
+ */
+export const PATTERN_BYTES = 1024;
+const PATTERN_LOOKS = 1 << 13;
+
 interface PatternSubscribers {
   readonly glob: Glob;
   readonly clients: Set<Client>;
@@ -82,7 +89,7 @@ export class Channels {
   /** Gives a message to the subscribers of this node: how many. */
   deliver(channel: string, payload: Uint8Array): number {
     let receivers = this.#send(this.#channels.get(channel), 'message', null, channel, payload);
-    if (this.#patterns.size > 0) {
+    if (this.#patterns.size > 0 && channel.length <= PATTERN_BYTES) {
       const bytes = Uint8Array.from(Buffer.from(channel, 'latin1'));
       for (const [pattern, { glob, clients }] of this.#patterns) {
         if (glob.matches(bytes)) receivers += this.#send(clients, 'pmessage', pattern, channel, payload);
@@ -134,7 +141,7 @@ export class Channels {
       return clients;
     }
     const entry = this.#patterns.get(name) ?? {
-      glob: new Glob(Uint8Array.from(Buffer.from(name, 'latin1'))),
+      glob: new Glob(Uint8Array.from(Buffer.from(name, 'latin1')), false, PATTERN_LOOKS),
       clients: new Set(),
     };
     this.#patterns.set(name, entry);

@@ -4,7 +4,6 @@ import type { Call } from './call.ts';
 import { type Client, GATE } from './client.ts';
 import type { Known } from './command.ts';
 import { awaitDisk } from './on-disk.ts';
-import { ROLE } from './role.ts';
 import { shortened } from './slow-log.ts';
 import { SERVER_GATE, type ServerState } from './state.ts';
 
@@ -62,7 +61,7 @@ export class Gatekeeper {
       call.putBack(known);
     } else if (client.transaction !== null && !UNQUEUED.has(known.name)) this.#queue(call, known, slot);
     else if (this.#dispatcher.route(call, known, slot)) this.#here(call, known, levelWords);
-    if (!call.isPutBack) this.#answered(call, known, from);
+    if (!call.isPutBack) this.#silence(call, from);
   }
 
   /**
@@ -72,7 +71,7 @@ export class Gatekeeper {
   refuse(call: Call, known: Known | undefined, error: string): void {
     const from = this.#unsilenced(call);
     this.#reject(call, known, error);
-    this.#answered(call, known, from);
+    this.#silence(call, from);
   }
 
   /** Runs a part of a command, of which it is decided that it runs here. */
@@ -129,8 +128,14 @@ export class Gatekeeper {
     if (client.transaction !== null) client.transaction.failed = true;
   }
 
-  /** A command that runs here, if the store takes it. */
+  /** A command that runs here, if the store takes it; when it has no room for changes now, they are run later. */
   #here(call: Call, known: Known, levelWords: number): void {
+    const { client } = call;
+    if (this.#server.gates & SERVER_GATE.congested && changesMessages(client, known)) {
+      this.#server.paused.add(client);
+      call.putBack(known);
+      return;
+    }
     const full = this.#full(call, known);
     if (full === '') this.#levelled(call, known, levelWords);
     else this.#reject(call, known, full);
@@ -145,8 +150,7 @@ export class Gatekeeper {
     }
     if (UNPAUSED.has(known.name)) return false;
     if (!server.pausesWritesOnly) return true;
-    const writes = known.isWrite || known.name === 'publish' || known.name === 'spublish';
-    return writes || (known.name === 'exec' && call.client.transaction?.writes === true);
+    return known.name === 'publish' || known.name === 'spublish' || changesMessages(call.client, known);
   }
 
   #queue(call: Call, known: Known, slot: number): void {
@@ -174,7 +178,7 @@ export class Gatekeeper {
   /** Sees to it that the write is acknowledged as it should be: not begun, or its reply held back. */
   #levelled(call: Call, known: Known, levelWords: number): void {
     const { client } = call;
-    const writes = known.isWrite || (known.name === 'exec' && client.transaction?.writes === true);
+    const writes = changesMessages(client, known);
     let level = client.acks;
     if (levelWords > 0) {
       const own = levelOfWords(call, levelWords);
@@ -288,15 +292,10 @@ export class Gatekeeper {
     return call.reply.length;
   }
 
-  #answered(call: Call, known: Known | undefined, from: number): void {
-    const { client } = call;
-    if (client.gates & GATE.silent) this.#silence(call, from);
-    if (client.acksNext !== null && known !== undefined) this.#forgetLevel(client, known);
-  }
-
   /** CLIENT REPLY OFF and SKIP. */
   #silence(call: Call, from: number): void {
     const { client, reply } = call;
+    if ((client.gates & GATE.silent) === 0) return;
     if (client.replies === 'skip-next') client.replies = 'skip';
     else {
       reply.cut(Math.min(Math.max(from, call.kept), reply.length));
@@ -305,13 +304,10 @@ export class Gatekeeper {
       client.gate(GATE.silent, false);
     }
   }
+}
 
-  /** On a link the level is of the command it was sent with, whatever became of that; the next one is another client's. */
-  #forgetLevel(client: Client, known: Known): void {
-    const isLink = client.role === ROLE.relay || client.role === ROLE.final;
-    if (isLink && client.transaction === null && (known.isWrite || known.name === 'exec'))
-      client.useLevelOnce(null);
-  }
+function changesMessages({ transaction }: Client, known: Known): boolean {
+  return known.isWrite || (known.name === 'exec' && transaction?.writes === true);
 }
 
 function levelOfWords(call: Call, words: number): AckLevel | null {

@@ -6,19 +6,33 @@ const CARET = 0x5e;
 const DASH = 0x2d;
 const BACKSLASH = 0x5c;
 
+/** Some tenths of a millisecond. */
+const MOST_LOOKS = 1 << 16;
+/** What is answered where it is a fault not to know. */
+export const TOO_CLOSE_A_LOOK = 'ERR there is a key that takes too long to compare with this pattern';
+/** Enough for the name of a parameter or a command, which have some thirty characters. */
+export const NAME_LOOKS = 4096;
+
 /**
  * A glob pattern as Redis takes it (KEYS, SCAN MATCH, PSUBSCRIBE, CONFIG GET): `*`, `?`, `[a-z]`, `[^a]`, and `\` before a
- * character that means itself. Only the last star is ever gone back to, so the work is bounded by the product of the two lengths.
+ * character that means itself. Only the last star is ever gone back to, so the work is bounded by the product of the two lengths, and
+ * by `mostLooks`: what would take more does not match, and `gaveUp` says so.
  */
 export class Glob {
   readonly pattern: Uint8Array;
   readonly #blind: boolean;
+  readonly #mostLooks: number;
+  /** At single characters of a pattern, for all texts so far. */
+  looks = 0;
+  /** Of some text it is not known whether it matches. */
+  gaveUp = false;
   /** Where the pattern goes on after what `#one` has matched. */
   #next = 0;
 
-  constructor(pattern: Uint8Array, blind = false) {
+  constructor(pattern: Uint8Array, blind = false, mostLooks = MOST_LOOKS) {
     this.pattern = pattern;
     this.#blind = blind;
+    this.#mostLooks = mostLooks;
   }
 
   /** The pattern is one star: everything matches. */
@@ -35,7 +49,12 @@ export class Glob {
     let t = at;
     let starP = -1;
     let starT = 0;
+    const most = this.looks + this.#mostLooks;
     while (t < end) {
+      if (++this.looks > most) {
+        this.gaveUp = true;
+        return false;
+      }
       if (p < pattern.length && pattern[p] === STAR) {
         while (pattern[p] === STAR) p++;
         if (p === pattern.length) return true;
@@ -88,6 +107,7 @@ export class Glob {
       } else if (this.#same(pattern[p] as number, byte)) found = true;
       p++;
     }
+    this.looks += p - from;
     this.#next = p + 1;
     return found !== not;
   }

@@ -15,7 +15,7 @@
  *
  * Does not know: single keys. Where data is on both sides (two nodes took themselves for the server for a moment), the
  * router serves a key that is here, here. What was seen is not on disk: after a restart only the map and live nodes tell.
- * Bounds: two bitmaps (4 KiB) for each node that may hold something of ours, one question at a time to each.
+ * Bounds: 32 KiB for each node that may hold something of ours, one question at a time to each.
  * Test: holdings.test.ts, held-elsewhere.test.ts, test/e2e/store.test.ts.
  */
 import type { NodeId } from '../base/index.ts';

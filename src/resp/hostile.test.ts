@@ -142,3 +142,76 @@ it('counts and combines the bits of large values in a transaction for so long on
     script.ask(...words);
   expect(script.ask('EXEC')).toBe('*2\r\n:0\r\n:1');
 });
+
+it('takes a moment of a turn for BITOP, however often it is given a value', async () => {
+  const { server, join } = await served.start();
+  const [client, other] = [await join(), await join()];
+  await client.ask('SET', 'k', 'x'.repeat(1_000_000));
+  await client.ask('SET', 'y', 'y');
+  let answered = false;
+  client.send('BITOP', 'XOR', 'to', ...new Array<string>(301).fill('k'), 'y');
+  const result = client.reply().then((reply) => {
+    answered = true;
+    return reply;
+  });
+  // It goes through 300 MB: meanwhile others are served.
+  let pings = 0;
+  while (!answered && (await other.ask('PING')) === '+PONG') pings++;
+  expect(await result).toBe(':1000000');
+  expect(pings).toBeGreaterThan(10);
+  // x ^ y, and x where y is no more.
+  expect(await client.ask('GETRANGE', 'to', '0', '2')).toBe('$3 \x01xx');
+  expect(await client.ask('BITOP', 'AND', 'to', ...new Array<string>(1025).fill('k'))).toMatch(
+    /^-ERR BITOP takes 1024 values/,
+  );
+  expect(server.state.clients.size).toBe(2);
+});
+
+it('compares a pattern with names for so long only', () => {
+  const script = new Script();
+  const slow = `*${'a'.repeat(5000)}b`;
+  script.ask('SET', 'a'.repeat(20_000), '1');
+  const refused = '-ERR there is a key that takes too long to compare with this pattern';
+  expect(script.ask('KEYS', slow)).toBe(refused);
+  expect(script.ask('SCAN', '0', 'MATCH', slow, 'COUNT', '20000')).toBe(refused);
+  expect(script.ask('KEYS', '*a*')).toMatch(/^\*1/);
+  expect(script.ask('SCAN', '0', 'MATCH', '*a', 'COUNT', '20000')).toMatch(/^\*2\r\n\$1\r\n0\r\n\*1/);
+  expect(script.ask('CONFIG', 'GET', ...new Array<string>(5000).fill('*e*e*e!'))).toMatch(
+    /^-ERR too many names/,
+  );
+  script.ask('HELLO', '3');
+  expect(script.ask('PSUBSCRIBE', 'a'.repeat(1025))).toMatch(/^-ERR a channel's name of 1025 bytes/);
+  for (let i = 0; i < 300; i++) script.ask('PSUBSCRIBE', `${'a*'.repeat(400)}${i}`);
+  const started = performance.now();
+  expect(script.ask('PUBLISH', 'a'.repeat(900_000), 'm')).toBe(':0');
+  expect(script.ask('PUBLISH', 'a'.repeat(1000), 'm')).toBe(':0');
+  expect(performance.now() - started).toBeLessThan(1000);
+});
+
+it('goes through as many keys as can be compared in a moment, and SCAN goes on from there', () => {
+  const script = new Script();
+  for (let i = 0; i < 1000; i++) script.ask('SET', `${'a'.repeat(400)}${i}`, '1');
+  script.ask('SET', `${'a'.repeat(150)}b`, '1');
+  let cursor = '0';
+  let calls = 0;
+  let found = 0;
+  do {
+    const reply = script.ask('SCAN', cursor, 'MATCH', `*${'a'.repeat(150)}b`, 'COUNT', '20000');
+    cursor = reply.split('\r\n')[2] as string;
+    if (reply.includes('ab')) found++;
+    calls++;
+  } while (cursor !== '0');
+  expect(calls).toBeGreaterThan(5);
+  expect(found).toBe(1);
+});
+
+it('leaves out of a transaction what reads for long once it took half a second', () => {
+  const script = new Script();
+  script.ask('MSET', 'a', 'x'.repeat(2000), 'b', 'y'.repeat(2000));
+  script.ask('MULTI');
+  for (let i = 0; i < 300; i++) script.ask('LCS', 'a', 'b');
+  script.ask('SET', 'after', '1');
+  const told = script.ask('EXEC');
+  expect(told).toMatch(/^\*301\r\n\$0\r\n/);
+  expect(told).toMatch(/-ERR this takes too long within a transaction: run it by itself\r\n\+OK$/);
+});

@@ -15,7 +15,7 @@
  * and nothing binds them to the proof: where the network is not trusted, put it in a tunnel (WireGuard, IPsec).
  * Without any secret, links are taken from loopback, or from anywhere when the node runs insecure; elsewhere refused.
  *
- * Test: link-auth.test.ts.
+ * Test: link-auth.test.ts, node-links.test.ts.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { utf8 } from '../base/index.ts';

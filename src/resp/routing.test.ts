@@ -1,7 +1,5 @@
 import { expect, test } from 'vitest';
 import { slotRange } from '../ranges/index.ts';
-import { HELD_POSITIONS } from './holdings.ts';
-import { linkSecret, proofOf } from './link-auth.ts';
 import { ROLE } from './role.ts';
 import { FakeDisk } from './testing/fake-disk.ts';
 import { FakeNodes } from './testing/fake-nodes.ts';
@@ -144,25 +142,6 @@ test('a command that the owner’s view sends back is refused after two hops, no
   expect(await link.ask('GET', key)).toBe('$1\r\n1\r\n');
 });
 
-test('the level that a command was sent over a link with is not that of the next one, whatever became of it', async () => {
-  await using nodes = new FakeNodes();
-  const [a, b] = await halves(nodes);
-  const link = await b.client(ROLE.cluster);
-  await link.ask('SHOAL', 'LINK', 'final', a.id, b.id, '0'.repeat(32));
-  expect(await link.ask('SHOAL', 'PROVE', '-')).toBe('+OK\r\n');
-  const key = keyIn(HALF, END);
-  expect(await settled(link, 'SET', key, '1')).toBe('+OK\r\n');
-  for (const [words, answer] of [
-    [['SET', key, '1'], /^-NOREPLICAS/],
-    [['SET', keyIn(0, HALF - 1), '1'], /^-TRYAGAIN/],
-    [['SETNX', key, '1', 'ACKS', '1', '0'], /^:0/],
-  ] as const) {
-    expect(await link.ask('CLIENT', 'ACKS', 'NEXT', '2', '0')).toBe('+OK\r\n');
-    expect(await link.ask(...words)).toMatch(answer);
-    expect(await link.ask('SET', key, '2')).toBe('+OK\r\n');
-  }
-});
-
 test('a majority of owners is of those of the keys, wherever in the command they are', async () => {
   await using nodes = new FakeNodes();
   const a = await nodes.add();
@@ -181,17 +160,6 @@ test('a majority of owners is of those of the keys, wherever in the command they
   expect(await client.ask('SET', 'k', '2')).toBe('+QUEUED\r\n');
   expect(await client.ask('EXEC')).toMatch(/^-NOREPLICAS need qm0d/);
   expect(await client.ask('GET', 'k')).toBe('$1\r\n1\r\n');
-});
-
-test('a question about more positions than one may have is refused, not answered in part', async () => {
-  await using nodes = new FakeNodes();
-  const [a, b] = await halves(nodes);
-  const link = await b.client(ROLE.cluster);
-  await link.ask('SHOAL', 'LINK', 'final', a.id, b.id, '0'.repeat(32));
-  expect(await link.ask('SHOAL', 'PROVE', '-')).toBe('+OK\r\n');
-  const positions = Array.from({ length: HELD_POSITIONS }, (_, i) => `${i * 4}`);
-  expect(await link.ask('SHOAL', 'HELD', ...positions)).toBe('*0\r\n');
-  expect(await link.ask('SHOAL', 'HELD', ...positions, '1', '2')).toMatch(/^-ERR HELD takes 10000 positions/);
 });
 
 test('a slot split between owners is served by the owner of its first position, for all of them', async () => {
@@ -236,6 +204,7 @@ test('what was written before a range changed hands is found after it, at the on
   const elsewhere = keyIn(slotRange(slotOf(key) + 1).start, HALF - 1);
   expect(await ofB.ask('SET', elsewhere, '1')).toBe('+OK\r\n');
   expect([a.store.table.size, b.store.table.size]).toEqual([1, 1]);
+  expect([a.group.router.strays(), b.group.router.strays()]).toEqual([1, 0]);
   // When the last of it is gone, b has the slot.
   expect(await ofB.ask('DEL', key)).toBe(':1\r\n');
   await until('b has the slot', async () => b.group.router.slotCounts().held === 0);
@@ -263,62 +232,6 @@ test('while the holder is away its data is not missing, and is given up only whe
   expect(b.group.router.holdings.warnings().join()).toMatch(/is not here and may hold data of 1 slots/);
   expect(await ofB.ask('SHOAL', 'FORGET', a.id)).toBe(':1\r\n');
   expect(await settled(ofB, 'GET', key)).toBe('$-1\r\n');
-});
-
-test('nodes without a common secret do not forward, and say why', async () => {
-  await using nodes = new FakeNodes();
-  const a = await nodes.add({ keys: [Uint8Array.of(1, 2, 3)] });
-  const b = await nodes.add({ keys: [Uint8Array.of(9, 9, 9)] });
-  nodes.map.register(a.id, 0, HALF - 1);
-  nodes.map.register(b.id, HALF, END);
-  const client = await a.client();
-  expect(await client.ask('GET', keyIn(HALF, END))).toMatch(/^-TRYAGAIN.*(proves nothing|cannot be reached)/);
-  expect(b.group.router.counters.linksRefused).toBeGreaterThan(0);
-  const stranger = await b.client(ROLE.cluster);
-  expect(await stranger.ask('SHOAL', 'HELD', '0', '1')).toMatch(/^-ERR HELD is for nodes/);
-  await stranger.ask('SHOAL', 'LINK', 'final', a.id, b.id, 'a'.repeat(32));
-  expect(await stranger.ask('SHOAL', 'PROVE', 'b'.repeat(64))).toMatch(/^-ERR that proves nothing/);
-});
-
-test('who asks for a link hears nothing that a secret was used for before he has proved that he knows it', async () => {
-  await using nodes = new FakeNodes();
-  const a = await nodes.add({ settings: { requirepass: 'correct horse' } });
-  const dialer = '00000000000000aa';
-  const ask = async (password: string): Promise<string> => {
-    const client = await a.client(ROLE.cluster);
-    const dialerNonce = 'd'.repeat(32);
-    const told = await client.ask('SHOAL', 'LINK', 'final', dialer, a.id, dialerNonce);
-    expect(told).toMatch(/^\$32\r\n[0-9a-f]{32}\r\n$/);
-    const acceptorNonce = told.slice(5, -2);
-    const greeting = { kind: 'final', dialer, acceptor: a.id, dialerNonce, acceptorNonce };
-    const secret = linkSecret(password);
-    const proofs = [linkSecret('another'), secret].map((one) => proofOf(one, 'dialer', greeting));
-    const reply = await client.ask('SHOAL', 'PROVE', proofs.join());
-    return reply === `$64\r\n${proofOf(secret, 'acceptor', greeting)}\r\n` ? 'both proved it' : reply;
-  };
-  expect(await ask('correct horse')).toBe('both proved it');
-  expect(await ask('battery staple')).toMatch(/^-ERR that proves nothing/);
-  // A password that is changed while it runs is the secret from then on.
-  const client = await a.client();
-  await client.ask('AUTH', 'correct horse');
-  expect(await client.ask('CONFIG', 'SET', 'requirepass', 'battery staple')).toBe('+OK\r\n');
-  expect(await ask('correct horse')).toMatch(/^-ERR that proves nothing/);
-  expect(await ask('battery staple')).toBe('both proved it');
-});
-
-test('a password that is set while it runs shuts the door to links without one, and nodes that have it forward', async () => {
-  await using nodes = new FakeNodes();
-  const [a, b] = await halves(nodes);
-  const clients = [await a.client(), await b.client()] as const;
-  const early = await b.client(ROLE.cluster);
-  expect(await early.ask('SHOAL', 'LINK', 'final', a.id, b.id, '0'.repeat(32))).toMatch(/^\$32/);
-  for (const client of clients)
-    expect(await client.ask('CONFIG', 'SET', 'requirepass', 'new secret')).toBe('+OK\r\n');
-  expect(await early.ask('SHOAL', 'PROVE', '-')).toMatch(/^-ERR that proves nothing/);
-  const late = await b.client(ROLE.cluster);
-  expect(await late.ask('SHOAL', 'LINK', 'final', a.id, b.id, '0'.repeat(32))).toMatch(/^\$32/);
-  expect(await late.ask('SHOAL', 'PROVE', '-')).toMatch(/^-ERR that proves nothing/);
-  expect(await settled(clients[0], 'SET', keyIn(HALF, END), 'v')).toBe('+OK\r\n');
 });
 
 test('what is pipelined while slots are not settled is run when they are, all of it, once', async () => {
@@ -376,91 +289,4 @@ test('transactions at the proxy run as a whole at the owner of their keys', asyn
   ]);
   expect(await client.ask('WATCH', there)).toMatch(/^-ERR WATCH/);
   expect([a.store.table.size, b.store.table.size]).toEqual([1, 1]);
-});
-
-test('a transaction forwarded over a link leaves the link as it is: each client gets its own replies', async () => {
-  await using nodes = new FakeNodes();
-  const [a] = await halves(nodes);
-  const [client, other] = [await a.client(), await a.client()];
-  const there = keyIn(HALF, END);
-  await settled(other, 'SET', there, 'mine');
-  const about: readonly string[][] = [
-    ['CLIENT', 'REPLY', 'SKIP'],
-    ['CLIENT', 'REPLY', 'OFF'],
-    ['CLIENT', 'ACKS', '5', '5'],
-    ['CLIENT', 'SETNAME', 'x'],
-    ['HELLO', '3'],
-    ['SUBSCRIBE', 'c'],
-    ['PSUBSCRIBE', 'c'],
-    ['SSUBSCRIBE', there],
-    ['MONITOR'],
-    ['DBSIZE'],
-  ];
-  for (const words of about) {
-    for (const commands of [
-      [['GET', there], words],
-      [words, ['GET', there]],
-    ]) {
-      expect(await client.ask('MULTI')).toBe('+OK\r\n');
-      const queued = [];
-      for (const one of commands) queued.push(await client.ask(...one));
-      expect(queued.join(), words.join(' ')).toMatch(
-        /-ERR .*(another node|cluster port|in transactions|inside a transaction)/,
-      );
-      expect(await client.ask('EXEC')).toMatch(/^-EXECABORT/);
-      expect(await other.ask('GET', there), words.join(' ')).toBe('$4\r\nmine\r\n');
-    }
-  }
-  await client.ask('MULTI');
-  for (const words of [['ECHO', 'x'], ['GET', there], ['PING']])
-    expect(await client.ask(...words)).toBe('+QUEUED\r\n');
-  expect(await client.ask('EXEC')).toBe('*3\r\n$1\r\nx\r\n$4\r\nmine\r\n+PONG\r\n');
-});
-
-test('a link takes no command that would change what others get over it', async () => {
-  await using nodes = new FakeNodes();
-  const [a, b] = await halves(nodes);
-  for (const kind of ['relay', 'final']) {
-    const link = await b.client(ROLE.cluster);
-    await link.ask('SHOAL', 'LINK', kind, a.id, b.id, '0'.repeat(32));
-    expect(await link.ask('SHOAL', 'PROVE', '-')).toBe('+OK\r\n');
-    const refused = /^-ERR .*(links between nodes|in transactions|inside a transaction)/;
-    for (const words of [
-      ['CLIENT', 'REPLY', 'OFF'],
-      ['CLIENT', 'SETNAME', 'x'],
-      ['SUBSCRIBE', 'c'],
-      ['PSUBSCRIBE', 'c'],
-      ['SSUBSCRIBE', keyIn(HALF, END)],
-      ['AUTH', 'x'],
-      ['RESET'],
-      ['MONITOR'],
-      ['QUIT'],
-      ['SHOAL', 'LINK', kind, a.id, b.id, '0'.repeat(32)],
-    ])
-      expect(await link.ask(...words), words.join(' ')).toMatch(refused);
-    for (const words of [
-      ['CLIENT', 'ACKS', '5', '5'],
-      ['HELLO', '3'],
-      ['CLIENT', 'REPLY', 'SKIP'],
-    ]) {
-      expect(await link.ask('MULTI')).toBe('+OK\r\n');
-      expect(await link.ask(...words), words.join(' ')).toMatch(refused);
-      expect(await link.ask('EXEC')).toMatch(/^-EXECABORT/);
-    }
-    expect(await link.ask('HELLO', '3')).toMatch(/^%/);
-    expect(await link.ask('CLIENT', 'ACKS', '1', '0')).toBe('+OK\r\n');
-    expect(await link.ask('SHOAL', 'HELD', '0', '1')).toBe('*0\r\n');
-  }
-});
-
-test('a client that sends more than a link takes waits, and is answered in order', async () => {
-  await using nodes = new FakeNodes();
-  const [a] = await halves(nodes);
-  const client = await a.client();
-  const key = keyIn(HALF, END);
-  await settled(client, 'SET', key, '');
-  const megabyte = 'x'.repeat(2 ** 20);
-  const replies = await Promise.all(Array.from({ length: 64 }, () => client.ask('GETSET', key, megabyte)));
-  expect(replies.map((reply) => reply.length)).toEqual([6, ...new Array(63).fill(2 ** 20 + 12)]);
-  expect(a.group.router.forwarder.counters).toMatchObject({ failed: 0 });
 });

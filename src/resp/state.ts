@@ -19,10 +19,15 @@ export const SERVER_GATE = {
   watches: 8,
   /** The store takes no writes, or none that need room. */
   refusing: 16,
+  /** Changes wait for the disk. */
+  congested: 32,
 } as const;
 
 /** Below this a single clock reading per turn does not tell which command was slow. */
 const TIME_ALL_BELOW_USEC = 1000;
+
+/** Longest time that a timer takes: one set for more comes at once. */
+export const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * Says where commands run. Not asked when the client's role is local, nor when the command has exactly one key, argument 1,
@@ -104,6 +109,9 @@ export class ServerState {
     turns: 0,
     longestTurnUsec: 0,
     published: 0,
+    /** Keys that commands which read looked for, and that were there or not. */
+    hits: 0,
+    misses: 0,
   };
 
   constructor(
@@ -171,7 +179,8 @@ export class ServerState {
     this.pausesWritesOnly = writesOnly;
     this.gate(SERVER_GATE.paused, true);
     clearTimeout(this.#pauseTimer);
-    this.#pauseTimer = setTimeout(() => this.unpause(), Math.max(0, this.pausedUntilMs - nowMs));
+    const ms = Math.min(Math.max(0, this.pausedUntilMs - nowMs), MAX_TIMER_MS);
+    this.#pauseTimer = setTimeout(() => this.unpause(), ms);
     this.#pauseTimer.unref();
   }
 
@@ -179,6 +188,17 @@ export class ServerState {
     clearTimeout(this.#pauseTimer);
     this.pausedUntilMs = 0;
     this.gate(SERVER_GATE.paused, false);
+    this.#resumeAll();
+  }
+
+  /** The back end takes changes again. */
+  roomAgain(): void {
+    this.gate(SERVER_GATE.congested, false);
+    this.#resumeAll();
+  }
+
+  /** Whoever must wait still, for something else, is told so when it tries. */
+  #resumeAll(): void {
     const waiting = [...this.paused];
     this.paused.clear();
     for (const client of waiting) client.outlet.resume();

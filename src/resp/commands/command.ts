@@ -1,6 +1,6 @@
 import type { Call } from '../call.ts';
 import { type Command, type KeyRange, type Known, keyPlaces } from '../command.ts';
-import { Glob } from '../glob.ts';
+import { Glob, NAME_LOOKS } from '../glob.ts';
 import type { ReplyWriter } from '../reply.ts';
 import { entries } from './entry.ts';
 import { SYNTAX } from './errors.ts';
@@ -219,7 +219,7 @@ function list(call: Call): void {
     if (call.is(3, 'MODULE')) chosen = [];
     else if (call.is(3, 'ACLCAT')) chosen = all.filter((known) => categoriesOf(known.command).includes(word));
     else if (call.is(3, 'PATTERN')) {
-      const glob = new Glob(call.bytes(4), true);
+      const glob = new Glob(call.bytes(4), true, NAME_LOOKS);
       chosen = all.filter((known) => glob.matches(new TextEncoder().encode(known.name)));
     } else {
       call.reply.error(SYNTAX);

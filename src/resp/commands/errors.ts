@@ -22,3 +22,6 @@ export function badSubcommand(container: string, given: string): string {
 export function badExpiry(name: string): string {
   return `ERR invalid expire time in '${name}' command`;
 }
+
+/** In the place of a command that MULTI queued. */
+export const TAKES_TOO_LONG = 'ERR this takes too long within a transaction: run it by itself';

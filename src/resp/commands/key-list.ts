@@ -1,6 +1,7 @@
 import { LIMITS } from '../../base/index.ts';
 import type { Span } from '../../store/index.ts';
 import type { Client } from '../client.ts';
+import { type Glob, TOO_CLOSE_A_LOOK } from '../glob.ts';
 import { ReplyWriter } from '../reply.ts';
 
 /** An answer comes in parts of about so much. */
@@ -29,9 +30,13 @@ export class KeyList {
     return this.#bytes > LIMITS.respKeysBytes;
   }
 
-  answer(reply: ReplyWriter): void {
+  answer(reply: ReplyWriter, glob: Glob | null = null): void {
     this.#endPart();
     this.#client.gatheredBytes = 0;
+    if (glob?.gaveUp === true) {
+      reply.error(TOO_CLOSE_A_LOOK);
+      return;
+    }
     if (this.isOver) {
       reply.error(`ERR the keys are more than ${LIMITS.respKeysBytes >> 20} MB: use SCAN`);
       return;

@@ -1,5 +1,6 @@
 import { LIMITS } from '../../base/index.ts';
 import type { Call } from '../call.ts';
+import { PATTERN_BYTES } from '../channels.ts';
 import type { Client } from '../client.ts';
 import { Glob } from '../glob.ts';
 import { entries, keys } from './entry.ts';
@@ -17,23 +18,24 @@ function counted(client: Client, kind: Kind): number {
 }
 
 /** Why a client may not subscribe to these as well; empty when it may. */
-function refusalOf(call: Call): string {
+function refusalOf(call: Call, kind: Kind): string {
   const { client } = call;
+  const most = kind === 'patterns' ? PATTERN_BYTES : LIMITS.publicationBytes;
   let bytes = client.subscribedBytes;
   for (let i = 1; i < call.count; i++) {
     const length = call.lengthOf(i);
-    if (length > LIMITS.publicationBytes)
-      return `ERR a channel's name of ${length} bytes is too long: at most ${LIMITS.publicationBytes}`;
+    if (length > most) return `ERR a channel's name of ${length} bytes is too long: at most ${most}`;
     bytes += length;
   }
-  const isTooMuch = client.subscriptions + call.count > MAX_SUBSCRIPTIONS || bytes > LIMITS.subscribedBytes;
+  const isTooMuch =
+    client.subscriptions + call.count - 1 > MAX_SUBSCRIPTIONS || bytes > LIMITS.subscribedBytes;
   return isTooMuch ? 'ERR too many subscriptions of one client' : '';
 }
 
 function subscribing(word: string, kind: Kind) {
   return (call: Call): void => {
     const { client, reply, server } = call;
-    const refusal = refusalOf(call);
+    const refusal = refusalOf(call, kind);
     if (refusal !== '') {
       reply.error(refusal);
       return;
@@ -99,7 +101,7 @@ function spublish(call: Call): void {
 function active(kind: 'channels' | 'shardChannels') {
   return (call: Call): void => {
     if (call.count > 3) {
-      call.reply.error(badSubcommand('PUBSUB', call.text(1)));
+      call.reply.error(badSubcommand('PUBSUB', call.shown(1)));
       return;
     }
     const names = call.server.channels.active(kind, call.count === 3 ? new Glob(call.bytes(2)) : null);

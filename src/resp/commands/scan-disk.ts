@@ -1,14 +1,16 @@
 import { type Listed, placeOf, type ReadThrough, Span } from '../../store/index.ts';
 import type { Call } from '../call.ts';
 import type { WriteReply } from '../client.ts';
-import type { Glob } from '../glob.ts';
+import { type Glob, TOO_CLOSE_A_LOOK } from '../glob.ts';
 import { KeyList } from './key-list.ts';
 import type { ScanOptions } from './scan.ts';
 
 /** KEYS reads so many at a time. */
-const KEYS_STEP = 1024;
+const KEYS_STEP = 512;
 /** SCAN reads so many at most, whatever its COUNT. */
 const MAX_STEP = 20_000;
+/** And when each is to be compared with a pattern. */
+const MATCH_STEP = 512;
 
 /** Walks through all keys of a store that is larger than memory go through the disk, and answer when it has. */
 function answer(call: Call, read: (isGone: () => boolean) => Promise<WriteReply>): void {
@@ -32,9 +34,13 @@ function answer(call: Call, read: (isGone: () => boolean) => Promise<WriteReply>
 export function scanDisk(call: Call, disk: ReadThrough, cursor: number, options: ScanOptions): void {
   const { count, glob, strings } = options;
   answer(call, async () => {
-    const { found, next } = await disk.list(cursor, Math.min(count, MAX_STEP));
+    const { found, next } = await disk.list(cursor, Math.min(count, glob === null ? MAX_STEP : MATCH_STEP));
     const keys = strings ? meant(found, glob) : [];
     return (to) => {
+      if (glob?.gaveUp === true) {
+        to.error(TOO_CLOSE_A_LOOK);
+        return;
+      }
       to.array(2);
       to.bulkText(String(next));
       to.array(keys.length);
@@ -46,12 +52,12 @@ export function scanDisk(call: Call, disk: ReadThrough, cursor: number, options:
 export function keysOnDisk(call: Call, disk: ReadThrough, glob: Glob): void {
   answer(call, async (isGone) => {
     const keys = new KeyList(call.client);
-    for (let from = 0, over = false; !over; over = from === 0 || keys.isOver || isGone()) {
+    for (let from = 0, over = false; !over; over = from === 0 || keys.isOver || glob.gaveUp || isGone()) {
       const { found, next } = await disk.list(from, KEYS_STEP);
       for (const key of meant(found, glob)) keys.add(key, 0, key.bytes.length);
       from = next;
     }
-    return (to) => keys.answer(to);
+    return (to) => keys.answer(to, glob);
   });
 }
 

@@ -1,6 +1,6 @@
 import { showRandom, Walk } from '../../store/index.ts';
 import type { Call } from '../call.ts';
-import { Glob } from '../glob.ts';
+import { Glob, TOO_CLOSE_A_LOOK } from '../glob.ts';
 import { entries } from './entry.ts';
 import { NOT_INTEGER, SYNTAX } from './errors.ts';
 import { KeyList } from './key-list.ts';
@@ -11,7 +11,9 @@ import { inSteps } from './steps.ts';
 const MAX_HOMES = 20_000;
 const DEFAULT_COUNT = 10;
 /** KEYS looks at so many at a time. */
-const KEYS_STEP = 256;
+const KEYS_STEP = 64;
+/** SCAN goes no further once it has looked so often at characters of its pattern: some 15 ms. */
+const MAX_LOOKS = 1 << 22;
 const MAX_CURSOR = 2n ** 64n;
 
 export interface ScanOptions {
@@ -37,12 +39,24 @@ function scan(call: Call): void {
   }
   const walk = new Walk(table);
   walk.goTo(cursor);
+  const { count, glob, strings } = options;
   const refs: number[] = [];
-  walk.step(refs, options.count, Math.min(options.count * 10, MAX_HOMES));
-  const next = walk.cursor;
+  const homes = Math.min(count * 10, MAX_HOMES);
+  let seen = 0;
+  for (let looked = 0; looked < homes && seen < count && !walk.done; looked += KEYS_STEP) {
+    const found: number[] = [];
+    walk.step(found, count - seen, Math.min(homes - looked, KEYS_STEP));
+    seen += found.length;
+    if (strings) for (const ref of found) if (isMeant(call, ref, glob)) refs.push(ref);
+    if (glob !== null && glob.looks > MAX_LOOKS) break;
+  }
+  if (glob?.gaveUp === true) {
+    call.reply.error(TOO_CLOSE_A_LOOK);
+    return;
+  }
   call.reply.array(2);
-  call.reply.bulkText(String(next));
-  replyKeys(call, options.strings ? refs.filter((ref) => isMeant(call, ref, options.glob)) : []);
+  call.reply.bulkText(String(walk.cursor));
+  replyKeys(call, refs);
 }
 
 /** As C's strtoul takes it; null when it is none. */
@@ -107,9 +121,9 @@ function keys(call: Call): void {
     for (const ref of refs) {
       if (isMeant(call, ref, glob)) found.add(table.key, table.keyAt, table.keyLength);
     }
-    return !walk.done && !found.isOver;
+    return !walk.done && !found.isOver && !glob.gaveUp;
   };
-  inSteps(call, step, (reply) => found.answer(reply));
+  inSteps(call, step, (reply) => found.answer(reply, glob));
 }
 
 function randomKey(call: Call): void {

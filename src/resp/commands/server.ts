@@ -1,4 +1,5 @@
 import type { Call } from '../call.ts';
+import { MAX_TIMER_MS } from '../state.ts';
 import { COMMAND } from './command.ts';
 import { CONFIG } from './config.ts';
 import { entries } from './entry.ts';
@@ -39,8 +40,6 @@ function timeoutMs(call: Call, i: number): number | null {
   else return ms;
   return null;
 }
-
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Copies on other nodes: there are none yet, so none ever hold this connection's writes. */
 function wait(call: Call): void {
@@ -154,7 +153,8 @@ function backgroundSave(call: Call): void {
 }
 
 function lolwut(call: Call): void {
-  call.reply.verbatim(`  ><(((('>  ><(((('>\n      ><(((('>   a shoal, Redis ver. ${REDIS_VERSION}\n`);
+  if (call.count > 2 && call.is(1, 'VERSION') && call.integer(2) === null) call.reply.error(NOT_INTEGER);
+  else call.reply.verbatim(`  ><(((('>  ><(((('>\n      ><(((('>   a shoal, Redis ver. ${REDIS_VERSION}\n`);
 }
 
 function noReplica(call: Call): void {

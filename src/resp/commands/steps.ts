@@ -1,5 +1,6 @@
 import type { Call } from '../call.ts';
 import type { WriteReply } from '../client.ts';
+import { TAKES_TOO_LONG } from './errors.ts';
 
 /** What steps may take of a round of the event loop, in ms. */
 const STEP_MS = 1;
@@ -34,7 +35,7 @@ export function atOnce(call: Call, step: () => boolean): boolean {
   const started = performance.now();
   const isDone = call.stepsLeftMs > 0 && !some(step, call.stepsLeftMs);
   call.stepsLeftMs -= performance.now() - started;
-  if (!isDone) call.reply.error('ERR this takes too long within a transaction: run it by itself');
+  if (!isDone) call.reply.error(TAKES_TOO_LONG);
   return isDone;
 }
 

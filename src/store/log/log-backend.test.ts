@@ -120,7 +120,7 @@ describe('the log', () => {
     }
   });
 
-  it('says that nothing more should be read while much waits, and when it should again', async () => {
+  it('says that nothing more should be changed while much waits, and when it may again', async () => {
     const life = new Life(new SeededRng(1), { queueBytes: 3 << 20 });
     await life.open();
     let calls = 0;
