@@ -322,7 +322,7 @@ describe('stopping', () => {
     await until('it runs', () => read('pid').endsWith('\n'));
     const startMs = performance.now();
     await hooks?.stop();
-    expect(performance.now() - startMs).toBeLessThan(1500);
+    expect(performance.now() - startMs).toBeLessThan(10_000);
     expect(read('seen')).toBe('ran\n');
     await until('it is gone', () => gone(Number(read('pid'))));
   });

@@ -23,7 +23,8 @@ const RECORDS =
 
 /** Everything that is counted in the store and its servers, for `/metrics`. */
 export function storeMetrics({ server, router }: GroupServer, { table, backend }: Store): MetricFamily[] {
-  const { longestTurnUsec, turns, bytesIn, bytesOut, published, ...ofClients } = server.state.counters;
+  const { longestTurnUsec, turns, bytesIn, bytesOut, published, hits, misses, ...ofClients } =
+    server.state.counters;
   const { diskBytes, queuedBytes, longestStepMs, ...ofLog } = backend.counters;
   const { commands, unknown } = server.dispatcher.counters;
   const { expired, moved } = table.counters;
@@ -54,6 +55,10 @@ export function storeMetrics({ server, router }: GroupServer, { table, backend }
     ),
     single('shoal_store_commands_total', 'Commands that came in.', commands),
     single('shoal_store_unknown_commands_total', 'Commands that are none.', unknown),
+    family('shoal_store_lookups_total', 'outcome', 'Keys that commands which read looked for.', {
+      hits,
+      misses,
+    }),
     single(
       'shoal_store_published_total',
       'Messages published by clients of this node, on channels and shard channels.',
@@ -65,6 +70,19 @@ export function storeMetrics({ server, router }: GroupServer, { table, backend }
     }),
     single('shoal_store_turns_total', 'Turns of the event loop with work for the store.', turns),
     single('shoal_store_longest_turn_seconds', 'Longest of these turns.', longestTurnUsec / 1e6),
+    ...routingMetrics(router),
+    family('shoal_store_log_total', 'event', 'What the message log did; bytes are those written.', ofLog),
+    single(
+      'shoal_store_longest_snapshot_step_seconds',
+      "Longest step of a snapshot's walk.",
+      longestStepMs / 1000,
+    ),
+  ];
+}
+
+/** Which slots are this node's, and what became of commands on others'. */
+function routingMetrics(router: GroupServer['router']): MetricFamily[] {
+  return [
     family('shoal_store_slots', 'state', 'Slots, by what they are to this node.', { ...router.slotCounts() }),
     family('shoal_store_refused_total', 'reason', 'Commands sent elsewhere, refused, or that had to wait.', {
       ...router.counters,
@@ -83,11 +101,5 @@ export function storeMetrics({ server, router }: GroupServer, { table, backend }
     family('shoal_store_slot_updates_total', 'of', 'Changes of the slot map, and segments walked for them.', {
       ...router.slots.counters,
     }),
-    family('shoal_store_log_total', 'event', 'What the message log did; bytes are those written.', ofLog),
-    single(
-      'shoal_store_longest_snapshot_step_seconds',
-      "Longest step of a snapshot's walk.",
-      longestStepMs / 1000,
-    ),
   ];
 }

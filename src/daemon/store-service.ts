@@ -149,6 +149,7 @@ export class StoreService {
       directory: this.#config.store === 'memory' ? null : this.#config.storeDir,
       keys: table?.size ?? 0,
       expiring: table?.expiring ?? 0,
+      strays: router?.strays() ?? 0,
       usedBytes: table?.usedBytes ?? 0,
       heldBytes: table?.heldBytes ?? 0,
       memoryLimitBytes: memoryMb * MB,
@@ -157,12 +158,16 @@ export class StoreService {
       full: this.#store?.full ?? false,
       slots: router?.slotCounts() ?? { served: 0, unsettled: 0, held: 0, elsewhere: 0, unowned: 0 },
       clients: server?.connections ?? 0,
+      links: server?.links ?? 0,
+      hits: server?.state.counters.hits ?? 0,
+      misses: server?.state.counters.misses ?? 0,
       commands: server?.dispatcher.counters.commands ?? 0,
       perSecond: this.#history?.rates() ?? { second: 0, minute: 0 },
       forwarded: router?.forwarder.counters.forwarded ?? 0,
       expired: table?.counters.expired ?? 0,
       queuedBytes: counters?.queuedBytes ?? 0,
       snapshots: counters?.snapshots ?? 0,
+      snapshotAt: isoOf(this.#store?.backend.savedMs ?? null),
       longestTurnMs: (server?.state.counters.longestTurnUsec ?? 0) / 1000,
       longestStepMs: counters?.longestStepMs ?? 0,
       slow: server?.state.slowLog.length ?? 0,
@@ -433,6 +438,10 @@ export class StoreService {
       'the store serves',
     );
   }
+}
+
+function isoOf(ms: number | null): string | null {
+  return ms === null ? null : new Date(ms).toISOString();
 }
 
 /**

@@ -28,5 +28,5 @@ it('readers over TCP have the group asked a few times a second however many they
   const before = performance.now();
   for (let i = 0; i < 10; i++) await ask(running.socketPath, 'GET', '/v1/converged');
   expect(asked()).toBe(spans.length + 10);
-  expect(performance.now() - before).toBeLessThan(2000);
+  expect(performance.now() - before).toBeLessThan(10_000);
 });

@@ -131,16 +131,21 @@ describe('turns', () => {
       [4, 150, Infinity],
       [0, 0, 120],
     ] as const) {
-      const turns = new Turns(times);
-      await turns.make(() => busy(40));
-      const started = performance.now();
-      await turns.piece(() => {});
-      const piece = performance.now() - started;
-      await turns.make(() => {});
-      const waited = performance.now() - started;
-      expect(waited).toBeGreaterThanOrEqual(least);
-      expect(waited).toBeLessThan(most);
-      expect(piece).toBeLessThan(120);
+      // A machine that is busy is late: the quickest of some.
+      const pieces: number[] = [];
+      const waits: number[] = [];
+      for (let i = 0; i < 5; i++) {
+        const turns = new Turns(times);
+        await turns.make(() => busy(40));
+        const started = performance.now();
+        await turns.piece(() => {});
+        pieces.push(performance.now() - started);
+        await turns.make(() => {});
+        waits.push(performance.now() - started);
+      }
+      expect(Math.min(...waits)).toBeGreaterThanOrEqual(least);
+      expect(Math.min(...waits)).toBeLessThan(most);
+      expect(Math.min(...pieces)).toBeLessThan(120);
     }
   });
 

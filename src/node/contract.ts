@@ -224,6 +224,8 @@ export interface StoreInfoView {
   readonly directory: string | null;
   readonly keys: number;
   readonly expiring: number;
+  /** Those of slots that this node does not serve: they go with it, though others own the slots. */
+  readonly strays: number;
   /** Bytes of messages, and of memory held for them. */
   readonly usedBytes: number;
   readonly heldBytes: number;
@@ -241,16 +243,23 @@ export interface StoreInfoView {
     readonly elsewhere: number;
     readonly unowned: number;
   };
+  /** Connections; of them so many are other nodes'. */
   readonly clients: number;
+  readonly links: number;
   readonly commands: number;
   /** Commands a second: lately, and over the last minute. */
   readonly perSecond: { readonly second: number; readonly minute: number };
   readonly forwarded: number;
+  /** Keys that commands which read looked for, and that were there or not: INFO's keyspace_hits and keyspace_misses. */
+  readonly hits: number;
+  readonly misses: number;
   /** Messages whose time was over, since the start. */
   readonly expired: number;
   /** Bytes on their way to the disk. */
   readonly queuedBytes: number;
   readonly snapshots: number;
+  /** When the last of them was whole, ISO 8601; null: none since the start, or a back end without. */
+  readonly snapshotAt: string | null;
   /** Longest turn of the event loop's work, and longest step of a snapshot, since the start. */
   readonly longestTurnMs: number;
   readonly longestStepMs: number;

@@ -152,6 +152,22 @@ export class Call {
     return this.store.table.lookup(this.request.span, this.startOf(i), this.lengthOf(i));
   }
 
+  /** As `findKey`, for a command that reads: a hit or a miss. */
+  readKey(): boolean {
+    return this.#counted(this.findKey());
+  }
+
+  /** As `find`, likewise. */
+  read(i: number): boolean {
+    return this.#counted(this.find(i));
+  }
+
+  #counted(found: boolean): boolean {
+    if (found) this.server.counters.hits++;
+    else this.server.counters.misses++;
+    return found;
+  }
+
   /** Gives the key looked up argument `i` as its value. */
   put(i: number, expiryMs: number): void {
     const length = this.lengthOf(i);
@@ -184,6 +200,13 @@ export class Call {
     const rope = this.ropeOf(i);
     if (rope !== null) return Buffer.concat(rope.parts(0, length)).toString('latin1');
     return Buffer.from(bytes.buffer, bytes.byteOffset + this.startOf(i), length).toString('latin1');
+  }
+
+  /** Argument `i` as errors of Redis, which is C, repeat it: up to the first zero byte. */
+  shown(i: number): string {
+    const text = this.text(i);
+    const zero = text.indexOf('\0');
+    return zero < 0 ? text : text.slice(0, zero);
   }
 
   /** A copy of argument `i`. */

@@ -42,9 +42,9 @@ function setUp() {
 }
 
 async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 5_000;
+  const deadline = Date.now() + 20_000;
   while (!condition()) {
-    if (Date.now() > deadline) throw new Error('not within 5 s');
+    if (Date.now() > deadline) throw new Error('not within 20 s');
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

@@ -204,6 +204,7 @@ test('what was written before a range changed hands is found after it, at the on
   const elsewhere = keyIn(slotRange(slotOf(key) + 1).start, HALF - 1);
   expect(await ofB.ask('SET', elsewhere, '1')).toBe('+OK\r\n');
   expect([a.store.table.size, b.store.table.size]).toEqual([1, 1]);
+  expect([a.group.router.strays(), b.group.router.strays()]).toEqual([1, 0]);
   // When the last of it is gone, b has the slot.
   expect(await ofB.ask('DEL', key)).toBe(':1\r\n');
   await until('b has the slot', async () => b.group.router.slotCounts().held === 0);

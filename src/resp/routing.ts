@@ -229,6 +229,17 @@ export class GroupRouter implements Router {
     return counts;
   }
 
+  /** Messages that are here though this node does not serve their slots. */
+  strays(): number {
+    const { table } = this.#parts.store;
+    let count = 0;
+    for (const [slot, now] of this.state.entries()) {
+      const kind = now & KIND_MASK;
+      if (kind === UNOWNED || kind === ELSEWHERE) count += table.countInSlot(slot);
+    }
+    return count;
+  }
+
   slotOf(call: Call, i: number): number {
     return this.#parts.store.table.name(call.span, call.startOf(i), call.lengthOf(i));
   }

@@ -68,6 +68,14 @@ export class RespServer {
     return this.#connections.size;
   }
 
+  /** Of these connections, those of other nodes. */
+  get links(): number {
+    let count = 0;
+    for (const { role } of this.state.clients.values())
+      if (role === ROLE.relay || role === ROLE.final) count++;
+    return count;
+  }
+
   /** The port: the one asked for, or with 0 the one picked. */
   listen(port: number, host: string, role: Role = ROLE.local): Promise<number> {
     const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS });

@@ -26,7 +26,7 @@ beforeAll(async () => {
   console.log(`keys and values are those of SHOAL_CLIENTS_SEED=${SEED}`);
   sandbox = new Sandbox();
   agents = await startGroup(sandbox);
-}, 60_000);
+});
 
 afterAll(async () => {
   const ended = agents.filter(({ running }) => !running.alive);
@@ -105,4 +105,4 @@ test('every client reads what all others wrote', async () => {
     node.destroy();
     expect(checks.count).toBe(2 * count);
   }
-}, 240_000);
+});

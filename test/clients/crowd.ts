@@ -12,7 +12,7 @@ const FLAGS = ['--probe-period', '200'];
 export const SEED_NODE = 2;
 /** Visits to keys that each client makes between two changes. */
 const VISITS = 60;
-const AGAIN_MS = 30_000;
+const AGAIN_MS = 90_000;
 
 /** A group of five with clients of several kinds, each a Follower, that work until the end. */
 export class Crowd {

@@ -1,5 +1,6 @@
 import { positionOf, slotOf, slotRange } from '../../src/ranges/index.ts';
 import { agreement, eventually, type Sandbox, type TestAgent } from '../e2e/harness.ts';
+import { storesServe } from '../e2e/store-client.ts';
 
 /** The first half of this slot is n1's, the second half n3's. */
 export const SPLIT_SLOT = 9000;
@@ -28,12 +29,17 @@ export function specOf(i: number, flags: readonly string[] = []) {
 }
 
 /** Five agents that agree on who owns what; the stores are awake. */
-export async function startGroup(sandbox: Sandbox, flags: readonly string[] = []): Promise<TestAgent[]> {
+export async function startGroup(
+  sandbox: Sandbox,
+  flags: readonly string[] = [],
+  password?: string,
+): Promise<TestAgent[]> {
   const agents = await Promise.all(RANGES.map((_, i) => sandbox.start(specOf(i, flags))));
-  await agreement(agents, 30_000);
+  await agreement(agents, 90_000);
   const count = RANGES.flat().length;
   for (const agent of agents)
     await eventually(`${agent.name} knows all ranges`, async () => (await agent.rangesOf()).length === count);
+  await storesServe(agents, password);
   return agents;
 }
 

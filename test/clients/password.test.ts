@@ -19,9 +19,9 @@ beforeAll(async () => {
   sandbox = new Sandbox();
   const file = sandbox.path('password');
   writeFileSync(file, PASSWORD, { mode: 0o600 });
-  agents = await startGroup(sandbox, ['--resp-password-file', file]);
+  agents = await startGroup(sandbox, ['--resp-password-file', file], PASSWORD);
   corpus = new Corpus(sandbox.dir, 'secret', 'password');
-}, 60_000);
+});
 
 afterAll(async () => {
   await sandbox[Symbol.asyncDispose]();

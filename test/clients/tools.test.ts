@@ -18,7 +18,7 @@ let agents: TestAgent[];
 beforeAll(async () => {
   sandbox = new Sandbox();
   agents = await startGroup(sandbox, ['--store', 'memory']);
-}, 60_000);
+});
 
 afterAll(async () => {
   await sandbox[Symbol.asyncDispose]();

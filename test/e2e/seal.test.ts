@@ -132,20 +132,20 @@ test('a rotation with one of three nodes off: it is back with the key that is le
   await a.ok('keys', 'install', k2);
   const both = await ids(a);
   const second = both.split(' ')[1] as string;
-  await eventually('the new key is everywhere', async () => (await ids(c)) === both, 3000);
+  await eventually('the new key is everywhere', async () => (await ids(c)) === both);
   await saved(c, 2);
   await c.stop('SIGKILL');
   await a.ok('keys', 'use', second);
-  await eventually('b uses it', async () => (await ids(b)) === `${second} ${first}`, 3000);
+  await eventually('b uses it', async () => (await ids(b)) === `${second} ${first}`);
   await b.ok('keys', 'remove', first);
-  await eventually('a has only the new one', async () => (await ids(a)) === second, 3000);
+  await eventually('a has only the new one', async () => (await ids(a)) === second);
   await a.ok('register', '0', '99');
   // It holds both keys, its primary is gone, and its key file names that one only.
   const again = await start(sandbox, 'quartz-c', file);
   expect(again.ready.id).toBe(c.ready.id);
   await agreement([a, b, again], 20_000);
-  await eventually('it has taken the change over', async () => (await ids(again)) === second, 5000);
-  await eventually('and the map', async () => (await again.rangesOf('quartz-a')).join() === '0-99:1', 5000);
+  await eventually('it has taken the change over', async () => (await ids(again)) === second);
+  await eventually('and the map', async () => (await again.rangesOf('quartz-a')).join() === '0-99:1');
   expect(await warnings(again)).toContain(`key ${first} of the key file was removed`);
   // The ring outlives a restart of all.
   await Promise.all([a.stop(), b.stop(), again.stop()]);
@@ -180,7 +180,7 @@ test('one of five is off for all of a rotation: it is back while a key is common
   await a.ok('register', '0', '99');
   const back = await start(sandbox, 'quartz-e', file);
   await agreement([...four, back], 20_000);
-  await eventually('it uses the second key', async () => (await ids(back)) === `${second} ${first}`, 5000);
+  await eventually('it uses the second key', async () => (await ids(back)) === `${second} ${first}`);
   await eventually(
     'and has the map',
     async () => (await back.rangesOf('quartz-a')).join() === '0-99:1',
@@ -219,7 +219,7 @@ test('one of five is off for all of a rotation: it is back while a key is common
   // What the message says to do.
   await lost.ok('keys', 'install', k3);
   await agreement([...four, lost], 20_000);
-  await eventually('it has the ring of the others', async () => (await ids(lost)) === third, 5000);
+  await eventually('it has the ring of the others', async () => (await ids(lost)) === third);
   expect(await warnings(lost)).toContain(`key ${first} of the key file was removed`);
 });
 
@@ -239,7 +239,7 @@ test('a key file changed on one board brings no key into the group; one with the
   const again = await start(sandbox, 'quartz-c', wrong);
   await agreement([a, b, again], 20_000);
   await a.ok('register', '0', '99');
-  await eventually('it is in the group', async () => (await again.rangesOf('quartz-a')).length === 1, 5000);
+  await eventually('it is in the group', async () => (await again.rangesOf('quartz-a')).length === 1);
   for (const agent of [a, b, again]) expect(await ids(agent)).toBe(first);
   const said = `of the key file ${wrong} is not in the group's keyring: it was not used; 'shoal keys install'`;
   expect(await warnings(again)).toContain(said);
@@ -250,10 +250,10 @@ test('a key file changed on one board brings no key into the group; one with the
   const second = (await ids(a)).split(' ')[1] as string;
   await a.ok('keys', 'use', second);
   await a.ok('keys', 'remove', first);
-  await eventually('b has only the new key', async () => (await ids(b)) === second, 5000);
+  await eventually('b has only the new key', async () => (await ids(b)) === second);
   const back = await start(sandbox, 'quartz-c', keyFile(sandbox, 'new', [k2]));
   await agreement([a, b, back], 20_000);
-  await eventually('it has the ring of the others', async () => (await ids(back)) === second, 5000);
+  await eventually('it has the ring of the others', async () => (await ids(back)) === second);
   expect(await warnings(back)).not.toContain('key file');
   const learnt = new RegExp(
     `learnt from quartz-[ab], .*: added ${second}, removed ${first}, primary ${second}`,
@@ -280,9 +280,9 @@ test('two halves that each took a key of their own while apart are one group whe
     await agreement(half, 20_000);
     await one.ok('keys', 'install', key);
     const taken = (await ids(one)).split(' ')[1] as string;
-    await eventually('the other has it', async () => (await ids(other)) === `${first} ${taken}`, 5000);
+    await eventually('the other has it', async () => (await ids(other)) === `${first} ${taken}`);
     await other.ok('keys', 'use', taken);
-    await eventually('and uses it', async () => (await ids(one)) === `${taken} ${first}`, 5000);
+    await eventually('and uses it', async () => (await ids(one)) === `${taken} ${first}`);
     await Promise.all(half.map((agent) => saved(agent, 2)));
     await one.ok('register', ...range);
     return taken;

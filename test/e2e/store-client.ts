@@ -1,7 +1,25 @@
 import { createConnection, type Socket } from 'node:net';
+import { eventually, type TestAgent } from './harness.ts';
 
 /** A reply: text, number, null, list; an error is an Error. */
 export type Reply = string | number | null | Error | Reply[];
+
+const PROBES = 2_000;
+
+/** Owners have asked each other who holds what, and commands on any slot are answered: until then it may be -TRYAGAIN. */
+export async function storesServe([first]: readonly TestAgent[], password?: string): Promise<void> {
+  const client = await StoreClient.connect(first?.ready.proxy as string);
+  if (password !== undefined) await client.ask('AUTH', password);
+  await eventually('all slots are served', async () => {
+    const replies = await Promise.all(
+      Array.from({ length: PROBES }, (_, i) => client.ask('GET', `probe:${i}`)),
+    );
+    const refusal = replies.find((reply) => reply instanceof Error);
+    if (refusal !== undefined) throw refusal;
+    return true;
+  });
+  client.close();
+}
 
 /** The least Redis client there is: pipelined commands in, replies in order. */
 export class StoreClient {

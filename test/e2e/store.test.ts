@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { agreement, eventually, Sandbox, type TestAgent } from './harness.ts';
-import { type Reply, StoreClient } from './store-client.ts';
+import { type Reply, StoreClient, storesServe } from './store-client.ts';
 
 const NODES = 5;
 const SIZE = 2 ** 32;
@@ -28,6 +28,7 @@ async function group(sandbox: Sandbox, flags: readonly string[] = []): Promise<T
   for (const agent of agents) {
     await eventually(`${agent.name} knows all ranges`, async () => (await agent.rangesOf()).length === NODES);
   }
+  await storesServe(agents);
   return agents;
 }
 

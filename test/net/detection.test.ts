@@ -41,7 +41,7 @@ describe.skipIf(!canRun())('a process that does not run for a while', () => {
   beforeAll(async () => {
     bed = await Bed.up(5);
     agents = await bed.startAll();
-    await agreement(agents, 20_000);
+    await agreement(agents, 30_000);
   });
 
   afterAll(async () => {
@@ -71,7 +71,7 @@ describe.skipIf(!canRun())('a process that does not run for a while', () => {
       },
       DOWN_WITHIN_MS,
     );
-    await agreement(agents, 20_000);
+    await agreement(agents, 30_000);
     // It has nothing to say against anybody, though it heard nobody for 30 s.
     for (const agent of agents) {
       const made = (await accusations(agent)).filter(({ origin }) => origin === stopped.ready.id);

@@ -27,13 +27,13 @@ describe.skipIf(!canRun())('a burst of registrations', () => {
     const agents = await Promise.all(
       early.map((node) => bed.start(node, ...(node === 'b1' ? ['--join', gossipOf('a1')] : []))),
     );
-    await agreement(agents, 15_000);
+    await agreement(agents, 30_000);
     for (const node of bed.nodes) await bed.net('loss', node, 10);
     await load(named(agents, 'a2'));
-    await everywhere(`${REGISTRATIONS} entries`, agents, complete, 20_000);
+    await everywhere(`${REGISTRATIONS} entries`, agents, complete, 60_000);
     const late = await bed.start('a5', '--join', gossipOf('b2'));
-    await everywhere(`${REGISTRATIONS} entries`, [late], complete, 10_000);
+    await everywhere(`${REGISTRATIONS} entries`, [late], complete, 30_000);
     expect((await metrics(late)).get('shoal_received_bytes_total{via="stream"}')).toBeGreaterThan(20_000);
-    await agreement([...agents, late], 15_000);
+    await agreement([...agents, late], 30_000);
   });
 });

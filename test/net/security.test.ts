@@ -1,6 +1,6 @@
 /**
  * A sealed group and somebody on its LAN without the key, who records, changes, plays again, and pretends to be members
- * (raw sockets). `SHOAL_RECORD_SECONDS`: how long is recorded, 8 unless it is set.
+ * (raw sockets). `SHOAL_RECORD_SECONDS`: how long is recorded at least, 8 unless it is set.
  */
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ const MULTICAST_PORT = 29998;
 const RECORD_SECONDS = Number(process.env.SHOAL_RECORD_SECONDS ?? 8);
 /** What is younger may be put in late, once (src/seal/freshness.ts). */
 const OLD_MS = 5_000;
-const PROMPT_MS = 3_000;
+const PROMPT_MS = 10_000;
 const PER_SECOND = 4_000;
 /** Of the datagrams that have one length to one node this many are changed byte by byte. */
 const OF_ONE_LENGTH = 2;
@@ -94,6 +94,7 @@ describe.skipIf(!canRun())('a sealed group, with somebody on its LAN who has no 
     const capturing = Promise.all(['a1', 'a2', 'a3'].map((node) => capture(node)));
     agents = await Promise.all(['a1', 'a2', 'a3'].map((node) => bed.start(node, '--key-file', keys)));
     await life();
+    writeFileSync(bed.path('over'), '');
     const captured = await capturing;
     recording = {
       datagrams: captured.flatMap(({ datagrams }) => datagrams),
@@ -118,7 +119,7 @@ describe.skipIf(!canRun())('a sealed group, with somebody on its LAN who has no 
     const ports = [GOSSIP_PORT, MULTICAST_PORT].map(String);
     const { code, stdout, stderr } = await bed.inside(
       node,
-      ...['python3', CAPTURE, String(RECORD_SECONDS), ...ports],
+      ...['python3', CAPTURE, String(RECORD_SECONDS), bed.path('over'), ...ports],
     );
     if (code !== 0) throw new Error(`capture.py ended with ${code}: ${stderr}`);
     const lines = stdout.split('\n').filter((line) => line.startsWith('{'));
@@ -131,13 +132,13 @@ describe.skipIf(!canRun())('a sealed group, with somebody on its LAN who has no 
 
   /** A bit of everything: discovery, streams, changes, a restart, a change of keys, farewells. */
   async function life(): Promise<void> {
-    await agreement(agents, 15_000);
+    await agreement(agents, 30_000);
     await named(agents, 'a3').ok('register', '10', '20', '--priority', '4');
-    await entryEverywhere(agents, 'a3', '10-20', 4, 5_000);
+    await entryEverywhere(agents, 'a3', '10-20', 4, 15_000);
     await named(agents, 'a3').stop();
     await named(agents, 'a1').ok('keys', 'install', (await shoal(['keygen'])).stdout.trim());
     agents[2] = await bed.start('a3', '--key-file', bed.path('keys'));
-    await agreement(agents, 15_000);
+    await agreement(agents, 30_000);
     await named(agents, 'a2').ok('join', gossipOf('a1'));
   }
 
@@ -175,7 +176,7 @@ describe.skipIf(!canRun())('a sealed group, with somebody on its LAN who has no 
       await entryEverywhere(agents, agent.name, `${range}-${range}`, null, PROMPT_MS);
     }
     const { sent } = await attacking;
-    await agreement(agents, 10_000);
+    await agreement(agents, 30_000);
     // The digest covers what causes were seen, so that our own changes show in it: equal on all, which agreement says.
     const strip = (state: string): string => state.replace(/"digest":"[^"]*"/, '');
     expect((await Promise.all(agents.map(stateOf))).map(strip)).toEqual(before.map(strip));
@@ -227,7 +228,7 @@ describe.skipIf(!canRun())('a sealed group, with somebody on its LAN who has no 
     const { datagrams, streams } = recording;
     const toIt = over(turnedTo('a2', datagrams));
     const playing = inject({ datagrams: toIt, streams, to: 'a2' });
-    await agreement(agents, 15_000);
+    await agreement(agents, 30_000);
     await playing;
     const outcome = await withoutEffect(() => inject({ datagrams: toIt, streams, to: 'a2' }));
     expect(outcome.dropped).toBeGreaterThan(outcome.sent * 0.95 - HELD);

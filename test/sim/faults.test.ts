@@ -5,11 +5,11 @@ import { PINS } from './pinned.ts';
 import { faultRun } from './scenarios/faults.ts';
 
 describe('random faults', () => {
-  it('break no rule in 300 seeds (many more by `npm run sim -- --runs 100000 --jobs 2`)', () => {
+  it('break no rule in 100 seeds (many more by `npm run sim -- --runs 100000 --jobs 2`)', () => {
     const seen = new Map<string, number>();
     let acknowledged = 0;
     const decided = { must: 0, mustNot: 0, open: 0 };
-    for (let seed = 1; seed <= 300; seed++) {
+    for (let seed = 1; seed <= 100; seed++) {
       const run = faultRun({ seed, factory: createNode });
       expect(run.violations, `npm run sim -- --scenario faults --seed ${seed}`).toEqual([]);
       acknowledged += run.figures.acknowledged as number;
@@ -20,12 +20,12 @@ describe('random faults', () => {
       }
     }
     // The runs are worth something only while every kind of fault strikes and changes get through.
-    for (const kind of FAULT_KINDS) expect(seen.get(kind) ?? 0, kind).toBeGreaterThan(50);
-    for (const kind of IDENTITY_KINDS) expect(seen.get(kind) ?? 0, kind).toBeGreaterThan(20);
-    expect(acknowledged).toBeGreaterThan(3000);
+    for (const kind of FAULT_KINDS) expect(seen.get(kind) ?? 0, kind).toBeGreaterThan(16);
+    for (const kind of IDENTITY_KINDS) expect(seen.get(kind) ?? 0, kind).toBeGreaterThan(6);
+    expect(acknowledged).toBeGreaterThan(1000);
     // Nor are they while the model cannot tell of most changes what became of them.
-    expect(decided.must).toBeGreaterThan(500);
-    expect(decided.mustNot).toBeGreaterThan(500);
+    expect(decided.must).toBeGreaterThan(160);
+    expect(decided.mustNot).toBeGreaterThan(160);
     expect(decided.open).toBeLessThan(decided.must + decided.mustNot);
   }, 600_000);
 

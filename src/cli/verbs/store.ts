@@ -99,7 +99,10 @@ function infoLines(view: StoreInfoView): string[] {
   const rows = [
     ['ports', `${view.resp} (cluster)${view.proxy === null ? '' : `, ${view.proxy} (plain)`}`],
     ['kept in', view.directory === null ? view.backend : `${view.backend}, ${view.directory}`],
-    ['messages', `${view.keys}${view.expiring > 0 ? `, ${view.expiring} with an expiry` : ''}`],
+    [
+      'messages',
+      `${view.keys}${some(view.expiring, 'with an expiry')}${some(view.strays, 'in slots not served here')}`,
+    ],
     [
       'memory',
       `${mb(view.usedBytes)} used, ${mb(view.heldBytes)} held, of ${mb(view.memoryLimitBytes)}: ${view.full ? 'full' : `${fill} %`}${cache}`,
@@ -113,11 +116,16 @@ function infoLines(view: StoreInfoView): string[] {
     ],
   ];
   const use = [
-    ['clients', String(view.clients)],
+    [
+      'clients',
+      `${view.clients - view.links}${some(view.links, view.links === 1 ? 'other node' : 'other nodes')}`,
+    ],
     [
       'commands',
       `${perSecond.second} a second, ${perSecond.minute} over a minute; ${view.commands} in all, ${view.forwarded} forwarded`,
     ],
+    ['reads', `${view.hits} found, ${view.misses} not there`],
+    ...(view.backend === 'log' ? [['snapshot', snapshots(view)]] : []),
     [
       'longest',
       `turn ${view.longestTurnMs.toFixed(1)} ms, step of a snapshot ${view.longestStepMs.toFixed(1)} ms`,
@@ -128,6 +136,17 @@ function infoLines(view: StoreInfoView): string[] {
     ...columns(view.awake ? [...rows, ...use] : rows),
     ...view.warnings.map((warning) => `warning: ${warning}`),
   ];
+}
+
+/** A part of a line, or nothing. */
+function some(count: number, what: string): string {
+  return count > 0 ? `, ${count} ${what}` : '';
+}
+
+function snapshots({ snapshots, snapshotAt }: StoreInfoView): string {
+  return snapshotAt === null
+    ? 'none since the start'
+    : `${snapshots} since the start, the last at ${snapshotAt}`;
 }
 
 /** Each member's budgets and how much of them is used, in steps: see `capacity` of its record. */

@@ -42,7 +42,7 @@ function run(call: Call, readOnly: boolean): void {
     call.reply.error('ERR BITFIELD_RO only supports the GET subcommand');
     return;
   }
-  const found = call.findKey();
+  const found = writes.length > 0 ? call.findKey() : call.readKey();
   const before = found ? table.valueLength : 0;
   let length = before;
   for (const { offset, bits } of writes) length = Math.max(length, endOf(offset, bits));

@@ -10,7 +10,7 @@ const TOO_LARGE = `ERR DUMP and RESTORE take values of up to ${MAX_BYTES} bytes 
 
 function dump(call: Call): void {
   const { table } = call.store;
-  if (!call.findKey()) {
+  if (!call.readKey()) {
     call.reply.none();
     return;
   }

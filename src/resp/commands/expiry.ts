@@ -38,7 +38,7 @@ function readConditions(call: Call): Conditions | null {
     else if (call.is(i, 'GT')) conditions.gt = true;
     else if (call.is(i, 'LT')) conditions.lt = true;
     else {
-      call.reply.error(`ERR Unsupported option ${call.text(i).split('\0')[0]}`);
+      call.reply.error(`ERR Unsupported option ${call.shown(i)}`);
       return null;
     }
   }
@@ -66,7 +66,7 @@ function allowed({ nx, xx, gt, lt }: Conditions, now: number, when: number): boo
 function timeLeft(unit: Unit, absolute: boolean) {
   return (call: Call): void => {
     const { table } = call.store;
-    if (!call.findKey()) call.reply.integer(-2);
+    if (!call.readKey()) call.reply.integer(-2);
     else if (table.expiryMs === 0) call.reply.integer(-1);
     else {
       const ms = absolute ? table.expiryMs : Math.max(table.expiryMs - call.nowMs, 0);

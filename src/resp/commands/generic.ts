@@ -19,12 +19,12 @@ function remove(call: Call): void {
 
 function count(call: Call): void {
   let found = 0;
-  for (let i = 1; i < call.count; i++) if (call.find(i)) found++;
+  for (let i = 1; i < call.count; i++) if (call.read(i)) found++;
   call.reply.integer(found);
 }
 
 function type(call: Call): void {
-  call.reply.simple(call.findKey() ? 'string' : 'none');
+  call.reply.simple(call.readKey() ? 'string' : 'none');
 }
 
 /** Whether two arguments are the same bytes. */
@@ -89,7 +89,7 @@ function copy(call: Call): void {
     }
   }
   if (isSame(call, 1, 2)) call.reply.error(SAME_OBJECT);
-  else if (!call.find(1) || (!replace && call.find(2))) call.reply.integer(0);
+  else if (!call.read(1) || (!replace && call.find(2))) call.reply.integer(0);
   else {
     transfer(call, true);
     call.reply.integer(1);

@@ -202,6 +202,8 @@ function statsFields(call: Call): Fields {
     ['acl_access_denied_auth', counters.unauthorized],
     ['expired_keys', call.store.table.counters.expired],
     ['evicted_keys', 0],
+    ['keyspace_hits', counters.hits],
+    ['keyspace_misses', counters.misses],
     ['evicted_clients', counters.cutForMemory],
     ['client_output_buffer_limit_disconnections', counters.cutForOutput],
     ['client_query_buffer_limit_disconnections', counters.cutForInput],

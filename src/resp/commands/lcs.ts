@@ -101,7 +101,7 @@ function trace(a: Uint8Array, b: Uint8Array, cells: Uint32Array, width: number, 
 }
 
 function lengthOf(call: Call, i: number): number {
-  return call.find(i) ? call.store.table.valueLength : 0;
+  return call.read(i) ? call.store.table.valueLength : 0;
 }
 
 function textOf(call: Call, i: number): Uint8Array {

@@ -12,7 +12,7 @@ const NO_LFU =
 
 /** Looks up argument 2; answers for one that is not there. */
 function findObject(call: Call): boolean {
-  if (call.find(2)) return true;
+  if (call.read(2)) return true;
   call.reply.none();
   return false;
 }
@@ -77,7 +77,8 @@ function usage(call: Call): void {
       return;
     }
   }
-  if (findObject(call)) call.reply.integer(call.store.table.footprint);
+  if (call.find(2)) call.reply.integer(call.store.table.footprint);
+  else call.reply.none();
 }
 
 const KEY = keys('RO', 2);

@@ -9,7 +9,7 @@ import { argumentParts, copyArgument, copyValue, replyRope, replyValue, room } f
 import { whenOf } from './when.ts';
 
 function get(call: Call): void {
-  if (call.findKey()) replyValue(call);
+  if (call.readKey()) replyValue(call);
   else call.reply.none();
 }
 
@@ -29,7 +29,7 @@ function setWithOptions(call: Call): void {
   if (!options.read(call, 3, true)) return;
   const expiryMs = options.expiryMs(call, 'set');
   if (expiryMs === null) return;
-  const found = call.findKey();
+  const found = options.get ? call.readKey() : call.findKey();
   if (options.get) {
     if (found) replyValue(call);
     else call.reply.none();
@@ -88,7 +88,7 @@ function getAndExpire(call: Call): void {
   const { table } = call.store;
   const options = new SetOptions();
   if (!options.read(call, 2, false)) return;
-  if (!call.findKey()) {
+  if (!call.readKey()) {
     call.reply.none();
     return;
   }
@@ -101,7 +101,7 @@ function getAndExpire(call: Call): void {
 }
 
 function getAndDelete(call: Call): void {
-  if (!call.findKey()) {
+  if (!call.readKey()) {
     call.reply.none();
     return;
   }
@@ -126,7 +126,7 @@ function getMany(call: Call): void {
       );
       return;
     }
-    if (call.find(i)) replyValue(call);
+    if (call.read(i)) replyValue(call);
     else call.reply.none();
   }
 }
@@ -162,7 +162,7 @@ function setManyNotExist(call: Call): void {
 }
 
 function stringLength(call: Call): void {
-  call.reply.integer(call.findKey() ? call.store.table.valueLength : 0);
+  call.reply.integer(call.readKey() ? call.store.table.valueLength : 0);
 }
 
 function append(call: Call): void {
@@ -231,7 +231,7 @@ function getRange(call: Call): void {
     call.reply.error(NOT_INTEGER);
     return;
   }
-  const length = call.findKey() ? table.valueLength : 0;
+  const length = call.readKey() ? table.valueLength : 0;
   if (start < 0 && end < 0 && start > end) {
     call.reply.bulkText('');
     return;

@@ -1,20 +1,22 @@
-"""capture.py SECONDS PORT...: what comes to this namespace on these ports, as JSON lines on standard output, when the time is over.
+"""capture.py SECONDS OVER PORT...: what comes to this namespace on these ports, as JSON lines on standard output, when the time is over
+and there is a file OVER.
 
 A datagram is {"src","sport","dst","dport","hex"}; one direction of a TCP connection is {"stream": hex of its bytes in order}.
 """
 import json
+import os
 import socket
 import sys
 import time
 
-seconds, ports = float(sys.argv[1]), {int(port) for port in sys.argv[2:]}
+seconds, over, ports = float(sys.argv[1]), sys.argv[2], {int(port) for port in sys.argv[3:]}
 taken = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800))
 taken.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
 taken.settimeout(0.2)
 datagrams, streams = [], {}
 end = time.monotonic() + seconds
 print("ready", flush=True)
-while time.monotonic() < end:
+while time.monotonic() < end or not os.path.exists(over):
     try:
         packet, who = taken.recvfrom(65535)
     except socket.timeout:

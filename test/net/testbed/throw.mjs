@@ -1,16 +1,18 @@
 #!/usr/bin/env node
 // throw.mjs PLAN.json : throws what the plan says from inside a namespace, as an attacker on the LAN would.
-// plan: { to, port, multicast, multicastPort, seconds, datagrams: [hex], streams: [{ hex, holdMs }], idleStreams }
+// plan: { to, port, multicast, multicastPort, seconds, over, datagrams: [hex], streams: [{ hex, holdMs }], idleStreams }
 // Datagrams go round and round, about a thousand a second each to the node and to the group; each stream is opened,
-// written and cut after holdMs (0: at once); idleStreams are opened at the start and say nothing.
+// written and cut after holdMs (0: at once); idleStreams are opened at the start and say nothing. It lasts so many seconds, and then
+// until there is a file `over`, at most MAX_SECONDS.
 import { createSocket } from 'node:dgram';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 
 const BATCH = 5;
+const MAX_SECONDS = 90;
 const plan = JSON.parse(readFileSync(process.argv[2], 'utf8'));
 const datagrams = plan.datagrams.map((hex) => Buffer.from(hex, 'hex'));
-const endMs = performance.now() + plan.seconds * 1000;
+const startMs = performance.now();
 const socket = createSocket('udp4');
 let sent = 0;
 let streams = 0;
@@ -21,12 +23,17 @@ function dial(bytes, holdMs) {
   stream.on('connect', () => {
     streams++;
     if (bytes !== null) stream.write(bytes);
-    setTimeout(() => stream.destroy(), Math.min(holdMs, Math.max(0, endMs - performance.now())));
+    if (holdMs !== null) setTimeout(() => stream.destroy(), holdMs);
   });
 }
 
+function isOver() {
+  const seconds = (performance.now() - startMs) / 1000;
+  return seconds > MAX_SECONDS || (seconds > plan.seconds && existsSync(plan.over));
+}
+
 function throwSome() {
-  if (performance.now() > endMs) {
+  if (isOver()) {
     socket.close();
     console.log(JSON.stringify({ sent, streams }));
     setTimeout(() => process.exit(0), 200);
@@ -46,6 +53,6 @@ function throwSome() {
 }
 
 socket.bind(0, () => {
-  for (let i = 0; i < plan.idleStreams; i++) dial(null, plan.seconds * 1000);
+  for (let i = 0; i < plan.idleStreams; i++) dial(null, null);
   throwSome();
 });

@@ -83,16 +83,21 @@ export function showStore(now) {
   byId('store-none').hidden = true;
   byId('store-body').hidden = false;
   const { slots } = now;
+  const reads = now.hits + now.misses;
   showFigures({
     messages: count(now.keys),
     'with an expiry': count(now.expiring),
+    ...(now.strays > 0 ? { 'in slots not served here': count(now.strays) } : {}),
     'slots served': count(slots.served),
     ...(slots.unsettled > 0 ? { 'slots not settled': count(slots.unsettled) } : {}),
     'commands, last minute': `${count(now.perSecond.minute)} a second`,
     forwarded: count(now.forwarded),
+    ...(reads > 0 ? { 'reads that found a message': percent(now.hits / reads) } : {}),
     expired: count(now.expired),
     'longest turn': millis(now.longestTurnMs),
-    ...(now.directory === null ? {} : { snapshots: count(now.snapshots) }),
+    ...(now.backend === 'log'
+      ? { 'last snapshot': now.snapshotAt === null ? 'none yet' : clock(now.snapshotAt) }
+      : {}),
   });
   drawPlots();
 }
