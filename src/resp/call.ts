@@ -202,6 +202,13 @@ export class Call {
     return Buffer.from(bytes.buffer, bytes.byteOffset + this.startOf(i), length).toString('latin1');
   }
 
+  /** Argument `i` as errors of Redis, which is C, repeat it: up to the first zero byte. */
+  shown(i: number): string {
+    const text = this.text(i);
+    const zero = text.indexOf('\0');
+    return zero < 0 ? text : text.slice(0, zero);
+  }
+
   /** A copy of argument `i`. */
   bytes(i: number): Uint8Array {
     const at = this.startOf(i);

@@ -72,6 +72,7 @@ export class Dispatcher {
     call.store.begin(nowMs);
     this.server.router?.begin(nowMs);
     this.server.gate(SERVER_GATE.refusing, call.store.refusal !== null || call.store.blocked !== null);
+    this.server.gate(SERVER_GATE.congested, call.store.backend.congested);
     client.lastMs = nowMs;
     let left = limit;
     while (!client.closing) {
@@ -252,7 +253,7 @@ export class Dispatcher {
     const known = container.subcommands?.find(call.span.bytes, call.startOf(1), call.lengthOf(1));
     if (known === undefined) {
       this.counters.unknown++;
-      const name = cText(call, 1).slice(0, SHOWN_BYTES);
+      const name = call.shown(1).slice(0, SHOWN_BYTES);
       const error = `ERR unknown subcommand '${name}'. Try ${container.name.toUpperCase()} HELP.`;
       this.#gatekeeper.refuse(call, undefined, error);
     } else if (call.client.last === container) call.client.last = known;
@@ -260,16 +261,9 @@ export class Dispatcher {
   }
 }
 
-/** As C reads it: up to the first zero byte. */
-function cText(call: Call, i: number): string {
-  const text = call.text(i);
-  const zero = text.indexOf('\0');
-  return zero < 0 ? text : text.slice(0, zero);
-}
-
 function unknownText(call: Call): string {
   let shown = '';
   for (let i = 1; i < call.count && shown.length < SHOWN_BYTES; i++)
-    shown += `'${cText(call, i).slice(0, SHOWN_BYTES - shown.length)}' `;
-  return `ERR unknown command '${cText(call, 0).slice(0, SHOWN_BYTES)}', with args beginning with: ${shown}`;
+    shown += `'${call.shown(i).slice(0, SHOWN_BYTES - shown.length)}' `;
+  return `ERR unknown command '${call.shown(0).slice(0, SHOWN_BYTES)}', with args beginning with: ${shown}`;
 }

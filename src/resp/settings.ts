@@ -3,6 +3,8 @@
  * that are kept because clients and test suites set them and read them back. The rest of Redis' parameters does not exist.
  */
 
+import { int64 } from './numbers.ts';
+
 type Kind = 'number' | 'memory' | 'flag' | 'text' | 'limits';
 
 interface Parameter {
@@ -12,6 +14,7 @@ interface Parameter {
   /** Below the least there is 0, for none. */
   readonly mayBeNone?: boolean;
   readonly most?: number;
+  /** The only ones there are. */
   readonly words?: readonly string[];
   /** Cannot be set while it runs. */
   readonly fixed?: boolean;
@@ -19,16 +22,8 @@ interface Parameter {
 
 const INT_MAX = 2 ** 31 - 1;
 const OUTPUT_LIMITS = 'normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60';
-const POLICIES = [
-  'volatile-lru',
-  'volatile-lfu',
-  'volatile-random',
-  'volatile-ttl',
-  'allkeys-lru',
-  'allkeys-lfu',
-  'allkeys-random',
-  'noeviction',
-];
+/** Redis has 2^63 - 1, and errors say so. */
+const LARGEST = Number.MAX_SAFE_INTEGER;
 
 const number = (initial: number, least = 0, most = INT_MAX): Parameter => ({
   kind: 'number',
@@ -56,9 +51,9 @@ const PARAMETERS: Readonly<Record<string, Parameter>> = {
   'maxmemory-clients': { ...memory(0, 2 ** 20), mayBeNone: true },
   'client-query-buffer-limit': memory(2 ** 30, 2 ** 20),
   'proto-max-bulk-len': memory(512 * 2 ** 20, 2 ** 20),
-  'slowlog-log-slower-than': number(10_000, -1, Number.MAX_SAFE_INTEGER),
+  'slowlog-log-slower-than': number(10_000, -1, LARGEST),
   'slowlog-max-len': number(128, 0, 100_000),
-  'latency-monitor-threshold': number(0, 0, Number.MAX_SAFE_INTEGER),
+  'latency-monitor-threshold': number(0, 0, LARGEST),
   'latency-tracking': flag('yes'),
   // Those that tell what is so: whoever makes the server gives the values.
   port: fixed('0'),
@@ -69,42 +64,54 @@ const PARAMETERS: Readonly<Record<string, Parameter>> = {
   save: fixed(''),
   databases: fixed('1'),
   'cluster-enabled': flag('no', true),
-  'maxmemory-policy': { kind: 'text', initial: 'noeviction', words: POLICIES, fixed: true },
+  'maxmemory-policy': fixed('noeviction'),
   appendfsync: fixed('everysec'),
   'io-threads': fixed('1'),
   supervised: fixed('systemd'),
   // Kept only.
   'tcp-keepalive': number(300),
   hz: number(10, 1, 500),
-  loglevel: text('notice'),
+  loglevel: { kind: 'text', initial: 'notice', words: ['debug', 'verbose', 'notice', 'warning'] },
   'notify-keyspace-events': fixed(''),
   'lazyfree-lazy-eviction': flag('no'),
   'lazyfree-lazy-expire': flag('no'),
   'lazyfree-lazy-server-del': flag('no'),
   'lazyfree-lazy-user-del': flag('no'),
   'lazyfree-lazy-user-flush': flag('no'),
-  activedefrag: flag('no'),
+  activedefrag: flag('no', true),
   'list-max-listpack-size': number(-2, -INT_MAX),
   'list-max-ziplist-size': number(-2, -INT_MAX),
   'list-compress-depth': number(0),
-  'hash-max-listpack-entries': number(512),
-  'hash-max-ziplist-entries': number(512),
-  'hash-max-listpack-value': number(64),
-  'hash-max-ziplist-value': number(64),
-  'set-max-intset-entries': number(512),
-  'zset-max-listpack-entries': number(128),
-  'zset-max-ziplist-entries': number(128),
-  'zset-max-listpack-value': number(64),
-  'zset-max-ziplist-value': number(64),
+  'hash-max-listpack-entries': number(512, 0, LARGEST),
+  'hash-max-ziplist-entries': number(512, 0, LARGEST),
+  'hash-max-listpack-value': memory(64),
+  'hash-max-ziplist-value': memory(64),
+  'set-max-intset-entries': number(512, 0, LARGEST),
+  'zset-max-listpack-entries': number(128, 0, LARGEST),
+  'zset-max-ziplist-entries': number(128, 0, LARGEST),
+  'zset-max-listpack-value': memory(64),
+  'zset-max-ziplist-value': memory(64),
   'stream-node-max-bytes': memory(4096),
-  'stream-node-max-entries': number(100),
+  'stream-node-max-entries': number(100, 0, LARGEST),
   'hll-sparse-max-bytes': memory(3000),
   'active-expire-effort': number(1, 1, 10),
-  'busy-reply-threshold': number(5000),
-  'lua-time-limit': number(5000),
+  'busy-reply-threshold': number(5000, 0, LARGEST),
+  'lua-time-limit': number(5000, 0, LARGEST),
   'repl-diskless-sync-delay': number(5),
   'min-replicas-to-write': fixed('0'),
 };
+
+/** Two names of one parameter, either way. */
+const ALIASES = new Map<string, string>(
+  Object.keys(PARAMETERS)
+    .filter((name) => name.includes('ziplist'))
+    .map((name) => [name, name.replace('ziplist', 'listpack')] as const)
+    .concat([['lua-time-limit', 'busy-reply-threshold']])
+    .flatMap(([old, name]) => [
+      [old, name],
+      [name, old],
+    ]),
+);
 
 export interface OutputLimit {
   readonly hardBytes: number;
@@ -123,9 +130,9 @@ const UNITS: Readonly<Record<string, number>> = {
   gb: 2 ** 30,
 };
 
-/** Bytes of `10mb` and the like, or null. */
+/** Bytes of `10mb` and the like, or null; without a number 0, as in Redis. */
 export function memoryBytes(value: string): number | null {
-  const found = /^(\d{1,15})([a-z]{0,2})$/i.exec(value);
+  const found = /^(\d{0,127})([a-z]{0,2})$/i.exec(value);
   const unit = UNITS[(found?.[2] ?? 'x').toLowerCase()];
   return found === null || unit === undefined ? null : Number(found[1]) * unit;
 }
@@ -166,28 +173,39 @@ export class Settings {
 
   /** Sets all of these or none. The fault's text, or null. */
   set(pairs: readonly (readonly [name: string, value: string])[]): string | null {
-    const seen = new Map<string, string>();
-    for (const [name, value] of pairs) {
+    const failed = (name: string, why: string) =>
+      `CONFIG SET failed (possibly related to argument '${name}') - ${why}`;
+    const names = new Set<string>();
+    for (const [given, value] of pairs) {
+      const name = given.toLowerCase();
       const parameter = PARAMETERS[name];
-      if (parameter === undefined) return `Unknown option or number of arguments for CONFIG SET - '${name}'`;
-      const failed = (why: string) => `CONFIG SET failed (possibly related to argument '${name}') - ${why}`;
-      if (seen.has(name)) return failed('duplicate parameter');
-      const { why, kept } = this.#checked(name, parameter, value);
-      if (why !== null) return failed(why);
+      if (parameter === undefined) return `Unknown option or number of arguments for CONFIG SET - '${given}'`;
+      // Test suites set what is so already.
+      if (parameter.fixed === true && value !== this.get(name))
+        return failed(name, "can't set immutable config");
+      if (names.has(name)) return failed(name, 'duplicate parameter');
+      names.add(name);
+    }
+    const seen = new Map<string, string>();
+    for (const [given, value] of pairs) {
+      const name = given.toLowerCase();
+      const { why, kept } = this.#checked(name, value);
+      if (why !== null) return failed(name, why);
       seen.set(name, kept);
     }
-    for (const [name, value] of seen) this.#values.set(name, value);
+    for (const [name, value] of seen) {
+      this.#values.set(name, value);
+      this.#values.set(ALIASES.get(name) ?? name, value);
+    }
     this.#refresh();
     for (const name of seen.keys()) this.changed(name);
     return null;
   }
 
-  #checked(name: string, parameter: Parameter, value: string): { why: string | null; kept: string } {
+  #checked(name: string, value: string): { why: string | null; kept: string } {
     const no = (why: string) => ({ why, kept: '' });
-    if (parameter.fixed === true) {
-      // Test suites set what is so already.
-      return value === this.get(name) ? { why: null, kept: value } : no("can't set immutable config");
-    }
+    const parameter = PARAMETERS[name];
+    if (parameter === undefined || parameter.fixed === true) return { why: null, kept: value };
     switch (parameter.kind) {
       case 'flag':
         return /^(yes|no)$/i.test(value)
@@ -200,8 +218,14 @@ export class Settings {
         const limits = withLimits(this.get(name), value);
         return typeof limits === 'string' ? { why: null, kept: limits } : no(limits.why);
       }
-      default:
-        return { why: null, kept: value };
+      default: {
+        const { words } = parameter;
+        if (words === undefined) return { why: null, kept: value };
+        const word = value.toLowerCase();
+        return words.includes(word)
+          ? { why: null, kept: word }
+          : no(`argument(s) must be one of the following: ${words.join(', ')}`);
+      }
     }
   }
 
@@ -232,16 +256,16 @@ function limitAt(words: readonly string[], kind: string): OutputLimit {
 
 function checkedNumber(parameter: Parameter, value: string): { why: string | null; kept: string } {
   const bytes = parameter.kind === 'memory';
-  const parsed = bytes ? memoryBytes(value) : /^-?\d{1,16}$/.test(value) ? Number(value) : null;
+  const parsed = bytes ? memoryBytes(value) : wholeNumber(value);
   if (parsed === null) {
     const why = bytes ? 'argument must be a memory value' : "argument couldn't be parsed into an integer";
     return { why, kept: '' };
   }
   const least = parameter.least ?? 0;
-  const most = parameter.most ?? Number.MAX_SAFE_INTEGER;
+  const most = parameter.most ?? LARGEST;
   const isNone = parsed === 0 && parameter.mayBeNone === true;
   if ((parsed < least && !isNone) || parsed > most) {
-    const shown = most === Number.MAX_SAFE_INTEGER ? '9223372036854775807' : String(most);
+    const shown = most === LARGEST ? '9223372036854775807' : String(most);
     return {
       why: `argument must be ${parameter.mayBeNone === true ? '0 or ' : ''}between ${least} and ${shown} inclusive`,
       kept: '',
@@ -250,8 +274,15 @@ function checkedNumber(parameter: Parameter, value: string): { why: string | nul
   return { why: null, kept: String(parsed) };
 }
 
+/** Any that Redis could hold, beyond 2^53 not to the last digit. */
+function wholeNumber(text: string): number | null {
+  const number = int64(Buffer.from(text, 'latin1'), 0, text.length);
+  return number === null ? null : Number(number);
+}
+
 /** `now` with what `class hard soft seconds ...` changes. */
 function withLimits(now: string, value: string): string | { why: string } {
+  if (value.trim() === '') return now;
   const words = value.trim().split(/\s+/);
   if (words.length % 4 !== 0) return { why: 'Wrong number of arguments in buffer limit configuration.' };
   const limits = now.split(' ');
@@ -261,7 +292,12 @@ function withLimits(now: string, value: string): string | { why: string } {
     if (at < 0) return { why: 'Invalid client class specified in buffer limit configuration.' };
     const hard = memoryBytes(words[i + 1] as string);
     const soft = memoryBytes(words[i + 2] as string);
-    if (hard === null || soft === null || !/^\d{1,9}$/.test(words[i + 3] as string))
+    if (
+      hard === null ||
+      soft === null ||
+      Math.max(hard, soft) > LARGEST ||
+      !/^\d{1,9}$/.test(words[i + 3] as string)
+    )
       return { why: 'Error in hard, soft or soft_seconds setting in buffer limit configuration.' };
     limits.splice(at + 1, 3, String(hard), String(soft), words[i + 3] as string);
   }

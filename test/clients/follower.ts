@@ -19,8 +19,8 @@ const PASSING = [
   /\b(ECONNREFUSED|ECONNRESET|EPIPE|refused|reset|closed|broken pipe)\b/i,
   // redis-py asks all nodes for their slots, of which one ends, or has not heard of a change that another knows.
   /^RedisClusterException: (ERROR sending "cluster slots"|startup_nodes could not agree)/,
-  // node-redis lets go of a node.
-  /^(Disconnects client|AggregateError)$/,
+  // node-redis lets go of a node, or of a command or a connection that took 5 s; some of its errors have no text, but a class.
+  /^(Disconnects client|AggregateError|TimeoutError|Connection timeout)$/,
 ];
 
 export interface Store {
@@ -89,8 +89,8 @@ export class Follower {
       this.#acked[i] = next;
       this.done++;
     } catch (error) {
-      const { message, name } = error as Error;
-      this.#refused(message || name);
+      const told = error as Error;
+      this.#refused(told.message || told.constructor.name);
     }
   }
 

@@ -107,6 +107,12 @@ const docs: Same = (ours, theirs) => {
   return ours.type === theirs.type && facts(ours) === facts(theirs);
 };
 
+/** Without names they are told of all commands, and Redis has more. */
+const ofNames =
+  (same: Same): Same =>
+  (ours, theirs, words, before) =>
+    (words.length === 2 ? sameType : same)(ours, theirs, words, before);
+
 /** Of the slow log, which commands it has. */
 const slowWords: Same = (ours, theirs, words, before) => {
   if (theirs.type !== '*') return exact(ours, theirs, words, before);
@@ -114,10 +120,13 @@ const slowWords: Same = (ours, theirs, words, before) => {
   return ours.type === '*' && facts(ours) === facts(theirs);
 };
 
-/** Lines of CLIENT LIST: the fields that are not memory, times or places. */
+/** Lines of CLIENT LIST: the fields that are not memory, times or places; the last command ours notes once for all that came together. */
 const clientLines: Same = (ours, theirs, words, before) => {
   if (theirs.type === '-') return exact(ours, theirs, words, before);
-  const kept = /^(name|db|sub|psub|ssub|multi|flags|cmd|user|redir|resp)=/;
+  // While EXEC runs our transaction is over.
+  const kept = / cmd=exec /.test(theirs.text ?? '')
+    ? /^(name|db|sub|psub|ssub|user|redir|resp)=/
+    : /^(name|db|sub|psub|ssub|multi|flags|user|redir|resp)=/;
   const facts = (reply: Reply): string =>
     (reply.text ?? '')
       .split('\n')
@@ -156,8 +165,8 @@ const COMPARED: Record<string, Same> = {
   command: (ours, theirs, words, before) =>
     (words.length === 1 ? sameType : exact)(ours, theirs, words, before),
   'command|count': sameType,
-  'command|info': infos,
-  'command|docs': docs,
+  'command|info': ofNames(infos),
+  'command|docs': ofNames(docs),
   'command|list': (ours, theirs, words, before) =>
     (words.length === 2 ? sameType : anyOrder)(ours, theirs, words, before),
   config: anyOrder,
@@ -178,6 +187,7 @@ const COMPARED: Record<string, Same> = {
   'slowlog|get': slowWords,
   'function|stats': sameType,
   'latency|doctor': sameType,
+  'latency|histogram': ofNames(exact),
   ...Object.fromEntries(CONTAINERS.map((name) => [`${name}|help`, sameType])),
   time: sameType,
   // The version that is shown, and the connection's number.

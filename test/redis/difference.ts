@@ -7,8 +7,10 @@ export async function difference(
   a: Connection,
   b: Connection,
   commands: readonly Words[],
+  protocol = 2,
 ): Promise<string | null> {
-  return (await answersDiffer(a, b, [['FLUSHALL'], ...commands])) ?? (await dataDiffer(a, b));
+  const all = [['RESET'], ['HELLO', String(protocol)], ['FLUSHALL'], ...commands];
+  return (await answersDiffer(a, b, all)) ?? (await dataDiffer(a, b));
 }
 
 /** Runs the commands on both; the first answer that differs. A transaction that was begun has ended. */

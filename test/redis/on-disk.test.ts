@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { anyCommand } from './commands.ts';
+import { sequences } from './commands.ts';
 import type { Connection, Words } from './connection.ts';
 import { answersDiffer, dataDiffer } from './difference.ts';
 import { OursOnDisk } from './ours.ts';
@@ -8,7 +8,7 @@ import { RedisServer } from './redis-server.ts';
 import { isMissing, PATIENCE_MS, RUNS, SEED, version } from './runs.ts';
 
 /** A run with its two restarts takes as long as so many without. */
-const PART = 15;
+const PART = 25;
 const RUNS_ON_DISK = Math.ceil(RUNS / PART);
 
 /** The random commands go to ours on disk and to redis-server; ours is stopped and started between some of them, redis-server never. */
@@ -38,7 +38,7 @@ describe.skipIf(isMissing).each(['log', 'leveldb'] as const)('on %s beside redis
     }
   }
 
-  const commands = fc.array(anyCommand, { maxLength: 30 });
+  const commands = sequences(15);
   const lives = fc.tuple(commands, commands, commands, commands);
 
   async function difference([first, second, third, last]: readonly (readonly Words[])[], protocol: number) {

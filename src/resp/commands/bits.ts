@@ -76,30 +76,17 @@ interface Part {
 }
 
 /**
- * What `start end [BYTE|BIT]` from argument `i` on means of a value of `length` bytes; null after an error was given. With no end
- * it is the last byte.
+ * What `start end [BYTE|BIT]` from argument `i` on means of a value of `length` bytes; null after an error was given: which, when there
+ * are several, says `unitFirst`. With no end it is the last byte.
  */
-function partOf(call: Call, i: number, length: number): Part | null {
+function partOf(call: Call, i: number, length: number, unitFirst: boolean): Part | null {
   let start = call.integer(i);
-  const unitAt = i + 2;
-  let bits = false;
-  let end: number | null = -1;
-  const readUnit = (): boolean => {
-    if (call.count <= unitAt) return true;
-    bits = call.is(unitAt, 'BIT');
-    return bits || call.is(unitAt, 'BYTE');
-  };
-  if (start === null) {
-    call.reply.error(NOT_INTEGER);
-    return null;
-  }
-  if (call.count > i + 1) end = call.integer(i + 1);
-  if (end === null) {
-    call.reply.error(NOT_INTEGER);
-    return null;
-  }
-  if (!readUnit()) {
-    call.reply.error(SYNTAX);
+  let end = call.count > i + 1 ? call.integer(i + 1) : -1;
+  const bits = call.count > i + 2 && call.is(i + 2, 'BIT');
+  const hasUnit = call.count <= i + 2 || bits || call.is(i + 2, 'BYTE');
+  if (start === null || end === null || !hasUnit) {
+    const atUnit = !hasUnit && start !== null && (unitFirst || end !== null);
+    call.reply.error(atUnit ? SYNTAX : NOT_INTEGER);
     return null;
   }
   const total = bits ? length * 8 : length;
@@ -137,7 +124,7 @@ function countBits(call: Call): void {
       return;
     }
   }
-  const part = call.count === 2 ? { first: 0, end: length * 8 } : partOf(call, 2, length);
+  const part = call.count === 2 ? { first: 0, end: length * 8 } : partOf(call, 2, length, false);
   if (part === null) return;
   if (length > PIECE_BYTES) {
     countInRope(call, table.rope, part);
@@ -212,7 +199,7 @@ function findBit(call: Call): void {
     return;
   }
   const length = table.valueLength;
-  const part = call.count === 3 ? { first: 0, end: length * 8 } : partOf(call, 3, length);
+  const part = call.count === 3 ? { first: 0, end: length * 8 } : partOf(call, 3, length, true);
   if (part === null) return;
   if (part.first >= part.end) {
     call.reply.integer(-1);

@@ -73,9 +73,10 @@ function read(call: Call): Filters | string {
     else if (call.is(i, 'LADDR')) filters.localAddress = value;
     else if (call.is(i, 'TYPE')) {
       filters.type = value.toLowerCase();
-      if (!isClientType(filters.type)) return `ERR Unknown client type '${value}'`;
+      if (!isClientType(filters.type)) return `ERR Unknown client type '${call.shown(i + 1)}'`;
     } else if (call.is(i, 'USER')) {
-      if (value !== 'default' && !value.startsWith(LEVEL_USER)) return `ERR No such user '${value}'`;
+      if (value !== 'default' && !value.startsWith(LEVEL_USER))
+        return `ERR No such user '${call.shown(i + 1)}'`;
       filters.user = value;
     } else if (call.is(i, 'MAXAGE')) {
       const age = call.integer(i + 1);

@@ -23,7 +23,7 @@ function selected(call: Call): Client[] | string {
   if (call.count === 2) return all;
   if (call.count === 4 && call.is(2, 'TYPE')) {
     const type = call.text(3).toLowerCase();
-    if (!isClientType(type)) return `ERR Unknown client type '${call.text(3)}'`;
+    if (!isClientType(type)) return `ERR Unknown client type '${call.shown(3)}'`;
     return all.filter((client) => typeOf(client) === type);
   }
   if (call.count < 4 || !call.is(2, 'ID')) return SYNTAX;
@@ -31,7 +31,7 @@ function selected(call: Call): Client[] | string {
   const found = new Set<Client>();
   for (let i = 3; i < call.count; i++) {
     const id = call.integer(i);
-    if (id === null || id < 1) return 'ERR Invalid client ID';
+    if (id === null) return 'ERR Invalid client ID';
     const client = call.server.clients.get(id);
     if (client !== undefined) found.add(client);
   }

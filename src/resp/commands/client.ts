@@ -31,7 +31,7 @@ function setInfo(call: Call): void {
   } else if (call.is(2, 'LIB-VER')) {
     call.client.libraryVersion = value;
     call.reply.ok();
-  } else call.reply.error(`ERR Unrecognized option '${call.text(2)}'`);
+  } else call.reply.error(`ERR Unrecognized option '${call.shown(2)}'`);
 }
 
 function noEvict(call: Call): void {
@@ -73,7 +73,7 @@ function replyMode(call: Call): void {
 function pause(call: Call): void {
   const ms = call.integer(2);
   const mode = call.count === 4 ? call.text(3).toLowerCase() : 'all';
-  if (call.count > 4) call.reply.error(badSubcommand('CLIENT', call.text(1)));
+  if (call.count > 4) call.reply.error(badSubcommand('CLIENT', call.shown(1)));
   else if (mode !== 'all' && mode !== 'write') call.reply.error('ERR CLIENT PAUSE mode must be WRITE or ALL');
   else if (ms === null) call.reply.error('ERR timeout is not an integer or out of range');
   else if (ms < 0) call.reply.error('ERR timeout is negative');
@@ -91,7 +91,7 @@ function unpause(call: Call): void {
 function unblock(call: Call): void {
   const id = call.integer(2);
   const withError = call.count > 3 && call.is(3, 'ERROR');
-  if (call.count > 4) call.reply.error(badSubcommand('CLIENT', call.text(1)));
+  if (call.count > 4) call.reply.error(badSubcommand('CLIENT', call.shown(1)));
   else if (call.count > 3 && !withError && !call.is(3, 'TIMEOUT'))
     call.reply.error('ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR');
   else if (id === null) call.reply.error(NOT_INTEGER);
@@ -99,7 +99,9 @@ function unblock(call: Call): void {
 }
 
 function refuseTracking(call: Call): void {
-  if (call.is(2, 'OFF')) call.reply.ok();
+  let known = true;
+  for (let i = 3; i < call.count; i++) known &&= /^(bcast|optin|optout|noloop)$/i.test(call.text(i));
+  if (call.is(2, 'OFF') && known) call.reply.ok();
   else if (call.is(2, 'ON'))
     call.reply.error('ERR CLIENT TRACKING is not supported by shoal: it sends no invalidation messages');
   else call.reply.error(SYNTAX);

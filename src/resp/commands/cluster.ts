@@ -197,7 +197,7 @@ function getKeys(call: Call): void {
 function isNode(call: Call, router: GroupRouter): boolean {
   const id = call.text(2);
   if (shardsOf(router).some(({ peer }) => shownId(peer.id) === id)) return true;
-  call.reply.error(`ERR Unknown node ${id}`);
+  call.reply.error(`ERR Unknown node ${call.shown(2)}`);
   return false;
 }
 

@@ -6,19 +6,26 @@ import { container } from './help.ts';
 
 function get(call: Call): void {
   const { settings } = call.server;
-  const globs: Glob[] = [];
   if (call.count - 2 > settings.names.length) {
     call.reply.error(`ERR too many names: there are ${settings.names.length} parameters`);
     return;
   }
-  for (let i = 2; i < call.count; i++) globs.push(new Glob(call.bytes(i), true, NAME_LOOKS));
-  const found = settings.names.filter((name) => {
+  /** As it is shown: what is asked for by its name as it was first written. */
+  const found = new Map<string, string>();
+  const globs: Glob[] = [];
+  for (let i = 2; i < call.count; i++) {
+    const shown = call.text(i);
+    const name = shown.toLowerCase();
+    if (/[[*?]/.test(shown)) globs.push(new Glob(call.bytes(i), true, NAME_LOOKS));
+    else if (settings.names.includes(name) && !found.has(name)) found.set(name, shown);
+  }
+  for (const name of settings.names) {
     const bytes = new TextEncoder().encode(name);
-    return globs.some((glob) => glob.matches(bytes));
-  });
-  call.reply.map(found.length);
-  for (const name of found) {
-    call.reply.bulkText(name);
+    if (!found.has(name) && globs.some((glob) => glob.matches(bytes))) found.set(name, name);
+  }
+  call.reply.map(found.size);
+  for (const [name, shown] of found) {
+    call.reply.bulkText(shown);
     call.reply.bulkText(settings.get(name));
   }
 }
@@ -29,7 +36,7 @@ function set(call: Call): void {
     return;
   }
   const pairs: [string, string][] = [];
-  for (let i = 2; i < call.count; i += 2) pairs.push([call.text(i).toLowerCase(), call.text(i + 1)]);
+  for (let i = 2; i < call.count; i += 2) pairs.push([call.shown(i), call.text(i + 1)]);
   const fault = call.server.settings.set(pairs);
   if (fault === null) call.reply.ok();
   else call.reply.error(`ERR ${fault}`);

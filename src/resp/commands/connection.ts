@@ -48,7 +48,6 @@ function reset(call: Call): void {
   client.gate(GATE.silent | GATE.subscribed, false);
   client.name = '';
   client.user = 'default';
-  client.noEvict = false;
   client.noTouch = false;
   client.useLevelOnce(null);
   client.useLevel(server.defaultLevel);
@@ -159,7 +158,7 @@ function helloOptions(call: Call): HelloOptions | string {
       options.name = call.text(i + 1);
       if (/[^!-~]/.test(options.name)) return BAD_NAME;
       i++;
-    } else return `ERR Syntax error in HELLO option '${call.text(i)}'`;
+    } else return `ERR Syntax error in HELLO option '${call.shown(i)}'`;
   }
   return options;
 }

@@ -38,7 +38,7 @@ function readConditions(call: Call): Conditions | null {
     else if (call.is(i, 'GT')) conditions.gt = true;
     else if (call.is(i, 'LT')) conditions.lt = true;
     else {
-      call.reply.error(`ERR Unsupported option ${call.text(i).split('\0')[0]}`);
+      call.reply.error(`ERR Unsupported option ${call.shown(i)}`);
       return null;
     }
   }

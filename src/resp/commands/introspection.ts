@@ -10,7 +10,7 @@ const DEFAULT_ENTRIES = 10;
 function slowGet(call: Call): void {
   const { reply, server } = call;
   if (call.count > 3) {
-    reply.error(badSubcommand('SLOWLOG', call.text(1)));
+    reply.error(badSubcommand('SLOWLOG', call.shown(1)));
     return;
   }
   const asked = call.count > 2 ? call.integer(2) : DEFAULT_ENTRIES;
@@ -71,7 +71,7 @@ function graph(call: Call): void {
   const name = call.text(2);
   const samples = call.server.latency.history(name);
   if (samples.length === 0) {
-    call.reply.error(`ERR No samples available for event '${name}'`);
+    call.reply.error(`ERR No samples available for event '${call.shown(2)}'`);
     return;
   }
   const most = call.server.latency.maxMs(name);

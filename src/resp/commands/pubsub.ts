@@ -101,7 +101,7 @@ function spublish(call: Call): void {
 function active(kind: 'channels' | 'shardChannels') {
   return (call: Call): void => {
     if (call.count > 3) {
-      call.reply.error(badSubcommand('PUBSUB', call.text(1)));
+      call.reply.error(badSubcommand('PUBSUB', call.shown(1)));
       return;
     }
     const names = call.server.channels.active(kind, call.count === 3 ? new Glob(call.bytes(2)) : null);

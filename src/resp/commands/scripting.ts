@@ -14,16 +14,22 @@ function flush(text: string) {
 }
 
 function functionFlush(call: Call): void {
-  if (call.count > 3) call.reply.error(badSubcommand('FUNCTION', call.text(1)));
+  if (call.count > 3) call.reply.error(badSubcommand('FUNCTION', call.shown(1)));
   else flush('ERR FUNCTION FLUSH only supports SYNC|ASYNC option')(call);
 }
 
-/** `FUNCTION LIST [LIBRARYNAME pattern] [WITHCODE]` */
+/** `FUNCTION LIST [LIBRARYNAME pattern] [WITHCODE]`, each once. */
 function list(call: Call): void {
+  const given = new Set<string>();
   for (let i = 2; i < call.count; i++) {
-    if (call.is(i, 'LIBRARYNAME') && i + 1 < call.count) i++;
-    else if (!call.is(i, 'WITHCODE')) {
-      call.reply.error(`ERR Unknown argument ${call.text(i)}`);
+    const word = call.text(i).toUpperCase();
+    if (!/^(LIBRARYNAME|WITHCODE)$/.test(word) || given.has(word)) {
+      call.reply.error(`ERR Unknown argument ${call.shown(i)}`);
+      return;
+    }
+    given.add(word);
+    if (word === 'LIBRARYNAME' && ++i === call.count) {
+      call.reply.error('ERR library name argument was not given');
       return;
     }
   }

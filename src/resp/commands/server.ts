@@ -153,7 +153,8 @@ function backgroundSave(call: Call): void {
 }
 
 function lolwut(call: Call): void {
-  call.reply.verbatim(`  ><(((('>  ><(((('>\n      ><(((('>   a shoal, Redis ver. ${REDIS_VERSION}\n`);
+  if (call.count > 2 && call.is(1, 'VERSION') && call.integer(2) === null) call.reply.error(NOT_INTEGER);
+  else call.reply.verbatim(`  ><(((('>  ><(((('>\n      ><(((('>   a shoal, Redis ver. ${REDIS_VERSION}\n`);
 }
 
 function noReplica(call: Call): void {
