@@ -4,7 +4,7 @@ import type { Client } from './client.ts';
 import { BitWork } from './commands/bit-work.ts';
 import { Connection } from './connection.ts';
 import type { RespServer } from './server.ts';
-import { FakeDisk } from './testing/fake-disk.ts';
+import { FakeDisk, NOTHING_COLD } from './testing/fake-disk.ts';
 import { poll } from './testing/raw-client.ts';
 import { Served } from './testing/served.ts';
 
@@ -20,6 +20,7 @@ function onlyClient(server: RespServer): Client {
 
 test('the end of a client whose command waits is noticed, also when the command had to wait for its turn', async () => {
   const disk = new FakeDisk();
+  disk.readThrough = NOTHING_COLD;
   const { server, join } = await served.start({}, disk.store());
   const client = await join();
   disk.congested = true;

@@ -93,6 +93,7 @@ export class Connection implements Outlet {
       });
     this.socket.on('drain', () => this.#drained());
     this.socket.on('close', () => this.#took());
+    if (turns.holdsBack) this.holdBack(true);
   }
 
   /** Bytes that wait to be sent, or to be allowed to. */

@@ -142,7 +142,7 @@ export class Store {
 
   #refusalNow(): string | null {
     const { maxMemoryBytes, table, backend } = this;
-    // While it is congested nothing is run; a cache makes room meanwhile.
+    // While it is congested nothing is changed; a cache makes room meanwhile.
     if (maxMemoryBytes > 0 && !backend.congested && table.heldBytes >= maxMemoryBytes) {
       const taken = table.usedBytes + table.insides.index.usedBytes;
       if (taken >= maxMemoryBytes || this.#isOver(OVER.most)) return OOM;
