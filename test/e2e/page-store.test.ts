@@ -36,7 +36,7 @@ const textOf = async (page: Page, plot: string) =>
 /** A store whose figures are given outright. */
 class GivenStore implements StoreApi {
   awake = true;
-  full = false;
+  full: StoreInfoView['full'] = null;
   samples: Omit<StoreHistoryView, 'everyMs'> = given(200);
   entries: StoreSlowView['entries'] = [];
 
