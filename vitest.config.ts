@@ -23,7 +23,7 @@ export default defineConfig({
             'test/fuzz/**/*.test.ts',
             'test/chaos/**/*.test.ts',
           ],
-          testTimeout: 60_000,
+          testTimeout: 300_000,
         },
       },
       { test: { name: 'tidy', include: ['test/tidy/**/*.test.ts'] } },

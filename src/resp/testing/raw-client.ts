@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { ReplyReader } from '../reply-reader.ts';
 
-const WAIT_MS = 40_000;
+const WAIT_MS = 120_000;
 
 /** A client for tests: sends bytes or commands, and gives replies one by one, as text as it came. */
 export class RawClient {
@@ -93,7 +93,7 @@ export function encode(words: readonly string[]): Buffer {
   return Buffer.from(`*${words.length}\r\n${parts.join('')}`, 'latin1');
 }
 
-/** Waits until something is so, told of changes by a call; fails after ten seconds. */
+/** Waits until something is so, told of changes by a call; fails after two minutes. */
 export async function until(isSo: () => boolean, onChange: (wake: () => void) => void): Promise<void> {
   const end = Date.now() + WAIT_MS;
   while (!isSo()) {
@@ -108,7 +108,7 @@ export async function until(isSo: () => boolean, onChange: (wake: () => void) =>
   }
 }
 
-/** Waits until something is so, by looking; fails after ten seconds. */
+/** Waits until something is so, by looking; fails after two minutes. */
 export function poll(isSo: () => boolean): Promise<void> {
   return until(isSo, () => {});
 }
