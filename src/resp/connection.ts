@@ -93,6 +93,7 @@ export class Connection implements Outlet {
       });
     this.socket.on('drain', () => this.#drained());
     this.socket.on('close', () => this.#took());
+    if (turns.holdsBack) this.holdBack(true);
   }
 
   /** Bytes that wait to be sent, or to be allowed to. */
@@ -244,7 +245,7 @@ export class Connection implements Outlet {
       call.kept = call.reply.length;
       return;
     }
-    if (this.socket.destroyed) return;
+    if (this.socket.destroyed || this.#hasEnded) return;
     this.client.bytesOut += bytes.length;
     if (this.#waiting.length > 0) {
       this.#keep(bytes);

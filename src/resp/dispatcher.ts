@@ -72,6 +72,7 @@ export class Dispatcher {
     call.store.begin(nowMs);
     this.server.router?.begin(nowMs);
     this.server.gate(SERVER_GATE.refusing, call.store.refusal !== null || call.store.blocked !== null);
+    this.server.gate(SERVER_GATE.congested, call.store.backend.congested);
     client.lastMs = nowMs;
     let left = limit;
     while (!client.closing) {

@@ -1,7 +1,7 @@
 import { LIMITS } from '../base/index.ts';
 import { type AckLevel, copiesNeeded, isPlain, levelOf, shortfall } from './ack-level.ts';
 import type { Call } from './call.ts';
-import { GATE } from './client.ts';
+import { type Client, GATE } from './client.ts';
 import type { Known } from './command.ts';
 import { awaitDisk } from './on-disk.ts';
 import { shortened } from './slow-log.ts';
@@ -128,8 +128,14 @@ export class Gatekeeper {
     if (client.transaction !== null) client.transaction.failed = true;
   }
 
-  /** A command that runs here, if the store takes it. */
+  /** A command that runs here, if the store takes it; when it has no room for changes now, they are run later. */
   #here(call: Call, known: Known, levelWords: number): void {
+    const { client } = call;
+    if (this.#server.gates & SERVER_GATE.congested && changesMessages(client, known)) {
+      this.#server.paused.add(client);
+      call.putBack(known);
+      return;
+    }
     const full = this.#full(call, known);
     if (full === '') this.#levelled(call, known, levelWords);
     else this.#reject(call, known, full);
@@ -144,8 +150,7 @@ export class Gatekeeper {
     }
     if (UNPAUSED.has(known.name)) return false;
     if (!server.pausesWritesOnly) return true;
-    const writes = known.isWrite || known.name === 'publish' || known.name === 'spublish';
-    return writes || (known.name === 'exec' && call.client.transaction?.writes === true);
+    return known.name === 'publish' || known.name === 'spublish' || changesMessages(call.client, known);
   }
 
   #queue(call: Call, known: Known, slot: number): void {
@@ -173,7 +178,7 @@ export class Gatekeeper {
   /** Sees to it that the write is acknowledged as it should be: not begun, or its reply held back. */
   #levelled(call: Call, known: Known, levelWords: number): void {
     const { client } = call;
-    const writes = known.isWrite || (known.name === 'exec' && client.transaction?.writes === true);
+    const writes = changesMessages(client, known);
     let level = client.acks;
     if (levelWords > 0) {
       const own = levelOfWords(call, levelWords);
@@ -299,6 +304,10 @@ export class Gatekeeper {
       client.gate(GATE.silent, false);
     }
   }
+}
+
+function changesMessages({ transaction }: Client, known: Known): boolean {
+  return known.isWrite || (known.name === 'exec' && transaction?.writes === true);
 }
 
 function levelOfWords(call: Call, words: number): AckLevel | null {

@@ -19,6 +19,8 @@ export const SERVER_GATE = {
   watches: 8,
   /** The store takes no writes, or none that need room. */
   refusing: 16,
+  /** Changes wait for the disk. */
+  congested: 32,
 } as const;
 
 /** Below this a single clock reading per turn does not tell which command was slow. */
@@ -186,6 +188,17 @@ export class ServerState {
     clearTimeout(this.#pauseTimer);
     this.pausedUntilMs = 0;
     this.gate(SERVER_GATE.paused, false);
+    this.#resumeAll();
+  }
+
+  /** The back end takes changes again. */
+  roomAgain(): void {
+    this.gate(SERVER_GATE.congested, false);
+    this.#resumeAll();
+  }
+
+  /** Whoever must wait still, for something else, is told so when it tries. */
+  #resumeAll(): void {
     const waiting = [...this.paused];
     this.paused.clear();
     for (const client of waiting) client.outlet.resume();

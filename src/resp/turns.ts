@@ -12,6 +12,8 @@ import type { Sweep } from './sweep.ts';
 
 /** What commands may take of one round of the event loop, twice: as input comes, and after that for who had to wait. */
 const TURN_MS = 1;
+/** Reasons to wait among the paused. */
+const WAIT_GATES = SERVER_GATE.paused | SERVER_GATE.congested;
 type OnDisk = Parameters<Store['backend']['whenOnDisk']>[1];
 
 /** How long a connection that was ended may take to read what was sent. */
@@ -39,8 +41,11 @@ export class Turns {
   #running: Connection | null = null;
   #startedMs = 0;
   #isOpen = false;
-  #holdsBack = false;
+  /** Nobody is read any further. */
+  holdsBack = false;
   #queuedBytes = 0;
+  /** Of those who wait with a change. */
+  #waitingBytes = 0;
   readonly #end = (): void => this.#ended();
 
   constructor(state: ServerState, store: Store, connections: ReadonlySet<Connection>, sweep: Sweep) {
@@ -48,7 +53,10 @@ export class Turns {
     this.#store = store;
     this.#connections = connections;
     this.#sweep = sweep;
-    store.backend.onRoom = () => this.#open();
+    store.backend.onRoom = () => {
+      state.roomAgain();
+      this.#open();
+    };
   }
 
   get inputLimit(): number {
@@ -62,8 +70,7 @@ export class Turns {
       connection.client.request.settle();
       return;
     }
-    const { congested } = this.#store.backend;
-    if (this.#next < this.#queue.length || congested || !this.hasTime()) this.enqueue(connection);
+    if (this.#next < this.#queue.length || this.#standsStill || !this.hasTime()) this.enqueue(connection);
     else this.#work(connection);
   }
 
@@ -76,7 +83,7 @@ export class Turns {
     connection.client.request.settle();
     this.#queue.push(connection);
     this.#queuedBytes += connection.inputBytes;
-    if (this.#queuedBytes > LIMITS.respQueuedBytes && !this.#holdsBack) this.#holdBack(true);
+    this.#weigh();
   }
 
   hasTime(): boolean {
@@ -88,7 +95,7 @@ export class Turns {
   }
 
   isPaused(client: Client): boolean {
-    return (this.#state.gates & SERVER_GATE.paused) !== 0 && this.#state.paused.has(client);
+    return (this.#state.gates & WAIT_GATES) !== 0 && this.#state.paused.has(client);
   }
 
   hasPushes(connection: Connection): void {
@@ -137,11 +144,21 @@ export class Turns {
     setImmediate(this.#end);
   }
 
+  /** Too much waits for the disk. Changes wait then, each client's in its place; everything does where reading takes memory too. */
+  get #standsStill(): boolean {
+    const { congested, readThrough } = this.#store.backend;
+    return congested && readThrough !== null;
+  }
+
   #work(connection: Connection): void {
     this.#running = connection;
     const more = connection.work();
     this.#running = null;
     if (more) this.enqueue(connection);
+    else if ((this.#state.gates & SERVER_GATE.congested) !== 0 && this.isPaused(connection.client)) {
+      this.#waitingBytes += connection.inputBytes;
+      this.#weigh();
+    }
   }
 
   #ended(): void {
@@ -149,7 +166,7 @@ export class Turns {
     counters.turns++;
     const began = performance.now();
     this.#startedMs = began;
-    if (!this.#store.backend.congested) this.#serveQueue();
+    if (!this.#standsStill) this.#serveQueue();
     this.#store.endTurn();
     const pushing = this.#pushing;
     if (pushing.length > 0) {
@@ -163,7 +180,7 @@ export class Turns {
     if (threshold > 0 && tookMs >= threshold) this.#state.latency.event('turn', tookMs, this.nowMs);
     this.#isOpen = false;
     // The back end says when it has room again.
-    const canServe = this.#next < this.#queue.length && !this.#store.backend.congested;
+    const canServe = this.#next < this.#queue.length && !this.#standsStill;
     if (canServe || this.#pushing.length > 0) this.#open();
   }
 
@@ -186,12 +203,19 @@ export class Turns {
       this.#queue = queue.slice(this.#next);
       this.#next = 0;
     }
-    if (this.#holdsBack && this.#queuedBytes < LIMITS.respQueuedBytes / 2) this.#holdBack(false);
+    this.#weigh();
   }
 
-  /** So much has been read that did not run yet: nobody is read any further until half of it has. */
+  /** When so much has been read that did not run yet, nobody is read any further until half of it has. */
+  #weigh(): void {
+    if (this.#state.paused.size === 0) this.#waitingBytes = 0;
+    const bytes = this.#queuedBytes + this.#waitingBytes;
+    if (bytes > LIMITS.respQueuedBytes && !this.holdsBack) this.#holdBack(true);
+    else if (this.holdsBack && bytes < LIMITS.respQueuedBytes / 2) this.#holdBack(false);
+  }
+
   #holdBack(on: boolean): void {
-    this.#holdsBack = on;
+    this.holdsBack = on;
     for (const connection of this.#connections) connection.holdBack(on);
   }
 }

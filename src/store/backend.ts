@@ -81,7 +81,7 @@ export interface Backend {
   readonly refusal: string | null;
   /** Likewise, for every command that changes anything: no dot may be used. */
   readonly blocked: string | null;
-  /** So much waits that nothing more should be read from clients until `onRoom` is called. */
+  /** So much waits for the disk that nothing more should be changed until `onRoom` is called, nor looked up where there is `readThrough`. */
   readonly congested: boolean;
   onRoom: (() => void) | null;
   /** For data larger than memory; null when the table holds all there is. */

@@ -40,6 +40,8 @@ export abstract class DiskBackend {
   /** The disk has no room. */
   protected noRoom = false;
   protected overBudget = false;
+  /** What the disk has left does not do for what is to be written next. */
+  protected cramped = false;
 
   constructor(stamps: Stamps, options: DiskOptions) {
     this.options = options;
@@ -96,15 +98,16 @@ export abstract class DiskBackend {
   protected get diskWarnings(): string[] {
     const warnings: string[] = [];
     if (this.error !== null) warnings.push(this.error.message);
-    if (this.overBudget)
+    if (this.cramped && this.error === null)
       warnings.push(
-        `the store's disk budget (${this.options.maxDiskBytes} bytes) is used up: delete messages, or raise store_disk`,
+        `no space left in ${this.options.directory} for the store's next snapshot: free some, or delete messages`,
       );
     return warnings;
   }
 
   #refusalNow(): string | null {
-    if (this.noRoom) return 'ENOSPC no space left for messages: free some, or delete messages';
+    if (this.noRoom || this.cramped)
+      return 'ENOSPC no space left for messages: free some, or delete messages';
     if (this.overBudget)
       return 'ENOSPC the disk budget of the store (store_disk) is used up: delete messages, or raise it';
     return null;

@@ -23,7 +23,7 @@
  * processors, beside the client (`npm run bench -- store-threads`): two servers of half the keys each, which pass nothing on and so do better
  * than two threads could, bring SETs 1.20 times and GETs 1.46 times what one does, for 85 MB more.
  *
- * Tests: table.test.ts (beside a Map), walk.test.ts, span.test.ts, log/*.test.ts (power cuts at every write), level/*.test.ts (several times the memory).
+ * Tests: table.test.ts (beside a Map), walk.test.ts, span.test.ts, backend.test.ts (what all three promise), log/*.test.ts (power cuts at every write), level/*.test.ts (several times the memory).
  */
 export type { Backend, BackendCounters, BackendState, Listed, OnDisk, ReadThrough } from './backend.ts';
 export { Crowded } from './crowded.ts';

@@ -116,6 +116,12 @@ export class Store {
     return this.refusal !== null;
   }
 
+  /** Which budget is used up. */
+  get lacks(): 'memory' | 'disk' | null {
+    if (!this.full) return null;
+    return this.refusal === OOM ? 'memory' : 'disk';
+  }
+
   /** A turn of commands begins. */
   begin(nowMs: number): void {
     this.table.nowMs = nowMs;
@@ -142,7 +148,7 @@ export class Store {
 
   #refusalNow(): string | null {
     const { maxMemoryBytes, table, backend } = this;
-    // While it is congested nothing is run; a cache makes room meanwhile.
+    // While it is congested nothing is changed; a cache makes room meanwhile.
     if (maxMemoryBytes > 0 && !backend.congested && table.heldBytes >= maxMemoryBytes) {
       const taken = table.usedBytes + table.insides.index.usedBytes;
       if (taken >= maxMemoryBytes || this.#isOver(OVER.most)) return OOM;

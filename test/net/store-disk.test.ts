@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { agreement, eventually, Sandbox, type TestAgent } from '../e2e/harness.ts';
@@ -32,10 +32,13 @@ describe.skipIf(!canRun())('the disk of the store', () => {
     await sandbox[Symbol.asyncDispose]();
   });
 
-  const start = (name = 'small'): Promise<TestAgent> =>
+  const start = (name = 'small', more: string[] = []): Promise<TestAgent> =>
     sandbox.start({
       name,
-      flags: ['--store-dir', join(disk, 'store'), '--store-memory', '64', '--range', '0-0xffffffff'],
+      flags: [
+        ...['--store-dir', join(disk, 'store'), '--store-memory', '16', '--range', '0-0xffffffff'],
+        ...more,
+      ],
     });
   const clientOf = (agent: TestAgent): Promise<StoreClient> =>
     StoreClient.connect(agent.ready.resp as string);
@@ -47,48 +50,96 @@ describe.skipIf(!canRun())('the disk of the store', () => {
       .update(String(i))
       .digest('base64');
 
-  test('full: writes are refused, reads and the node go on, and when there is room so do writes; nothing acknowledged is lost', async () => {
-    const ballast = join(disk, 'ballast');
-    writeFileSync(ballast, Buffer.alloc(12 * MB, 1));
-    const agent = await start();
-    await agreement([agent, other]);
-    const client = await clientOf(agent);
-    let keys = 0;
-    const set = async (): Promise<Reply> => {
-      const reply = await client.ask('SET', `key:${keys}`, value(keys));
-      if (reply === 'OK') keys++;
-      return reply;
-    };
-    let refused: Reply = null;
-    while (!(refused instanceof Error)) {
-      refused = await set();
-      // An answer with an error would be as good: there is no room any more.
-      if (keys % 20 === 0) await client.ask('WAITAOF', 1, 0, 2000);
-      expect(keys, 'a disk of 12 MB is full').toBeLessThan((12 * MB) / VALUE_BYTES + 1000);
+  /** Takes all that the disk has left, to the last page. */
+  function fillUp(path: string): void {
+    const file = openSync(path, 'w');
+    try {
+      for (const block = Buffer.alloc(MB / 256, 1); ; ) writeSync(file, block);
+    } catch (error) {
+      expect((error as NodeJS.ErrnoException).code).toBe('ENOSPC');
+    } finally {
+      closeSync(file);
     }
-    expect(refused.message).toMatch(/^ENOSPC no space left for messages/);
-    expect(await warningsOf(agent)).toMatch(/No space left|no space left|ENOSPC/i);
-    for (let i = 0; i < keys; i++) expect(await client.ask('GET', `key:${i}`)).toBe(value(i));
-    expect(await client.ask('DEL', 'key:0')).toBe(1);
-    expect(await other.memberStates()).toContain('small=alive');
-    const counted = await metrics(other);
-    for (const what of ['suspicions', 'downs'])
-      expect(counted.get(`shoal_detection_total{what="${what}"}`), what).toBe(0);
-    rmSync(ballast);
-    await eventually('writes are taken again', async () => (await set()) === 'OK', AGAIN_MS);
-    await eventually(
-      'no warning is left',
-      async () => !/no space left|ENOSPC/i.test(await warningsOf(agent)),
-      AGAIN_MS,
-    );
-    expect(await client.ask('WAITAOF', 1, 0, 10_000)).toEqual([1, 0]);
-    await agent.stop('SIGKILL');
-    client.close();
-    const again = await clientOf(await start());
-    expect(await again.ask('GET', 'key:0')).toBeNull();
-    for (let i = 1; i < keys; i++) expect(await again.ask('GET', `key:${i}`), `key:${i}`).toBe(value(i));
-    again.close();
-  });
+  }
+
+  test.each(['log', 'leveldb'])(
+    'full under %s: writes are refused, reads and the node go on, deletions or room make writes go on; nothing acknowledged is lost',
+    async (store) => {
+      // LevelDB leaves 32 MB alone.
+      if (store === 'leveldb') execFileSync('mount', ['-o', 'remount,size=56m', disk]);
+      const ballast = join(disk, 'ballast');
+      writeFileSync(ballast, Buffer.alloc(8 * MB, 1));
+      const flags = ['--store', store];
+      const agent = await start('small', flags);
+      await agreement([agent, other]);
+      const client = await clientOf(agent);
+      const kept = new Set<number>();
+      let keys = 0;
+      const set = async (): Promise<Reply> => {
+        const reply = await client.ask('SET', `key:${keys}`, value(keys));
+        if (reply === 'OK') kept.add(keys++);
+        return reply;
+      };
+      const readAll = async (from: StoreClient): Promise<void> => {
+        for (let i = 0; i < keys; i++)
+          expect(await from.ask('GET', `key:${i}`), `key:${i}`).toBe(kept.has(i) ? value(i) : null);
+      };
+      const remove = async (of: number): Promise<void> => {
+        for (let i = 0; i < keys; i++)
+          if (i % 10 === of) {
+            await client.ask('DEL', `key:${i}`);
+            kept.delete(i);
+          }
+      };
+      let refused: Reply = null;
+      while (!(refused instanceof Error)) {
+        refused = await set();
+        // An answer with an error would be as good: there is no room any more.
+        if (keys % 20 === 0) await client.ask('WAITAOF', 1, 0, 2000);
+        expect(keys, 'a disk of 16 MB is full').toBeLessThan((16 * MB) / VALUE_BYTES + 1000);
+      }
+      expect(refused.message).toMatch(/^ENOSPC no space left for messages/);
+      await eventually('it says so', async () =>
+        /no more messages|no space left/.test(await warningsOf(agent)),
+      );
+      await readAll(client);
+      if (store === 'log') {
+        for (let of = 0; of < 5; of++) await remove(of);
+        await eventually('deletions make room', async () => (await set()) === 'OK', AGAIN_MS);
+        expect(await client.ask('WAITAOF', 1, 0, 10_000)).toEqual([1, 0]);
+      }
+      fillUp(join(disk, 'rest'));
+      // The last page of a file may have room for some.
+      let told: Reply = [1, 0];
+      for (let of = 5; of < 10 && String(told) === '1,0'; of++) {
+        await remove(of);
+        told = await client.ask('WAITAOF', 1, 0, 500);
+      }
+      expect(told).toEqual([0, 0]);
+      await client.ask('BGSAVE');
+      await eventually('it says why', async () =>
+        /cannot write .*no space left/.test(await warningsOf(agent)),
+      );
+      await readAll(client);
+      expect(await other.memberStates()).toContain('small=alive');
+      const counted = await metrics(other);
+      for (const what of ['suspicions', 'downs'])
+        expect(counted.get(`shoal_detection_total{what="${what}"}`), what).toBe(0);
+      for (const name of ['ballast', 'rest']) rmSync(join(disk, name));
+      await eventually('writes are taken again', async () => (await set()) === 'OK', AGAIN_MS);
+      await eventually(
+        'no warning is left',
+        async () => !/no space left|no more messages/.test(await warningsOf(agent)),
+        AGAIN_MS,
+      );
+      expect(await client.ask('WAITAOF', 1, 0, 10_000)).toEqual([1, 0]);
+      await agent.stop('SIGKILL');
+      client.close();
+      const again = await clientOf(await start('small', flags));
+      await readAll(again);
+      again.close();
+    },
+  );
 
   test('read-only at the start: the node runs and says why nothing is served, and serves what is there when it may', async () => {
     const first = await start();

@@ -4,6 +4,19 @@ import { MessageTable, Stamps, Store } from '../../store/index.ts';
 type Backend = Store['backend'];
 type OnDisk = Parameters<Backend['whenOnDisk']>[1];
 
+/** Of a cache: all messages are in memory. */
+export const NOTHING_COLD: Backend['readThrough'] = {
+  isCold: () => false,
+  read: (_keys, done) => done(),
+  hold: () => {},
+  letGo: () => {},
+  isFull: false,
+  list: async () => ({ found: [], next: 0 }),
+  sweep: () => {},
+  isBehind: () => false,
+  counters: () => ({ reads: 0, evicted: 0 }),
+};
+
 /** A back end whose disk does what a test says. */
 export class FakeDisk implements Backend {
   readonly name = 'log';

@@ -1,4 +1,4 @@
-import { readdir, stat, statfs } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ClassicLevel } from 'classic-level';
 import { ShoalError, systemReason } from '../../base/index.ts';
@@ -173,8 +173,7 @@ class LevelDatabase implements Database {
         ({ size }) => size,
         () => 0,
       );
-    const { bavail, bsize } = await statfs(this.#directory);
-    return { bytes, freeBytes: bavail * bsize };
+    return { bytes, freeBytes: await realDisk.freeBytes(this.#directory) };
   }
 
   async reopen(): Promise<void> {

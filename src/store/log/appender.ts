@@ -382,6 +382,7 @@ export class Appender implements Tape {
     if (this.stopped) return;
     this.#queue.shift();
     turn.done(turned);
+    this.#watch.moved();
   }
 
   async #open(afterFailure: boolean): Promise<void> {

@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import { constants } from 'node:fs';
-import { mkdir, open, readdir, rename, unlink } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, statfs, unlink } from 'node:fs/promises';
 
 /** One open file. */
 export interface StoreFile {
@@ -27,6 +27,8 @@ export interface StoreDisk {
   remove(path: string): Promise<void>;
   /** Makes creations, renames and removals in it lasting. */
   syncDirectory(path: string): Promise<void>;
+  /** That the file system has left. */
+  freeBytes(path: string): Promise<number>;
 }
 
 const FILE_MODE = 0o600;
@@ -109,5 +111,9 @@ export const realDisk: StoreDisk = {
     } finally {
       await handle.close();
     }
+  },
+  async freeBytes(path) {
+    const { bavail, bsize } = await statfs(path);
+    return bavail * bsize;
   },
 };

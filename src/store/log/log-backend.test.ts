@@ -120,7 +120,7 @@ describe('the log', () => {
     }
   });
 
-  it('says that nothing more should be read while much waits, and when it should again', async () => {
+  it('says that nothing more should be changed while much waits, and when it may again', async () => {
     const life = new Life(new SeededRng(1), { queueBytes: 3 << 20 });
     await life.open();
     let calls = 0;
@@ -152,40 +152,53 @@ describe('the log', () => {
     await life.store.close();
   });
 
-  it('refuses what needs room at its disk budget, before anything is applied, until messages are deleted', async () => {
-    const life = new Life(new SeededRng(1), { compactFloorBytes: 1 << 30 });
-    life.maxDiskBytes = 400_000;
-    await life.open();
-    let keys = 0;
-    while (life.store.refusal === null) {
-      life.put(`key:${keys++}`, 1000);
-      life.endTurn();
-      await turns(1);
-    }
-    expect(life.store.refusal).toMatch(/^ENOSPC .*store_disk/);
-    expect(life.backend.state).toBe('full');
-    expect(life.backend.warnings.join()).toContain('400000 bytes');
-    // Without garbage, messages take half of it: a snapshot of all must fit beside them.
-    expect(keys).toBeGreaterThan(150);
-    expect(life.backend.counters.diskBytes).toBeLessThan(400_000);
-    for (let i = 0; i < keys; i += 2) life.remove(`key:${i}`);
-    await until('room again', () => {
-      life.endTurn();
-      return life.store.refusal === null;
-    });
-    // Writing the rest over and over needs no more room, but for garbage, which goes.
-    for (let i = 0; i < 1000; i++) {
-      life.put(`key:${1 + 2 * (i % (keys >> 1))}`, 1000);
-      await until('room after a snapshot', () => {
+  it.each([
+    ['its disk budget', /^ENOSPC .*store_disk/, /^$/],
+    [
+      'what the file system has left',
+      /^ENOSPC no space left/,
+      /no space left in \/d for the store's next snapshot/,
+    ],
+  ])(
+    'refuses what needs room at %s, before anything is applied, until messages are deleted',
+    async (bound, refusal, warning) => {
+      const life = new Life(new SeededRng(1), { compactFloorBytes: 1 << 30 });
+      if (bound === 'its disk budget') life.maxDiskBytes = 400_000;
+      // Two megabytes are left alone.
+      else life.disk.sizeBytes = 400_000 + (2 << 20);
+      await life.open();
+      let keys = 0;
+      while (life.store.refusal === null) {
+        life.put(`key:${keys++}`, 1000);
+        life.endTurn();
+        await turns(1);
+      }
+      expect(life.store.refusal).toMatch(refusal);
+      expect(life.backend.state).toBe('full');
+      expect(life.store.lacks).toBe('disk');
+      expect(life.backend.warnings.join()).toMatch(warning);
+      // Without garbage, messages take half of it: a snapshot of all must fit beside them.
+      expect(keys).toBeGreaterThan(150);
+      expect(life.backend.counters.diskBytes).toBeLessThan(400_000);
+      for (let i = 0; i < keys; i += 2) life.remove(`key:${i}`);
+      await until('room again', () => {
         life.endTurn();
         return life.store.refusal === null;
       });
-    }
-    expect(life.backend.counters.snapshots).toBeGreaterThan(1);
-    await restart(life);
-    life.checkNow();
-    await life.store.close();
-  });
+      // Writing the rest over and over needs no more room, but for garbage, which goes.
+      for (let i = 0; i < 1000; i++) {
+        life.put(`key:${1 + 2 * (i % (keys >> 1))}`, 1000);
+        await until('room after a snapshot', () => {
+          life.endTurn();
+          return life.store.refusal === null;
+        });
+      }
+      expect(life.backend.counters.snapshots).toBeGreaterThan(1);
+      await restart(life);
+      life.checkNow();
+      await life.store.close();
+    },
+  );
 
   it('takes changes again when a snapshot has made room, though nothing else happens', async () => {
     const life = new Life(new SeededRng(1), { compactFloorBytes: 1 << 30 });
@@ -229,6 +242,21 @@ describe('the log', () => {
     await life.backend.close();
     await life.open();
     life.checkMoment();
+    await life.store.close();
+  });
+
+  it('takes changes again when there is room, though a snapshot was asked for on the full disk and nothing else happens', async () => {
+    const life = new Life(new SeededRng(1));
+    await life.open();
+    life.disk.fail = (what) => (what === 'write' ? 'ENOSPC' : null);
+    life.put('refused', 100);
+    const told = life.wait();
+    life.endTurn();
+    expect(await told).toBe('disk-full');
+    expect(life.backend.save()).toBe(true);
+    life.disk.fail = () => null;
+    await until('saved', () => !life.backend.saving);
+    await until('room again', () => life.backend.refusal === null);
     await life.store.close();
   });
 

@@ -36,6 +36,8 @@ export interface LogTuning {
   readonly retryMs: number;
   readonly maxRetryMs: number;
   readonly progressMs: number;
+  /** Between two looks at what the file system has left. */
+  readonly roomMs: number;
 }
 
 const TUNING: LogTuning = {
@@ -47,6 +49,7 @@ const TUNING: LogTuning = {
   retryMs: 1000,
   maxRetryMs: 10_000,
   progressMs: 5000,
+  roomMs: 1000,
 };
 
 /** So much is written while a sync is under way. */
@@ -58,9 +61,11 @@ const RECORD_OVERHEAD_BYTES = 4;
  * once and a half on average, against twice at 2 and once and a third at 4; a start reads so much at most.
  */
 const COMPACT_RATIO = 3;
-/** Under a budget, files so much larger than what lives are worth compacting. */
+/** Where there is no more room, files so much larger than what lives are worth compacting. */
 const WORTHWHILE = 1.25;
 const WORTHWHILE_SHARE = 16;
+/** Of the file system, beside the next snapshot: the log's next header, a batch, and what a file takes besides its bytes. */
+const ROOM_BYTES = 2 << 20;
 
 /**
  * The append log (a write-ahead log in the field's term, though memory is written first: what is promised is what `whenOnDisk`
@@ -70,8 +75,8 @@ const WORTHWHILE_SHARE = 16;
  * that makes it exact); a start reads the snapshot and the logs after it (recovery.ts, with what it mends and what it refuses).
  *
  * Errors. The table in memory is always whole, so a log that cannot be trusted is replaced by a snapshot of memory:
- * - No room: the batch is kept and tried again; commands that need room are refused meanwhile (`full`). So they are
- *   under a disk budget, which counts the room for the next snapshot.
+ * - No room: the batch is kept and tried again; commands that need room are refused meanwhile (`full`). So they are before it
+ *   comes to that, when a disk budget, or what the file system has left, would not do for the next snapshot: or deletions would free nothing.
  * - Any other failed write, any failed sync (the kernel may drop pages it could not write and call the next sync a
  *   success), or more waiting than fits while the disk is full: everything not synced is taken for lost. Whoever waits is told,
  *   nothing is acknowledged as on disk (`failing`) until a new log and a snapshot of everything behind it are written; memory is served on.
@@ -95,6 +100,9 @@ export class LogBackend extends DiskBackend implements Backend, AppenderWatch {
   #flushTimer: NodeJS.Timeout | null = null;
   #syncTimer: NodeJS.Timeout | null = null;
   #retryTimer: NodeJS.Timeout | null = null;
+  #roomTimer: NodeJS.Timeout | null = null;
+  /** Bytes of files that the file system has room for. */
+  #roomBytes = Infinity;
   #retryMs: number;
   /** False: what is in the files does not add up to what is in memory; only a snapshot mends it. */
   #trusted: boolean;
@@ -194,7 +202,8 @@ export class LogBackend extends DiskBackend implements Backend, AppenderWatch {
 
   async close(): Promise<void> {
     this.#closing = true;
-    for (const timer of [this.#flushTimer, this.#syncTimer, this.#retryTimer]) if (timer) clearTimeout(timer);
+    for (const timer of [this.#flushTimer, this.#syncTimer, this.#retryTimer, this.#roomTimer])
+      if (timer) clearTimeout(timer);
     if (this.#snapshot !== null) this.#snapshot.cancelled = true;
     this.#settling.fail(CLOSED);
     // While the disk is full, one last try.
@@ -262,7 +271,7 @@ export class LogBackend extends DiskBackend implements Backend, AppenderWatch {
     if (this.error !== null && !this.noRoom) throw this.error;
     if (!this.#trusted) this.#startCompaction();
     this.leases.check(this.sink.sequence, this.onDiskSequence);
-    this.judge();
+    await this.#look();
   }
 
   #timer(ms: number, run: () => void): NodeJS.Timeout {
@@ -300,8 +309,10 @@ export class LogBackend extends DiskBackend implements Backend, AppenderWatch {
     const live = this.#table.usedBytes + this.#table.size * RECORD_OVERHEAD_BYTES;
     const { maxDiskBytes } = this.options;
     this.overBudget = maxDiskBytes > 0 && total + live > maxDiskBytes;
-    if (total > COMPACT_RATIO * live + this.#tuning.compactFloorBytes) this.#startCompaction();
-    else if (this.overBudget && total > WORTHWHILE * live + maxDiskBytes / WORTHWHILE_SHARE)
+    this.cramped = total + live > this.#roomBytes;
+    const most = this.overBudget ? maxDiskBytes : this.cramped ? this.#roomBytes : Infinity;
+    const isWorthwhile = total > WORTHWHILE * live + most / WORTHWHILE_SHARE;
+    if (isWorthwhile || total > COMPACT_RATIO * live + this.#tuning.compactFloorBytes)
       this.#startCompaction();
     this.refuse(false);
   }
@@ -309,6 +320,18 @@ export class LogBackend extends DiskBackend implements Backend, AppenderWatch {
   protected override report(cause: unknown): void {
     super.report(cause);
     this.#settling.fail(diskError(cause, this.options.directory));
+  }
+
+  /** Looks at what the file system has left, now and again; not while there are files that will go. */
+  async #look(): Promise<void> {
+    if (this.#compaction === null) {
+      const { olderBytes, fileBytes } = this.#appender;
+      const freeBytes = await this.#disk.freeBytes(this.options.directory).catch(() => Infinity);
+      this.#roomBytes = olderBytes + fileBytes + freeBytes - ROOM_BYTES;
+    }
+    if (this.#closing) return;
+    this.judge();
+    this.#roomTimer = this.#timer(this.#tuning.roomMs, () => void this.#look());
   }
 
   #retryLater(): void {

@@ -54,6 +54,9 @@ class Files implements StoreDisk {
   async rename(): Promise<void> {}
   async remove(): Promise<void> {}
   async syncDirectory(): Promise<void> {}
+  async freeBytes(): Promise<number> {
+    return Infinity;
+  }
 }
 
 function fileOf(bytes: Uint8Array): StoreFile {

@@ -114,6 +114,8 @@ export class FakeDisk {
   crashAt = Infinity;
   /** While it is there, the disk stands still until it is resolved. */
   still: Promise<void> | null = null;
+  /** What it has room for. */
+  sizeBytes = Infinity;
   /** Called before each; returns the code to fail with, or null. A write that fails has written half. */
   fail: (what: Action, path: string) => string | null = () => null;
 
@@ -148,7 +150,8 @@ export class FakeDisk {
       write: (bytes, at) =>
         run(() => {
           this.actions++;
-          const code = this.fail('write', path);
+          const isFull = this.#usedBytes + bytes.length > this.sizeBytes;
+          const code = this.fail('write', path) ?? (isFull ? 'ENOSPC' : null);
           inode.do({ at, bytes: code === null ? bytes.slice() : bytes.slice(0, bytes.length >> 1) });
           if (code !== null) throw failure(code);
         }),
@@ -173,6 +176,7 @@ export class FakeDisk {
           this.#change({ remove: path });
         }),
       syncDirectory: (path) => act('syncDirectory', path, () => this.#syncDirectory()),
+      freeBytes: () => run(() => this.sizeBytes - this.#usedBytes),
     };
   }
 
@@ -224,6 +228,12 @@ export class FakeDisk {
     for (const name of this.list(dirname(path))) this.remove(join(dirname(path), name));
     this.#create(path).do({ at: 0, bytes: bytes.slice() });
     this.#syncDirectory();
+  }
+
+  get #usedBytes(): number {
+    let bytes = 0;
+    for (const { current } of this.#current.values()) bytes += current.length;
+    return bytes;
   }
 
   #create(path: string): Inode {

@@ -48,7 +48,15 @@ export class Life {
 
   constructor(rng: Rng, tuning: Partial<LogTuning> = {}) {
     this.rng = rng;
-    this.tuning = { flushMs: 1, syncMs: 3, retryMs: 5, maxRetryMs: 20, compactFloorBytes: 40_000, ...tuning };
+    this.tuning = {
+      flushMs: 1,
+      syncMs: 3,
+      retryMs: 5,
+      maxRetryMs: 20,
+      compactFloorBytes: 40_000,
+      roomMs: 2,
+      ...tuning,
+    };
   }
 
   get backend(): LogBackend {
