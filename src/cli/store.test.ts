@@ -27,7 +27,7 @@ const INFO = {
   memoryLimitBytes: 400 * MB,
   diskBytes: 50 * MB,
   diskLimitBytes: null,
-  full: false,
+  full: null,
   slots: { served: 16_380, unsettled: 4, held: 2, elsewhere: 0, unowned: 4 },
   clients: 3,
   links: 2,
@@ -68,6 +68,8 @@ describe('store info', () => {
       '',
     ]);
     expect(JSON.parse((await ask('info --json')).out)).toEqual(INFO);
+    daemon.on('GET /v1/store', 200, { ...INFO, full: 'disk', diskLimitBytes: 90 * MB });
+    expect((await ask('info')).out).toMatch(/: 25 %\ndisk +50\.0 MB of 90\.0 MB: full, with the room/);
     daemon.on('GET /v1/store', 200, { ...INFO, awake: false, warnings: [] });
     expect((await ask('info')).out).toMatch(/\nslots +not in use yet\n$/);
   });

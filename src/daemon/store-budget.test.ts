@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { clientBudgetMb, memoryBudgetMb } from './store-budget.ts';
+import type { Store } from '../store/index.ts';
+import { clientBudgetMb, fullText, memoryBudgetMb } from './store-budget.ts';
 
 test('messages get half of what the machine or the control group has beyond the process', () => {
   expect(memoryBudgetMb(1064, Infinity)).toBe(500);
@@ -11,4 +12,15 @@ test('messages get half of what the machine or the control group has beyond the 
 test('clients get half as much, and something on the smallest board', () => {
   expect(clientBudgetMb(500)).toBe(250);
   expect(clientBudgetMb(8)).toBe(8);
+});
+
+test.each([
+  [
+    'memory',
+    "OOM command not allowed when used memory > 'maxmemory'.",
+    /memory \(store_memory, 8 MB\) is used up: delete/,
+  ],
+  ['disk', 'ENOSPC the disk budget of the store (store_disk) is used up', /\(store_disk\) is used up$/],
+] as const)('says which budget is used up and what to do: %s', (lacks, refusal, text) => {
+  expect(fullText({ lacks, refusal } as Store, 8)).toMatch(text);
 });

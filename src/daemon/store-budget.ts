@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
+import type { Store } from '../store/index.ts';
 
 const MB = 2 ** 20;
 /** What the rest of the process needs. */
@@ -42,4 +43,13 @@ function limitIn(path: string): number {
   } catch {
     return Infinity;
   }
+}
+
+/** What a store without room for messages says to its operator. */
+export function fullText(store: Store, memoryMb: number): string {
+  const why =
+    store.lacks === 'memory'
+      ? `OOM its memory (store_memory, ${memoryMb} MB) is used up: delete messages, or raise it`
+      : store.refusal;
+  return `the store takes no more messages: ${why}`;
 }

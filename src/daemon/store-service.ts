@@ -17,7 +17,7 @@ import { slotAt } from '../ranges/index.ts';
 import type { GroupServer } from '../resp/index.ts';
 import type { Store } from '../store/index.ts';
 import { readSecretFile } from './secret-file.ts';
-import { clientBudgetMb, memoryBudgetMb } from './store-budget.ts';
+import { clientBudgetMb, fullText, memoryBudgetMb } from './store-budget.ts';
 import { type Capacity, CapacityTeller } from './store-capacity.ts';
 import { type Figures, NO_HISTORY, StoreHistory } from './store-history.ts';
 
@@ -155,7 +155,7 @@ export class StoreService {
       memoryLimitBytes: memoryMb * MB,
       diskBytes: counters?.diskBytes ?? 0,
       diskLimitBytes: this.#config.storeDiskMb === null ? null : this.#config.storeDiskMb * MB,
-      full: this.#store?.full ?? false,
+      full: this.#store?.lacks ?? null,
       slots: router?.slotCounts() ?? { served: 0, unsettled: 0, held: 0, elsewhere: 0, unowned: 0 },
       clients: server?.connections ?? 0,
       links: server?.links ?? 0,
@@ -226,7 +226,7 @@ export class StoreService {
     ];
     if (this.#failed !== null) out.push(`the store does not serve: ${this.#failed}`);
     const store = this.#store;
-    if (store?.full === true) out.push(`the store takes no more messages: ${store.refusal}`);
+    if (store?.full === true) out.push(fullText(store, this.memoryMb));
     const group = this.#node?.members() ?? [];
     const me = group.find((member) => member.self);
     const others = group.some(
@@ -333,7 +333,7 @@ export class StoreService {
   #noteFull(store: Store): void {
     if (store.full === this.#wasFull) return;
     this.#wasFull = !this.#wasFull;
-    if (this.#wasFull) this.#log.warn({}, `the store takes no more messages: ${store.refusal}`);
+    if (this.#wasFull) this.#log.warn({}, fullText(store, this.memoryMb));
     else this.#log.info({}, 'the store has room for messages again');
   }
 

@@ -233,8 +233,8 @@ export interface StoreInfoView {
   readonly diskBytes: number;
   /** Null: as much as the disk has. */
   readonly diskLimitBytes: number | null;
-  /** Writes that need room are refused. */
-  readonly full: boolean;
+  /** The budget that is used up, so that writes that need room are refused. That of the disk counts room for the next snapshot. */
+  readonly full: 'memory' | 'disk' | null;
   /** Slots by what they are to this node; of those served some may be unsettled, or held elsewhere. */
   readonly slots: {
     readonly served: number;

@@ -109,6 +109,8 @@ export class Client {
   prepared: BitWork | null = null;
   /** Of an answer that is put together in steps, what there is of it. */
   gatheredBytes = 0;
+  /** Of commands that wait for those before them on a slot whose keys are sought: see GroupProxy. */
+  soughtBytes = 0;
   /** Keys watched (Latin-1 text), with what was seen of them: see Watches. */
   watched: Map<string, Stamp> = NO_WATCHED;
   watchedBytes = 0;
@@ -150,7 +152,8 @@ export class Client {
   /** Memory that it takes, of its own doing, beside what waits to be sent. */
   get heldBytes(): number {
     const { request, transaction, prepared } = this;
-    const work = (transaction?.length ?? 0) + (prepared?.heldBytes ?? 0) + this.gatheredBytes;
+    const work =
+      (transaction?.length ?? 0) + (prepared?.heldBytes ?? 0) + this.gatheredBytes + this.soughtBytes;
     const names = this.watchedBytes + this.subscribedBytes;
     return request.heldBytes + work + names + (this.watched.size + this.subscriptions) * NAMED_BYTES;
   }

@@ -122,3 +122,23 @@ test('messages for a client that does not read wait side by side, not each in th
   expect(came.map((message) => Number(message.split(' ').at(-1)))).toEqual(came.map((_, i) => i));
   expect(await client.ask('PING')).toBe('*2 $4 pong $0');
 });
+
+test('no message is sent behind the end of a connection, which would cut off what is before it', async () => {
+  const { server, join } = await served.start();
+  const client = await join();
+  expect(await client.ask('SUBSCRIBE', 'c')).toMatch(/^\*3/);
+  const { outlet } = onlyClient(server);
+  if (!(outlet instanceof Connection)) throw new Error('it has no connection');
+  const { socket } = outlet;
+  const faults: string[] = [];
+  socket.on('error', ({ message }) => faults.push(message));
+  const end = socket.end.bind(socket);
+  socket.end = () => {
+    process.nextTick(() => server.state.channels.deliver('c', Buffer.from('late')));
+    return end();
+  };
+  expect(await client.ask('QUIT')).toBe('+OK');
+  await client.whenClosed();
+  await poll(() => server.connections === 0);
+  expect(faults).toEqual([]);
+});

@@ -245,7 +245,7 @@ export class Connection implements Outlet {
       call.kept = call.reply.length;
       return;
     }
-    if (this.socket.destroyed) return;
+    if (this.socket.destroyed || this.#hasEnded) return;
     this.client.bytesOut += bytes.length;
     if (this.#waiting.length > 0) {
       this.#keep(bytes);

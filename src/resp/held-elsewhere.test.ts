@@ -25,11 +25,21 @@ test('a slot whose data is on two live nodes: each key is found where it is, new
   expect(await proxy.ask('EXEC')).toMatch(
     /^-EXECABORT Transaction discarded because .+ refused a command of it/,
   );
-  // Writes of many at once, on keys that come and go: one copy of each, or none.
+  // What waits to be sought is its client's memory, for so long.
+  const large = await c.client();
+  expect(await large.ask('PING')).toMatch(/^\+PONG/);
+  const theirs = [...c.group.server.state.clients.values()].at(-1);
+  const sought: number[] = [];
+  Object.defineProperty(theirs, 'soughtBytes', { get: () => sought.at(-1) ?? 0, set: (n) => sought.push(n) });
+  const words = ['SETRANGE', high, '0', 'H'.repeat(100_000)] as const;
+  for (const reply of await Promise.all([large.ask(...words), large.ask(...words)]))
+    expect(reply).toBe(':100000\r\n');
+  expect([Math.max(...sought) > 200_000, sought.at(-1)]).toEqual([true, 0]);
+  // Writes of many at once, on keys that come and go: one copy of each, or none. Who has just said that it holds nothing takes nothing.
   const clients = await Promise.all([a, b, c, d].map((at) => at.client()));
   const writes = clients.flatMap((client, i) =>
     Array.from({ length: 50 }, (_, k) =>
-      client.ask(...((i + k) % 3 === 0 ? ['DEL', high] : ['INCR', other])),
+      settled(client, ...((i + k) % 3 === 0 ? ['DEL', high] : ['INCR', other])),
     ),
   );
   for (const reply of await Promise.all(writes)) expect(reply).toMatch(/^:\d+/);

@@ -176,3 +176,39 @@ test('more positions than one question takes are asked in several, of which each
   expect(held).toEqual([true, false, true]);
   lab.holdings.close();
 });
+
+test('what an absent node may hold is what it has registered at least as strongly, of any ranges of both', () => {
+  const lab = setUp();
+  lab.group.join(B, '127.0.0.1:2' as Address, 'down');
+  let seed = 7;
+  const draw = (below: number): number => {
+    seed = (seed * 48_271) % 2_147_483_647;
+    return seed % below;
+  };
+  // Of half slots; those of one node do not overlap.
+  const registered = [A, B].map((id) => {
+    const ranges: { start: number; end: number; priority: number }[] = [];
+    for (let at = draw(4); at < 400; at += 1 + draw(4)) {
+      const halves = 1 + draw(6);
+      const range = { start: at * 2 ** 17, end: (at + halves) * 2 ** 17 - 1, priority: 1 + draw(3) };
+      lab.group.register(id, range.start, range.end, range.priority);
+      ranges.push(range);
+      at += halves;
+    }
+    return ranges;
+  });
+  lab.refresh();
+  const [mine = [], theirs = []] = registered;
+  for (let slot = 0; slot < 200; slot++) {
+    const { start, end } = slotRange(slot);
+    const presumed = mine.some((own) =>
+      theirs.some((other) => {
+        const from = Math.max(own.start, other.start, start);
+        return from <= Math.min(own.end, other.end, end) && own.priority <= other.priority;
+      }),
+    );
+    const state = lab.slots.state[slot] as number;
+    expect([slot, (state & HELD) !== 0]).toEqual([slot, presumed]);
+  }
+  lab.holdings.close();
+});

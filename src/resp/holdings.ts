@@ -23,7 +23,7 @@ import type { StoreNode } from '../node/contract.ts';
 import { SLOT_COUNT, slotAt, slotRange } from '../ranges/index.ts';
 import { type Store, Walk } from '../store/index.ts';
 import type { Peer, Peers } from './peers.ts';
-import { HELD, isOurs, type SlotMap, UNSETTLED } from './slots.ts';
+import { HELD, isOurs, type OwnRange, type SlotMap, UNSETTLED } from './slots.ts';
 
 /** A question that was not answered is asked again after this long. */
 const RETRY_MS = 250;
@@ -206,8 +206,10 @@ export class Holdings {
       // A release while it is down gives nothing up: it is to leave as well.
       if (peer.left) holder?.presumed.fill(0);
       for (const { start, end, priority } of node.ranges(peer.id)) {
-        for (const own of mine) {
-          if (own.end < start || own.start > end || own.priority > priority) continue;
+        for (let i = firstEndingFrom(start, mine); i < mine.length; i++) {
+          const own = mine[i] as OwnRange;
+          if (own.start > end) break;
+          if (own.priority > priority) continue;
           const from = slotAt(Math.max(start, own.start));
           this.#holder(peer.id).presumed.fill(1, from, slotAt(Math.min(end, own.end)) + 1);
         }
@@ -362,6 +364,17 @@ export class Holdings {
     }, ms).unref();
     this.#timers.add(timer);
   }
+}
+
+/** Of ranges in order, none over another, the place of the first that ends at this position or later. */
+function firstEndingFrom(position: number, ranges: readonly OwnRange[]): number {
+  let low = 0;
+  for (let high = ranges.length; low < high; ) {
+    const middle = (low + high) >> 1;
+    if ((ranges[middle] as OwnRange).end < position) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function askable(peer: Peer): boolean {

@@ -150,8 +150,10 @@ export class GroupProxy implements Spread {
     holders: readonly Peer[],
     level: AckLevel | null,
   ): Promise<Uint8Array> {
+    const { client } = call;
+    client.soughtBytes += bytes.length;
     const slot = this.#router.slotOf(call, place);
-    const sender = { client: call.client, known: call.known, halt: false };
+    const sender = { client, known: call.known, halt: false };
     const question = Buffer.concat([Buffer.from('*2\r\n$6\r\nEXISTS\r\n'), body(encode(call, [place]))]);
     const answer = (this.#seeking.get(slot) ?? Promise.resolve()).then(async () => {
       const { forwarder } = this.#router;
@@ -159,13 +161,14 @@ export class GroupProxy implements Spread {
         const there = integerOf(await forwarder.send(sender, question, peer, 'final'));
         if (there === null)
           return Buffer.from(
-            `-TRYAGAIN data of slot ${slot} may be on ${peer.name}, which did not answer\r\n`,
+            `-TRYAGAIN data of slot ${slot} may be on ${peer.name}, which does not say so now\r\n`,
           );
         if (there > 0) return forwarder.send(sender, bytes, peer, 'final', level);
       }
       return forwarder.send(sender, bytes, holders[0] as Peer, 'final', level);
     });
     const done = answer.then(() => {
+      client.soughtBytes -= bytes.length;
       if (this.#seeking.get(slot) === done) this.#seeking.delete(slot);
     });
     this.#seeking.set(slot, done);

@@ -80,6 +80,18 @@ describe('all clients together', () => {
     }
   });
 
+  it('hold no more if all of them say no to that', async () => {
+    const { server, join } = await start({ 'maxmemory-clients': String(4 << 20) });
+    const [small, greedy] = [await join(), await join()];
+    for (const client of [small, greedy]) expect(await client.ask('CLIENT', 'NO-EVICT', 'ON')).toBe('+OK');
+    small.socket.write('*2\r\n$4\r\nECHO\r\n$8\r\n');
+    greedy.socket.write(encode(['SET', 'k', 'x'.repeat(6 << 20)]).subarray(0, -10));
+    await greedy.whenClosed();
+    expect(server.state.counters.cutForMemory).toBe(1);
+    small.socket.write('xxxxxxxx\r\n');
+    expect(await small.reply()).toBe('$8 xxxxxxxx');
+  });
+
   it('are weighed without those that were cut already', async () => {
     const { server, join } = await served.start();
     const [small, greedy] = [await join(), await join()];

@@ -61,8 +61,11 @@ export class Sweep {
     let held = weighed.reduce((sum, { bytes }) => sum + bytes, 0);
     this.heldBytes = held;
     if (most === 0 || held <= most) return;
+    // Who said NO-EVICT is spared, but not with more than all clients may hold.
+    const spared = weighed.filter(({ connection }) => connection.client.noEvict);
+    const isSpared = spared.reduce((sum, { bytes }) => sum + bytes, 0) <= most;
     const greediest = weighed
-      .filter(({ connection }) => mayGo(connection.client))
+      .filter(({ connection: { client } }) => !isNode(client) && !(isSpared && client.noEvict))
       .sort((a, b) => b.bytes - a.bytes);
     for (const { connection, bytes } of greediest) {
       if (held <= most) break;
@@ -79,6 +82,6 @@ export class Sweep {
 }
 
 /** Other nodes bound what they send by themselves; with them would go the commands of all their clients. */
-function mayGo({ noEvict, role }: Client): boolean {
-  return !noEvict && role !== ROLE.relay && role !== ROLE.final;
+function isNode({ role }: Client): boolean {
+  return role === ROLE.relay || role === ROLE.final;
 }

@@ -98,10 +98,6 @@ export abstract class DiskBackend {
   protected get diskWarnings(): string[] {
     const warnings: string[] = [];
     if (this.error !== null) warnings.push(this.error.message);
-    if (this.overBudget)
-      warnings.push(
-        `the store's disk budget (${this.options.maxDiskBytes} bytes) is used up: delete messages, or raise store_disk`,
-      );
     if (this.cramped && this.error === null)
       warnings.push(
         `no space left in ${this.options.directory} for the store's next snapshot: free some, or delete messages`,

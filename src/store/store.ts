@@ -116,6 +116,12 @@ export class Store {
     return this.refusal !== null;
   }
 
+  /** Which budget is used up. */
+  get lacks(): 'memory' | 'disk' | null {
+    if (!this.full) return null;
+    return this.refusal === OOM ? 'memory' : 'disk';
+  }
+
   /** A turn of commands begins. */
   begin(nowMs: number): void {
     this.table.nowMs = nowMs;

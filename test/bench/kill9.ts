@@ -27,7 +27,7 @@ const LOAD_MS = { min: 5, max: 400 } as const;
 const KILLED_STARTS = 6;
 const STARTING_MS = 400;
 const REJOIN_MS = 2000;
-const GIVE_UP_MS = 20_000;
+const GIVE_UP_MS = 60_000;
 
 export interface Outcome {
   kills: number;

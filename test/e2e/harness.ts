@@ -14,9 +14,9 @@ import { createInterface } from 'node:readline';
 export const ROOT = resolve(import.meta.dirname, '../..');
 /** SHOAL_TEST_PROGRAM: another build to test, taken as it is. */
 export const PROGRAM = process.env.SHOAL_TEST_PROGRAM ?? join(ROOT, 'bin/shoal');
-const READY_MS = 30_000;
+const READY_MS = 60_000;
 /** For what takes a second or two when the machine has nothing else to do. */
-const SOON_MS = 20_000;
+const SOON_MS = 60_000;
 
 export interface Ready {
   readonly node: string;

@@ -31,7 +31,7 @@ import {
   removeOldLans,
 } from './lans.ts';
 
-const READY_MS = 30_000;
+const READY_MS = 60_000;
 export const CLUSTER = 'net';
 export { addressOf, GOSSIP_PORT, gossipOf, nodeNames };
 

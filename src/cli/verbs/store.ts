@@ -95,6 +95,12 @@ function infoLines(view: StoreInfoView): string[] {
   const held = slots.held > 0 ? `, ${slots.held} of them with data elsewhere` : '';
   const unsettled = slots.unsettled > 0 ? `, ${slots.unsettled} of them not settled yet` : '';
   const cache = view.backend === 'leveldb' ? ', a cache of the disk' : '';
+  const diskFull =
+    view.full !== 'disk'
+      ? ''
+      : view.backend === 'log'
+        ? ': full, with the room for the next snapshot'
+        : ': full';
   const fill = Math.round((100 * view.heldBytes) / view.memoryLimitBytes);
   const rows = [
     ['ports', `${view.resp} (cluster)${view.proxy === null ? '' : `, ${view.proxy} (plain)`}`],
@@ -105,9 +111,12 @@ function infoLines(view: StoreInfoView): string[] {
     ],
     [
       'memory',
-      `${mb(view.usedBytes)} used, ${mb(view.heldBytes)} held, of ${mb(view.memoryLimitBytes)}: ${view.full ? 'full' : `${fill} %`}${cache}`,
+      `${mb(view.usedBytes)} used, ${mb(view.heldBytes)} held, of ${mb(view.memoryLimitBytes)}: ${view.full === 'memory' ? 'full' : `${fill} %`}${cache}`,
     ],
-    ['disk', `${mb(view.diskBytes)}${view.diskLimitBytes === null ? '' : ` of ${mb(view.diskLimitBytes)}`}`],
+    [
+      'disk',
+      `${mb(view.diskBytes)}${view.diskLimitBytes === null ? '' : ` of ${mb(view.diskLimitBytes)}`}${diskFull}`,
+    ],
     [
       'slots',
       view.awake

@@ -152,6 +152,24 @@ describe('a value larger than the arena takes', () => {
 });
 
 describe('work is bounded', () => {
+  it('of a SCAN of long keys: some of them at a time', () => {
+    const script = new Script();
+    const keys = Array.from({ length: 400 }, (_, i) => String(i).padEnd(50_000, 'x'));
+    for (const key of keys) script.ask('SET', key, '');
+    const found = new Set<string>();
+    for (let cursor = ''; cursor !== '0'; ) {
+      const [, next = '0', , ...rest] = script
+        .ask('SCAN', cursor || '0', 'COUNT', '20000')
+        .split('\r\n')
+        .slice(1);
+      const here = rest.filter((_, i) => i % 2 === 1);
+      expect(here.length).toBeLessThan(200);
+      for (const key of here) found.add(key);
+      cursor = next;
+    }
+    expect(found.size).toBe(keys.length);
+  });
+
   it('of a SCAN with any COUNT', () => {
     const script = new Script();
     for (let i = 0; i < 60_000; i++) script.ask('SET', `{t}${i}`, '');

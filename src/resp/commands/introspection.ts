@@ -153,7 +153,7 @@ function memoryDoctor(call: Call): void {
   const share = table.heldBytes === 0 ? 0 : table.freeBytes / table.heldBytes;
   call.reply.verbatim(
     call.store.full
-      ? 'The memory budget is used up: writes that need room are refused.\n'
+      ? `Writes that need room are refused: ${call.store.refusal}\n`
       : `${Math.round(share * 100)} % of the table waits to be used again. Nothing is wrong.\n`,
   );
 }

@@ -14,6 +14,8 @@ const DEFAULT_COUNT = 10;
 const KEYS_STEP = 64;
 /** SCAN goes no further once it has looked so often at characters of its pattern: some 15 ms. */
 const MAX_LOOKS = 1 << 22;
+/** Nor once it has so many bytes of keys. */
+const MAX_BYTES = 1 << 20;
 const MAX_CURSOR = 2n ** 64n;
 
 export interface ScanOptions {
@@ -43,12 +45,17 @@ function scan(call: Call): void {
   const refs: number[] = [];
   const homes = Math.min(count * 10, MAX_HOMES);
   let seen = 0;
+  let bytes = 0;
   for (let looked = 0; looked < homes && seen < count && !walk.done; looked += KEYS_STEP) {
     const found: number[] = [];
     walk.step(found, count - seen, Math.min(homes - looked, KEYS_STEP));
     seen += found.length;
-    if (strings) for (const ref of found) if (isMeant(call, ref, glob)) refs.push(ref);
-    if (glob !== null && glob.looks > MAX_LOOKS) break;
+    for (const ref of found) {
+      if (!strings || !isMeant(call, ref, glob)) continue;
+      refs.push(ref);
+      bytes += table.keyLength;
+    }
+    if (bytes > MAX_BYTES || (glob !== null && glob.looks > MAX_LOOKS)) break;
   }
   if (glob?.gaveUp === true) {
     call.reply.error(TOO_CLOSE_A_LOOK);

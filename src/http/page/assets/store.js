@@ -8,7 +8,7 @@ import { Plot } from './plot.js';
 /** @typedef {import('../../../node/contract.ts').StoreSlowView} Slow */
 /** @typedef {Exclude<keyof History, 'everyMs' | 'atMs'>} Column */
 /** @typedef {{ atMs: number } & Partial<Record<Column, number>>} Sample a gap in time has no figures */
-/** @typedef {{ title: string, columns: readonly Column[], format: (value: number) => string, steps?: readonly number[], limit?: (info: Info) => number | null, top?: number, shown?: (info: Info) => boolean }} Spec */
+/** @typedef {{ title: string, columns: readonly Column[], format: (value: number) => string, steps?: readonly number[], limit?: (info: Info) => number | null, budget?: Info['full'], top?: number, shown?: (info: Info) => boolean }} Spec */
 
 const HEIGHT = 132;
 const SAMPLES = 300;
@@ -30,6 +30,7 @@ const SPECS = {
     format: bytes,
     steps: BYTE_STEPS,
     limit: (info) => info.memoryLimitBytes,
+    budget: 'memory',
   },
   disk: {
     title: 'Disk',
@@ -37,6 +38,7 @@ const SPECS = {
     format: bytes,
     steps: BYTE_STEPS,
     limit: (info) => info.diskLimitBytes,
+    budget: 'disk',
     shown: (info) => info.directory !== null,
   },
   messages: {
@@ -227,7 +229,7 @@ function describe(spec, { value, canvas }) {
         : `${spec.format(number)} of ${spec.format(limit)}, ${percent(Math.min(1, number / limit))}`;
   const when = pointed === null || at === undefined ? '' : ` at ${clock(new Date(at.atMs).toISOString())}`;
   setText(value, text + when);
-  value.classList.toggle('bad', info?.full === true && limit !== null && (number ?? 0) >= limit);
+  value.classList.toggle('bad', spec.budget !== undefined && info?.full === spec.budget);
   if (pointed === null) canvas.setAttribute('aria-label', `${spec.title}: ${text}`);
 }
 
