@@ -81,7 +81,7 @@ describe('all clients together', () => {
   });
 
   it('hold no more if all of them say no to that', async () => {
-    const { server, join } = await start({ 'maxmemory-clients': String(4 << 20) });
+    const { server, join } = await served.start({ 'maxmemory-clients': String(4 << 20) });
     const [small, greedy] = [await join(), await join()];
     for (const client of [small, greedy]) expect(await client.ask('CLIENT', 'NO-EVICT', 'ON')).toBe('+OK');
     small.socket.write('*2\r\n$4\r\nECHO\r\n$8\r\n');
