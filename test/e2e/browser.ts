@@ -48,7 +48,7 @@ export class PageBrowser {
     if (script !== undefined) await context.addInitScript(script);
     const page = await context.newPage();
     if (ownClock) await page.clock.install();
-    page.setDefaultTimeout(15_000);
+    page.setDefaultTimeout(60_000);
     page.on('pageerror', (error) => this.problems.push(String(error)));
     page.on('console', (message) => {
       if (message.type() === 'error' || message.type() === 'warning') this.problems.push(message.text());
@@ -89,7 +89,7 @@ export class PageBrowser {
 export async function eventually(
   condition: () => Promise<boolean>,
   what: string,
-  withinMs = 10_000,
+  withinMs = 60_000,
 ): Promise<void> {
   const deadline = Date.now() + withinMs;
   while (!(await condition())) {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { expect, test } from 'vitest';
 import { eventually, processesWith, type Running, Sandbox, shoal } from './harness.ts';
 
-const UP_MS = 30_000;
+const UP_MS = 60_000;
 
 interface DevUp {
   readonly pids: number[];

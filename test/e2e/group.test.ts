@@ -3,9 +3,9 @@ import { agreement, eventually, Sandbox, type TestAgent } from './harness.ts';
 
 const NAMES = ['a', 'b', 'c', 'd', 'e'];
 /** What "within seconds" means here, with two slow cores and five processes. */
-const SPREAD_MS = 5_000;
+const SPREAD_MS = 20_000;
 /** From a kill until all know, on a loaded machine. */
-const DOWN_MS = 20_000;
+const DOWN_MS = 60_000;
 
 async function byMulticast(sandbox: Sandbox, names: readonly string[]): Promise<TestAgent[]> {
   return await Promise.all(names.map((name) => sandbox.start({ name })));
@@ -109,7 +109,7 @@ test('a group that was switched off as a whole finds itself again without --join
       sandbox.start({ name, multicast: false, flags: ['--bind', binds[i] as string] }),
     ),
   );
-  await agreement(again, 15_000);
+  await agreement(again);
   await seenByAll(again, 'a', ['0-99:1']);
 });
 

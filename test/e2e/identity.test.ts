@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { agreement, eventually, ROOT, Sandbox, shoal, type TestAgent } from './harness.ts';
 
-const IN_TIME_MS = 30_000;
+const IN_TIME_MS = 60_000;
 
 interface Status {
   readonly node: { readonly id: string; readonly addresses: { readonly gossip: string } };

@@ -50,9 +50,9 @@ test('monitor tells of suspicion, death and return, of owners and of keys, and n
 
   b.running.kill('SIGKILL');
   const ofB = () => events(all.lines).filter((e) => e.subject === b.ready.id && e.member !== undefined);
-  await eventually('down', () => ofB().some((e) => e.type === 'member-down'), 30_000);
+  await eventually('down', () => ofB().some((e) => e.type === 'member-down'));
   await sandbox.start({ name: 'b', flags });
-  await eventually('back', () => ofB().at(-1)?.member?.status === 'alive', 30_000);
+  await eventually('back', () => ofB().at(-1)?.member?.status === 'alive');
   const states = ofB().map((e) => `${e.type} ${e.member?.status}`);
   expect(states.slice(0, 1)).toEqual(['member-join alive']);
   expect(states.indexOf('member-suspect suspect')).toBeGreaterThan(0);

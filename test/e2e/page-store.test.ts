@@ -142,14 +142,14 @@ describe.skipIf(!installed)('the store on the status page', () => {
       `bench --url redis://${agent.ready.resp} --seconds 90 --clients 5 --pipeline 8 --rate 2000`.split(' '),
     );
     for (const plot of PLOTS)
-      await eventually(async () => (await inked(page, plot)) > 30, `a line in ${plot}`, 40_000);
+      await eventually(async () => (await inked(page, plot)) > 30, `a line in ${plot}`, 60_000);
     await eventually(
       async () => Number((await textOf(page, 'rate')).replace(',', '')) > 500,
       'throughput',
-      40_000,
+      60_000,
     );
     expect(await textOf(page, 'memory')).toMatch(/^[\d.]+ [kM]B of [\d.]+ [GM]B, /);
-    await eventually(async () => Number(await textOf(page, 'clients')) > 1, 'clients', 40_000);
+    await eventually(async () => Number(await textOf(page, 'clients')) > 1, 'clients', 60_000);
     const slow = await page.textContent('#slow-body');
     expect(slow).toContain('user:<b>1</b>');
     expect(slow).not.toContain('secret');

@@ -143,7 +143,7 @@ test('a rotation with one of three nodes off: it is back with the key that is le
   // It holds both keys, its primary is gone, and its key file names that one only.
   const again = await start(sandbox, 'quartz-c', file);
   expect(again.ready.id).toBe(c.ready.id);
-  await agreement([a, b, again], 20_000);
+  await agreement([a, b, again]);
   await eventually('it has taken the change over', async () => (await ids(again)) === second);
   await eventually('and the map', async () => (await again.rangesOf('quartz-a')).join() === '0-99:1');
   expect(await warnings(again)).toContain(`key ${first} of the key file was removed`);
@@ -158,7 +158,7 @@ test('one of five is off for all of a rotation: it is back while a key is common
   const file = keyFile(sandbox, 'keys', [k1]);
   const names = ['a', 'b', 'c', 'd', 'e'].map((letter) => `quartz-${letter}`);
   const all = await Promise.all(names.map((name) => start(sandbox, name, file)));
-  await agreement(all, 20_000);
+  await agreement(all);
   const four = all.slice(0, 4);
   const [a, b] = four as [TestAgent, TestAgent];
   const off = all[4] as TestAgent;
@@ -179,7 +179,7 @@ test('one of five is off for all of a rotation: it is back while a key is common
   await everywhere('and used', `${second} ${first}`);
   await a.ok('register', '0', '99');
   const back = await start(sandbox, 'quartz-e', file);
-  await agreement([...four, back], 20_000);
+  await agreement([...four, back]);
   await eventually('it uses the second key', async () => (await ids(back)) === `${second} ${first}`);
   await eventually(
     'and has the map',
@@ -201,24 +201,18 @@ test('one of five is off for all of a rotation: it is back while a key is common
   const theirs = `(key ${second}`;
   const said = async (agent: TestAgent, what: string): Promise<boolean> =>
     (await warnings(agent)).includes(what);
-  await eventually('it says so', () => said(lost, `(key ${third})`), 15_000);
-  await eventually(
-    'so does one that it talks to',
-    async () => (await Promise.all(four.map((one) => said(one, theirs)))).includes(true),
-    15_000,
+  await eventually('it says so', () => said(lost, `(key ${third})`));
+  await eventually('so does one that it talks to', async () =>
+    (await Promise.all(four.map((one) => said(one, theirs)))).includes(true),
   );
-  await eventually(
-    'both in their logs too',
-    () => {
-      const logged = ({ log }: TestAgent, key: string): boolean =>
-        log.some(({ msg }) => msg.includes(`(key ${key}`) && msg.includes("'shoal keys install'"));
-      return logged(lost, third) && four.some((one) => logged(one, second));
-    },
-    25_000,
-  );
+  await eventually('both in their logs too', () => {
+    const logged = ({ log }: TestAgent, key: string): boolean =>
+      log.some(({ msg }) => msg.includes(`(key ${key}`) && msg.includes("'shoal keys install'"));
+    return logged(lost, third) && four.some((one) => logged(one, second));
+  });
   // What the message says to do.
   await lost.ok('keys', 'install', k3);
-  await agreement([...four, lost], 20_000);
+  await agreement([...four, lost]);
   await eventually('it has the ring of the others', async () => (await ids(lost)) === third);
   expect(await warnings(lost)).toContain(`key ${first} of the key file was removed`);
 });
@@ -237,7 +231,7 @@ test('a key file changed on one board brings no key into the group; one with the
   await c.stop();
   const wrong = keyFile(sandbox, 'wrong', [alien]);
   const again = await start(sandbox, 'quartz-c', wrong);
-  await agreement([a, b, again], 20_000);
+  await agreement([a, b, again]);
   await a.ok('register', '0', '99');
   await eventually('it is in the group', async () => (await again.rangesOf('quartz-a')).length === 1);
   for (const agent of [a, b, again]) expect(await ids(agent)).toBe(first);
@@ -252,7 +246,7 @@ test('a key file changed on one board brings no key into the group; one with the
   await a.ok('keys', 'remove', first);
   await eventually('b has only the new key', async () => (await ids(b)) === second);
   const back = await start(sandbox, 'quartz-c', keyFile(sandbox, 'new', [k2]));
-  await agreement([a, b, back], 20_000);
+  await agreement([a, b, back]);
   await eventually('it has the ring of the others', async () => (await ids(back)) === second);
   expect(await warnings(back)).not.toContain('key file');
   const learnt = new RegExp(
@@ -268,7 +262,7 @@ test('two halves that each took a key of their own while apart are one group whe
   const names = ['a', 'b', 'c', 'd'].map((letter) => `quartz-${letter}`);
   const startAll = (some: readonly string[]) => Promise.all(some.map((name) => start(sandbox, name, file)));
   const all = await startAll(names);
-  await agreement(all, 20_000);
+  await agreement(all);
   const first = await ids(all[0] as TestAgent);
   /** One of a half takes a new key and makes it the primary, and both have it on disk. */
   const change = async (
@@ -277,7 +271,7 @@ test('two halves that each took a key of their own while apart are one group whe
     range: readonly string[],
   ): Promise<string> => {
     const [one, other] = half as [TestAgent, TestAgent];
-    await agreement(half, 20_000);
+    await agreement(half);
     await one.ok('keys', 'install', key);
     const taken = (await ids(one)).split(' ')[1] as string;
     await eventually('the other has it', async () => (await ids(other)) === `${first} ${taken}`);
@@ -293,16 +287,12 @@ test('two halves that each took a key of their own while apart are one group whe
   const right = await startAll(names.slice(2));
   const third = await change(right, k3, ['100', '199']);
   const met = [...(await startAll(names.slice(0, 2))), ...right];
-  await agreement(met, 20_000);
-  await eventually(
-    'all have one ring, with all that was used',
-    async () => {
-      const rings = await Promise.all(met.map(ids));
-      if (new Set(rings).size > 1) throw new Error(rings.join(', '));
-      return rings[0]?.split(' ').sort().join() === [first, second, third].sort().join();
-    },
-    10_000,
-  );
+  await agreement(met);
+  await eventually('all have one ring, with all that was used', async () => {
+    const rings = await Promise.all(met.map(ids));
+    if (new Set(rings).size > 1) throw new Error(rings.join(', '));
+    return rings[0]?.split(' ').sort().join() === [first, second, third].sort().join();
+  });
   expect([second, third]).toContain((await ids(met[0] as TestAgent)).split(' ')[0]);
   for (const agent of met) expect(await agent.rangesOf()).toEqual(['quartz-a 0-99:1', 'quartz-c 100-199:1']);
   await met[3]?.ok('converged', '--wait', '5');
@@ -324,7 +314,7 @@ test('without a common key a node stays out, and both sides say why', async () =
   expect(said.length).toBeGreaterThan(0);
   expect(await a.memberStates()).toEqual(['quartz-a=alive']);
   await a.ok('keys', 'install', k2);
-  await agreement([a, lost], 15_000);
+  await agreement([a, lost]);
   await eventually('it has both keys', async () => (await ids(lost)).includes(idA));
   for (const agent of [a, lost]) {
     const { stdout, stderr: errors } = agent.running;

@@ -215,7 +215,8 @@ const mangled = fc
   .tuple(any, fc.constantFrom('less', 'more', 'twice', 'case', 'case'), fc.nat(), value)
   .map(([command, how, n, word]): Words => {
     const at = n % command.length;
-    if (how === 'less') return command.length < 2 ? command : command.filter((_, i) => i !== at);
+    // Not the name: the next word might be one of a command that is not here.
+    if (how === 'less') return command.filter((_, i) => i === 0 || i !== at);
     if (how === 'more') return command.toSpliced(at + 1, 0, word);
     if (how === 'twice') return command.toSpliced(at, 0, command[at] as string);
     return command.map((w, i) => (/^[A-Z]{2,}$/.test(w) && (n >> i) % 2 === 0 ? w.toLowerCase() : w));

@@ -48,6 +48,6 @@ export async function dataDiffer(a: Connection, b: Connection): Promise<string |
   return null;
 }
 
-function told(words: Words, ours: Reply, theirs: Reply): string {
+export function told(words: Words, ours: Reply, theirs: Reply): string {
   return `${JSON.stringify(words)}\n  ours:  ${show(ours)}\n  redis: ${show(theirs)}`;
 }
