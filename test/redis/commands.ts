@@ -190,7 +190,11 @@ export const PLAIN: fc.Arbitrary<Words>[] = [
   words('EXEC'),
   words(fc.constantFrom('DISCARD', 'UNWATCH')),
   words('WATCH', some(0, 2, key)),
-  words('OBJECT', fc.constantFrom('HELP', 'JUNK', 'ENCODING'), maybe(fc.constant('a'), fc.constant('b'))),
+  words(
+    'OBJECT',
+    fc.constantFrom('HELP', 'JUNK', 'ENCODING', 'REFCOUNT'),
+    maybe(fc.constant('a'), fc.constant('b')),
+  ),
   words('MEMORY', 'USAGE', key, maybe('SAMPLES', fc.constantFrom('0', '5', '-1', 'x'))),
   words(fc.constantFrom('FLUSHALL', 'FLUSHDB'), fc.constantFrom('JUNK', 'JUNK', 'JUNK', 'SYNC', 'ASYNC')),
 ];
