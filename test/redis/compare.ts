@@ -175,6 +175,7 @@ const COMPARED: Record<string, Same> = {
   'client|info': clientLines,
   'client|list': clientLines,
   'pubsub|channels': anyOrder,
+  'pubsub|shardchannels': anyOrder,
   // We do not compress.
   dump: (ours, theirs, words, before) =>
     exact(ours, theirs, words, before) || (ours.type === '$' && theirs.text?.startsWith('\0\xc3') === true),
