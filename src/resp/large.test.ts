@@ -1,26 +1,15 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LIMITS } from '../base/index.ts';
-import { Span, Store } from '../store/index.ts';
-import { RespServer } from './server.ts';
-import { encode, poll, RawClient } from './testing/raw-client.ts';
+import { Span } from '../store/index.ts';
+import { encode, poll } from './testing/raw-client.ts';
+import { Served } from './testing/served.ts';
 
 const MB = 1 << 20;
-const closers: (() => Promise<void> | void)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
+let served: Served;
+beforeEach(() => {
+  served = new Served();
 });
-
-async function start(settings: Record<string, string> = {}) {
-  const server = new RespServer(new Store(), { settings });
-  const port = await server.listen(0, '127.0.0.1');
-  closers.push(() => server.close());
-  const join = async (): Promise<RawClient> => {
-    const client = await RawClient.connect(port);
-    closers.push(() => client.close());
-    return client;
-  };
-  return { server, join };
-}
+afterEach(() => served.close());
 
 /** Text that is different everywhere. */
 function pattern(length: number): string {
@@ -31,7 +20,7 @@ function pattern(length: number): string {
 
 describe('a value of megabytes', () => {
   it('is what was written, whatever is done to it', async () => {
-    const { join } = await start();
+    const { join } = await served.start();
     const client = await join();
     let model = Buffer.from(pattern(3 * MB + 77), 'latin1');
     const is = async (key = 'k'): Promise<void> => {
@@ -76,7 +65,7 @@ describe('a value of megabytes', () => {
   });
 
   it('has its bits counted, found and combined', async () => {
-    const { join } = await start();
+    const { join } = await served.start();
     const client = await join();
     const weights = Array.from({ length: 256 }, (_, byte) => byte.toString(2).replaceAll('0', '').length);
     const ones = (bytes: Uint8Array): number =>
@@ -106,7 +95,7 @@ describe('a value of megabytes', () => {
   });
 
   it('that is replaced while it is sent to a slow reader still arrives as it was, and others wait for nothing', async () => {
-    const { server, join } = await start();
+    const { server, join } = await served.start();
     const [slow, other] = [await join(), await join()];
     const text = pattern(24 * MB);
     expect(await other.ask('SET', 'k', text)).toBe('+OK');
@@ -128,7 +117,7 @@ describe('a value of megabytes', () => {
   });
 
   it('is sent to the end to one who quits', async () => {
-    const { join } = await start();
+    const { join } = await served.start();
     const client = await join();
     const text = pattern(16 * MB);
     expect(await client.ask('SET', 'k', text)).toBe('+OK');
@@ -140,7 +129,7 @@ describe('a value of megabytes', () => {
 
 describe('a command with an argument of megabytes', () => {
   it('comes in pieces of any size, before and behind others', async () => {
-    const { join } = await start();
+    const { join } = await served.start();
     const client = await join();
     const text = pattern(5 * MB + 3);
     const stream = Buffer.concat([
@@ -158,7 +147,7 @@ describe('a command with an argument of megabytes', () => {
   });
 
   it('is put together for who cannot take it otherwise', async () => {
-    const { join } = await start();
+    const { join } = await served.start();
     const client = await join();
     const [a, b] = [pattern(2 * MB + 9), pattern(3 * MB + 1).replaceAll('7', 'seven')];
     expect((await client.ask('ECHO', a)) === `$${a.length} ${a}`).toBe(true);
@@ -181,7 +170,7 @@ describe('a command with an argument of megabytes', () => {
   });
 
   it('that breaks the protocol, or is more than the query buffer may hold, ends the connection', async () => {
-    const { server, join } = await start({ 'client-query-buffer-limit': String(4 * MB) });
+    const { server, join } = await served.start({ 'client-query-buffer-limit': String(4 * MB) });
     const [broken, long, greedy] = [await join(), await join(), await join()];
     const half = encode(['SET', 'k', 'x'.repeat(2 * MB)]).toString('latin1');
     broken.socket.write(half.replace('*3', '*4'));
@@ -196,7 +185,7 @@ describe('a command with an argument of megabytes', () => {
   });
 
   it('takes memory for what came, not for what it says will come', async () => {
-    const { server, join } = await start();
+    const { server, join } = await served.start();
     const clients = await Promise.all(Array.from({ length: 50 }, () => join()));
     for (const client of clients)
       client.socket.write(`*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$536870912\r\n${'x'.repeat(100_000)}`);
@@ -212,7 +201,7 @@ describe('a command with an argument of megabytes', () => {
 
 describe('a command on much', () => {
   it('lets others in between: BITOP of what is changed meanwhile is of what is there at its end', async () => {
-    const { join } = await start();
+    const { join } = await served.start();
     const [client, other] = [await join(), await join()];
     const a = 'a'.repeat(8 * MB);
     expect(await client.ask('SET', '{k}a', a)).toBe('+OK');
@@ -227,7 +216,7 @@ describe('a command on much', () => {
   });
 
   it('KEYS of many keys is answered whole, behind what others asked meanwhile', async () => {
-    const { server, join } = await start();
+    const { server, join } = await served.start();
     const client = await join();
     const { table } = server.dispatcher.call.store;
     const bytes = new Span(new Uint8Array(16));
@@ -245,7 +234,7 @@ describe('a command on much', () => {
   });
 
   it('KEYS that finds nothing leaves nothing behind for the next reply', async () => {
-    const { join } = await start();
+    const { join } = await served.start();
     const client = await join();
     client.send('SET', 'k', 'v').send('ECHO', 'x'.repeat(9)).send('KEYS', 'none');
     expect(await client.replies(3)).toEqual(['+OK', '$9 xxxxxxxxx', '*0']);
@@ -254,7 +243,7 @@ describe('a command on much', () => {
   });
 
   it('of more keys than one turn has time for is refused', async () => {
-    const { join } = await start();
+    const { join } = await served.start();
     const client = await join();
     const keys = Array.from({ length: LIMITS.respArguments }, (_, i) => `{k}${i}`);
     const ask = (name: string, words: string[]): Promise<string> => {

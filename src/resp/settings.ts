@@ -182,8 +182,8 @@ export class Settings {
       if (parameter === undefined) return `Unknown option or number of arguments for CONFIG SET - '${given}'`;
       // Test suites set what is so already.
       if (parameter.fixed === true && value !== this.get(name))
-        return failed(name, "can't set immutable config");
-      if (names.has(name)) return failed(name, 'duplicate parameter');
+        return failed(given, "can't set immutable config");
+      if (names.has(name)) return failed(given, 'duplicate parameter');
       names.add(name);
     }
     const seen = new Map<string, string>();

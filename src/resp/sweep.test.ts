@@ -1,24 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Store } from '../store/index.ts';
-import { RespServer } from './server.ts';
-import { encode, poll, RawClient } from './testing/raw-client.ts';
+import type { RespServer } from './server.ts';
+import { encode, poll } from './testing/raw-client.ts';
+import { Served } from './testing/served.ts';
 
-const closers: (() => Promise<void> | void)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
+let served: Served;
+beforeEach(() => {
+  served = new Served();
 });
-
-async function start(settings: Record<string, string> = {}) {
-  const server = new RespServer(new Store(), { settings });
-  const port = await server.listen(0, '127.0.0.1');
-  closers.push(() => server.close());
-  const join = async (): Promise<RawClient> => {
-    const client = await RawClient.connect(port);
-    closers.push(() => client.close());
-    return client;
-  };
-  return { server, join };
-}
+afterEach(() => served.close());
 
 describe('a client is cut', () => {
   let nowMs = 0;
@@ -27,7 +16,7 @@ describe('a client is cut', () => {
   });
 
   it('when it does not log in for thirty seconds', async () => {
-    const { server, join } = await start({ requirepass: 'secret' });
+    const { server, join } = await served.start({ requirepass: 'secret' });
     const [stranger, guest] = [await join(), await join()];
     expect(await guest.ask('AUTH', 'secret')).toBe('+OK');
     await poll(() => server.connections === 2);
@@ -40,7 +29,7 @@ describe('a client is cut', () => {
   });
 
   it('when half a command is all that comes for a minute, a byte now and then', async () => {
-    const { server, join } = await start();
+    const { server, join } = await served.start();
     const [slow, quick, idle] = [await join(), await join(), await join()];
     for (const client of [slow, quick]) client.socket.write('*2\r\n$4\r\nECHO\r\n$100000\r\n');
     await poll(() => server.connections === 3 && held(server) > 2 * 20);
@@ -63,7 +52,7 @@ describe('a client is cut', () => {
 });
 
 it('a command name of 512 MB is answered, and shortened', async () => {
-  const { join } = await start();
+  const { join } = await served.start();
   const client = await join();
   const megabyte = Buffer.alloc(1 << 20, 'x');
   client.socket.write('*1\r\n$536870912\r\n');
@@ -75,7 +64,7 @@ it('a command name of 512 MB is answered, and shortened', async () => {
 
 describe('all clients together', () => {
   it('hold no more than they may: the greediest go, who said no to that stay', async () => {
-    const { server, join } = await start({ 'maxmemory-clients': String(4 << 20) });
+    const { server, join } = await served.start({ 'maxmemory-clients': String(4 << 20) });
     const [small, greedy, kept] = [await join(), await join(), await join()];
     expect(await kept.ask('CLIENT', 'NO-EVICT', 'ON')).toBe('+OK');
     const half = (bytes: number): Buffer => encode(['SET', 'k', 'x'.repeat(bytes)]).subarray(0, -10);
@@ -92,7 +81,7 @@ describe('all clients together', () => {
   });
 
   it('hold no more if all of them say no to that', async () => {
-    const { server, join } = await start({ 'maxmemory-clients': String(4 << 20) });
+    const { server, join } = await served.start({ 'maxmemory-clients': String(4 << 20) });
     const [small, greedy] = [await join(), await join()];
     for (const client of [small, greedy]) expect(await client.ask('CLIENT', 'NO-EVICT', 'ON')).toBe('+OK');
     small.socket.write('*2\r\n$4\r\nECHO\r\n$8\r\n');
@@ -104,7 +93,7 @@ describe('all clients together', () => {
   });
 
   it('are weighed without those that were cut already', async () => {
-    const { server, join } = await start();
+    const { server, join } = await served.start();
     const [small, greedy] = [await join(), await join()];
     const half = (bytes: number): Buffer => encode(['SET', 'k', 'x'.repeat(bytes)]).subarray(0, -10);
     small.socket.write(half(100_000));
@@ -120,7 +109,7 @@ describe('all clients together', () => {
   });
 
   it('that do not read are cut as well, and others are served', async () => {
-    const { server, join } = await start({ 'maxmemory-clients': String(8 << 20) });
+    const { server, join } = await served.start({ 'maxmemory-clients': String(8 << 20) });
     const other = await join();
     expect(await other.ask('SET', 'k', 'x'.repeat(1 << 20))).toBe('+OK');
     const part = Buffer.concat(Array.from({ length: 100 }, () => encode(['GET', 'k'])));

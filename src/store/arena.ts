@@ -185,8 +185,10 @@ export class Arena {
     for (let chunks = this.words.length; left > 0 && chunks > 0; chunks--) {
       const chunk = this.#hand >>> 16;
       const words = this.words[chunk] ?? EMPTY_WORDS;
-      const used =
-        this.#next > chunk << 16 && this.#next <= (chunk + 1) << 16 ? this.#next : (chunk + 1) << 16;
+      const first = chunk << 16;
+      // Not by a shift, which goes wrong behind the last chunk.
+      const past = first + CHUNK_UNITS;
+      const used = this.#next > first && this.#next <= past ? this.#next : past;
       const end = words.length === 0 ? 0 : used;
       for (; this.#hand < end && left > 0; left--) {
         const at = (this.#hand & 0xffff) << 2;

@@ -65,10 +65,10 @@ describe.skipIf(!canRun())('the disk of the store', () => {
   test.each(['log', 'leveldb'])(
     'full under %s: writes are refused, reads and the node go on, deletions or room make writes go on; nothing acknowledged is lost',
     async (store) => {
-      // LevelDB leaves 32 MB alone.
-      if (store === 'leveldb') execFileSync('mount', ['-o', 'remount,size=56m', disk]);
+      // LevelDB leaves 32 MB alone, and may take three times what is in it for a while.
+      if (store === 'leveldb') execFileSync('mount', ['-o', 'remount,size=88m', disk]);
       const ballast = join(disk, 'ballast');
-      writeFileSync(ballast, Buffer.alloc(8 * MB, 1));
+      writeFileSync(ballast, Buffer.alloc((store === 'leveldb' ? 40 : 8) * MB, 1));
       const flags = ['--store', store];
       const agent = await start('small', flags);
       await agreement([agent, other]);
@@ -107,25 +107,25 @@ describe.skipIf(!canRun())('the disk of the store', () => {
         for (let of = 0; of < 5; of++) await remove(of);
         await eventually('deletions make room', async () => (await set()) === 'OK', AGAIN_MS);
         expect(await client.ask('WAITAOF', 1, 0, 10_000)).toEqual([1, 0]);
+        fillUp(join(disk, 'rest'));
+        // The last page of a file may have room for some.
+        let told: Reply = [1, 0];
+        for (let of = 5; of < 10 && String(told) === '1,0'; of++) {
+          await remove(of);
+          told = await client.ask('WAITAOF', 1, 0, 500);
+        }
+        expect(told).toEqual([0, 0]);
+        await client.ask('BGSAVE');
+        await eventually('it says why', async () =>
+          /cannot write .*no space left/.test(await warningsOf(agent)),
+        );
       }
-      fillUp(join(disk, 'rest'));
-      // The last page of a file may have room for some.
-      let told: Reply = [1, 0];
-      for (let of = 5; of < 10 && String(told) === '1,0'; of++) {
-        await remove(of);
-        told = await client.ask('WAITAOF', 1, 0, 500);
-      }
-      expect(told).toEqual([0, 0]);
-      await client.ask('BGSAVE');
-      await eventually('it says why', async () =>
-        /cannot write .*no space left/.test(await warningsOf(agent)),
-      );
       await readAll(client);
       expect(await other.memberStates()).toContain('small=alive');
       const counted = await metrics(other);
       for (const what of ['suspicions', 'downs'])
         expect(counted.get(`shoal_detection_total{what="${what}"}`), what).toBe(0);
-      for (const name of ['ballast', 'rest']) rmSync(join(disk, name));
+      for (const name of ['ballast', 'rest']) rmSync(join(disk, name), { force: true });
       await eventually('writes are taken again', async () => (await set()) === 'OK', AGAIN_MS);
       await eventually(
         'no warning is left',

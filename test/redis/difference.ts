@@ -30,7 +30,7 @@ export async function answersDiffer(
       /^exec$/i.test(words[0] ?? '') && (other[i]?.parts.length ?? 0) > 0
         ? isSameList(queued, mine[i] as Reply, other[i] as Reply)
         : isSame(words, mine[i] as Reply, other[i] as Reply, mine.slice(0, i));
-    if (/^(exec|discard)$/i.test(words[0] ?? '')) queued = [];
+    if (/^(exec|discard|reset)$/i.test(words[0] ?? '')) queued = [];
     if (!same) return told(words, mine[i] as Reply, other[i] as Reply);
   }
   return null;
@@ -48,6 +48,6 @@ export async function dataDiffer(a: Connection, b: Connection): Promise<string |
   return null;
 }
 
-function told(words: Words, ours: Reply, theirs: Reply): string {
+export function told(words: Words, ours: Reply, theirs: Reply): string {
   return `${JSON.stringify(words)}\n  ours:  ${show(ours)}\n  redis: ${show(theirs)}`;
 }

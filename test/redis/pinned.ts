@@ -42,6 +42,8 @@ export const PINNED: readonly Talk[] = [
   talk(
     'parameters of CONFIG',
     'CONFIG GET Databases databases max*nts',
+    'CONFIG GET max*nts MaxClients',
+    'CONFIG SET Timeout 0 Timeout 0',
     'CONFIG SET TIMEOUT 7 hash-max-ziplist-value 1kb',
     'CONFIG GET timeout hash-max-*-value',
     'CONFIG SET hash-max-ziplist-value 64 hash-max-listpack-value 64',

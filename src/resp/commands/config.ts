@@ -10,18 +10,18 @@ function get(call: Call): void {
     call.reply.error(`ERR too many names: there are ${settings.names.length} parameters`);
     return;
   }
-  /** As it is shown: what is asked for by its name as it was first written. */
+  /** As it is shown: what is asked for by its name as it was written, if that was first. */
   const found = new Map<string, string>();
-  const globs: Glob[] = [];
   for (let i = 2; i < call.count; i++) {
     const shown = call.text(i);
-    const name = shown.toLowerCase();
-    if (/[[*?]/.test(shown)) globs.push(new Glob(call.bytes(i), true, NAME_LOOKS));
-    else if (settings.names.includes(name) && !found.has(name)) found.set(name, shown);
-  }
-  for (const name of settings.names) {
-    const bytes = new TextEncoder().encode(name);
-    if (!found.has(name) && globs.some((glob) => glob.matches(bytes))) found.set(name, name);
+    if (/[[*?]/.test(shown)) {
+      const glob = new Glob(call.bytes(i), true, NAME_LOOKS);
+      for (const name of settings.names)
+        if (!found.has(name) && glob.matches(Buffer.from(name))) found.set(name, name);
+    } else {
+      const name = shown.toLowerCase();
+      if (settings.names.includes(name) && !found.has(name)) found.set(name, shown);
+    }
   }
   call.reply.map(found.size);
   for (const [name, shown] of found) {

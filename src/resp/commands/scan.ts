@@ -12,8 +12,8 @@ const MAX_HOMES = 20_000;
 const DEFAULT_COUNT = 10;
 /** KEYS looks at so many at a time. */
 const KEYS_STEP = 64;
-/** SCAN goes no further once it has looked so often at characters of its pattern: some 15 ms. */
-const MAX_LOOKS = 1 << 22;
+/** SCAN goes no further once it has looked so often at characters of its pattern: some milliseconds. */
+const MAX_LOOKS = 1 << 20;
 /** Nor once it has so many bytes of keys. */
 const MAX_BYTES = 1 << 20;
 const MAX_CURSOR = 2n ** 64n;

@@ -103,6 +103,19 @@ describe('leveldb on a disk that fails', () => {
     await pair.checkAll();
   });
 
+  it('says that it cannot list, rather than wait for room, when what comes before cannot be written', async () => {
+    await pair.open();
+    await fill(10, 50);
+    expect(await pair.onDisk()).toBeNull();
+    fails.write = ENOSPC;
+    await pair.put('key', 'waits');
+    await expect(pair.disk.list(0, 100)).rejects.toThrow('the disk takes no writes');
+    await expect(pair.disk.list(0, 100)).rejects.toThrow('the disk takes no writes');
+    fails.write = null;
+    await until('room again', () => pair.backend.warnings.length === 0);
+    await pair.checkAll();
+  });
+
   it('reads what is there while the removal of other messages cannot be written', async () => {
     pair.maxMemoryBytes = 4 << 20;
     pair.tuning = { reserveBytes: 1 << 20 };

@@ -178,7 +178,7 @@ export class LevelBackend extends DiskBackend implements Backend, WriterWatch {
     await this.#writer.drain();
     await this.#syncing;
     if (!this.#writer.stopped) await this.#sync();
-    this.#writer.close();
+    this.#writer.stop();
     await this.#reader.close();
     await this.#clearing;
     await this.#database.close().catch(() => {});
@@ -344,7 +344,7 @@ export class LevelBackend extends DiskBackend implements Backend, WriterWatch {
       await this.#database.rewrite();
     } catch (error) {
       // Until it is opened anew LevelDB does nothing more.
-      this.#writer.stopped = true;
+      this.#writer.stop();
       throw error;
     }
   }
@@ -352,7 +352,7 @@ export class LevelBackend extends DiskBackend implements Backend, WriterWatch {
   /** A write beside the writer's failed: what is written behind it would not be found again. */
   #torn(error: unknown): void {
     this.#found.epoch = -1;
-    this.#writer.stopped = true;
+    this.#writer.stop();
     if (!this.#closing) this.failed(error);
   }
 

@@ -130,9 +130,8 @@ export class Reader {
    */
   async list(from: number, count: number): Promise<{ found: Listed[]; next: number }> {
     this.#recorder.seal();
-    if (this.#writer.stopped)
+    if (!(await this.#writer.settled()))
       throw new Error('the disk takes no writes now, and what is not written cannot be listed');
-    await this.#writer.settled();
     const { epoch } = this.#writer;
     const found: Listed[] = [];
     if (from >= END) return { found, next: 0 };
@@ -224,8 +223,10 @@ export class Reader {
       if (this.#recorder.isRemoving(hash) && !this.#cache.isExact(slot, hash, found)) {
         // One of them was removed, which is not written yet.
         this.#recorder.seal();
-        await this.#writer.settled();
-        continue;
+        if (await this.#writer.settled()) continue;
+        throw new Error(
+          'the disk takes no writes now, and what is removed cannot be told from what is there',
+        );
       }
       for (const message of found) this.#cache.fill(message);
       // Not on disk: there is nothing a mark could stand for.

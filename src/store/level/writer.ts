@@ -28,7 +28,7 @@ export class Writer implements CountingTape {
   #queue: (Batch | ExternalChange)[] = [];
   #running: Promise<void> | null = null;
   /** For `settled`. */
-  #settling: { readonly taken: number; readonly done: () => void }[] = [];
+  #settling: { readonly taken: number; readonly done: (written: boolean) => void }[] = [];
   #clockLow: number;
   #clockHigh: number;
   taken = 0;
@@ -71,9 +71,9 @@ export class Writer implements CountingTape {
     return pending >= modulus - 1 || ((write - this.done) & (modulus - 1)) <= pending;
   }
 
-  /** Resolves when all that was taken before the call is written. */
-  settled(): Promise<void> {
-    if (this.taken === this.done) return Promise.resolve();
+  /** Resolves when all that was taken before the call is written; to false when nothing can be. */
+  settled(): Promise<boolean> {
+    if (this.taken === this.done || this.stopped) return Promise.resolve(this.taken === this.done);
     return new Promise((done) => this.#settling.push({ taken: this.taken, done }));
   }
 
@@ -82,10 +82,10 @@ export class Writer implements CountingTape {
     this.#start();
   }
 
-  /** Nobody need wait any longer for what could not be written. */
-  close(): void {
+  /** Nothing is written until `resume`, and nobody need wait for it. */
+  stop(): void {
     this.stopped = true;
-    for (const { done } of this.#settling.splice(0)) done();
+    for (const { done } of this.#settling.splice(0)) done(false);
   }
 
   /** Waits until everything is written, or cannot be. */
@@ -113,7 +113,7 @@ export class Writer implements CountingTape {
         if ('records' in item) await this.#writeBatch(item);
         else await this.#writeExternal(item);
       } catch (error) {
-        this.stopped = true;
+        this.stop();
         this.#watch.failed(error);
         return;
       }
@@ -131,7 +131,7 @@ export class Writer implements CountingTape {
 
   #settle(): void {
     while (this.#settling.length > 0 && (this.#settling[0]?.taken ?? 0) <= this.done)
-      this.#settling.shift()?.done();
+      this.#settling.shift()?.done(true);
   }
 
   /** Written again after a failure it comes to the same. */
