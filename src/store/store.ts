@@ -125,8 +125,8 @@ export class Store {
   /** A turn of commands begins. */
   begin(nowMs: number): void {
     this.table.nowMs = nowMs;
-    // There may be room again since the last turn, which may be long ago.
-    if (this.refusal !== null) this.refusal = this.#refusalNow();
+    // There may be room again since the last turn, which may be long ago, or none on the disk any more.
+    if (this.refusal !== this.backend.refusal) this.refusal = this.#refusalNow();
   }
 
   /** A turn of commands has ended; a key that was looked up is not any more. */

@@ -246,8 +246,14 @@ export class LogBackend extends DiskBackend implements Backend, AppenderWatch {
   full(error: unknown): void {
     if (!this.noRoom) this.report(error);
     this.noRoom = true;
-    if (this.#closing || this.#appender.queuedBytes > this.#tuning.queueBytes) this.#appender.fail(error);
-    else this.#retryLater();
+    if (this.#closing || this.#appender.queuedBytes > this.#tuning.queueBytes) {
+      this.#appender.fail(error);
+      return;
+    }
+    this.#retryLater();
+    // Changes that waited for a slow disk do not wait for a full one: they are refused.
+    this.judge();
+    if (this.congested) this.uncongest();
   }
 
   failed(error: unknown): void {
