@@ -35,13 +35,50 @@ describe('while the disk is behind', () => {
     const client = await join();
     disk.congested = true;
     client.send('PING');
-    await poll(() =>
-      [...server.state.clients.values()].some(({ outlet }) => outlet.waitingBytes === 0 && disk.turns > 0),
-    );
-    expect(client.waiting).toBe(0);
+    await poll(() => [...server.state.clients.values()].some(({ bytesIn }) => bytesIn > 0) && disk.turns > 0);
+    expect(server.dispatcher.counters.commands).toBe(0);
     disk.congested = false;
     disk.onRoom?.();
     expect(await client.reply()).toBe('+PONG');
+  });
+
+  it('a change waits for the end of a pause as well, and a large one is run as it came', async () => {
+    const disk = new FakeDisk();
+    const { server, join } = await served.start({}, disk.store());
+    const [writer, other] = [await join(), await join()];
+    expect(await other.ask('CLIENT', 'PAUSE', '100000', 'WRITE')).toBe('+OK');
+    disk.congested = true;
+    const value = 'x'.repeat(3_000_000);
+    writer.send('SET', 'k', value).send('STRLEN', 'k');
+    await poll(() => server.state.paused.size === 1);
+    expect(await other.ask('CLIENT', 'UNPAUSE')).toBe('+OK');
+    await poll(() => server.state.paused.size === 1);
+    expect(await other.ask('GET', 'k')).toBe('$-1');
+    disk.congested = false;
+    disk.onRoom?.();
+    expect(await writer.replies(2)).toEqual(['+OK', ':3000000']);
+    expect((await other.ask('GET', 'k')) === `$3000000 ${value}`).toBe(true);
+  });
+
+  it('who waits with a change counts once, however many replies to what he asked before come meanwhile', async () => {
+    const disk = new FakeDisk();
+    const { server, join } = await served.start({}, disk.store());
+    const [writer, other] = [await join(), await join()];
+    expect(await writer.ask('CLIENT', 'SETNAME', 'writer')).toBe('+OK');
+    const outlet = [...server.state.clients.values()].find(({ name }) => name === 'writer')?.outlet;
+    if (outlet === undefined) throw new Error('there is no writer');
+    let place = outlet.place();
+    disk.congested = true;
+    writer.send('SET', 'k', 'x'.repeat(60_000));
+    await poll(() => server.state.paused.size === 1);
+    for (let bytes = 0; bytes < 2 * LIMITS.respQueuedBytes; bytes += 60_000) {
+      const next = outlet.place();
+      outlet.fill(place, Buffer.from('+earlier\r\n'));
+      place = next;
+      for (let i = 0; i < 2; i++) await new Promise((resolve) => setImmediate(resolve));
+    }
+    // Nobody would be read any more.
+    expect(await other.ask('PING')).toBe('+PONG');
   });
 
   it('those who wait with changes keep a bounded number of bytes here, all together', async () => {

@@ -63,6 +63,31 @@ test('a level of acknowledgement holds for all parts of a command, those here an
   expect(await client.ask('DEL', high, low)).toBe(':0');
 });
 
+test('a change of several owners waits while the disk here is behind, before any part of it is done', async () => {
+  await using nodes = new FakeNodes();
+  const disks = [new FakeDisk(), new FakeDisk()] as const;
+  const [here, elsewhere] = disks;
+  const { a, client, low, high } = await two(nodes, [...disks]);
+  const { paused } = a.group.server.state;
+  expect(await client.ask('CLIENT', 'ACKS', 'NEXT', '2', '0')).toBe('+OK');
+  for (const [reply, ...words] of [
+    ['-NOREPLICAS need 2m0d, reachable 1', 'MSET', low, '1', high, '1'],
+    ['+OK', 'MSET', low, '1', high, '1'],
+    [':2', 'DEL', low, high],
+    ['+OK', 'FLUSHALL'],
+  ] as const) {
+    const before = disks.map(({ sequence }) => sequence);
+    here.congested = true;
+    client.send(...words);
+    await poll(() => paused.size === 1 || client.waiting > 0);
+    expect(client.waiting).toBe(0);
+    expect([here.sequence, elsewhere.sequence]).toEqual(before);
+    here.congested = false;
+    here.onRoom?.();
+    expect(await client.reply()).toBe(reply);
+  }
+});
+
 test('of an MSET with a key and no value no part is sent', async () => {
   await using nodes = new FakeNodes();
   const { a, b, client, low, high } = await two(nodes);
@@ -119,7 +144,9 @@ test('a node that answers SCAN with no cursor makes an error of it, and no more'
   const { b, client } = await two(nodes);
   const scan = b.group.server.state.commands.named('scan');
   Object.assign(scan ?? {}, { run: (call: Call) => call.reply.text('*2\r\n$1\r\nx\r\n*0\r\n') });
-  expect(await client.ask('SCAN', String(2n ** 47n))).toBe('-ERR a node answered SCAN with no cursor');
+  // With a sign as well it is another node's.
+  for (const cursor of [String(2n ** 47n), `+${2n ** 47n}`])
+    expect(await client.ask('SCAN', cursor)).toBe('-ERR a node answered SCAN with no cursor');
   expect(await client.ask('PING')).toBe('+PONG');
 });
 

@@ -131,11 +131,7 @@ export class Gatekeeper {
   /** A command that runs here, if the store takes it; when it has no room for changes now, they are run later. */
   #here(call: Call, known: Known, levelWords: number): void {
     const { client } = call;
-    if (this.#server.gates & SERVER_GATE.congested && changesMessages(client, known)) {
-      this.#server.paused.add(client);
-      call.putBack(known);
-      return;
-    }
+    if (this.#server.waitsForRoom(call, changesMessages(client, known))) return;
     const full = this.#full(call, known);
     if (full === '') this.#levelled(call, known, levelWords);
     else this.#reject(call, known, full);

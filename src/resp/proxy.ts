@@ -21,6 +21,7 @@ import { type AckLevel, isPlain, shortfall } from './ack-level.ts';
 import { Call } from './call.ts';
 import { Client, NO_OUTLET } from './client.ts';
 import type { Known } from './command.ts';
+import { cursorOf } from './commands/scan.ts';
 import { encode, takeLevel } from './forward.ts';
 import { LargeReply } from './large-reply.ts';
 import { command } from './link-handshake.ts';
@@ -87,9 +88,10 @@ export class GroupProxy implements Spread {
     if (parts === null) return false;
     const holders = parts.flatMap((part) => lastHop(part.holders));
     if (!this.#router.forwarder.hasRoom(call, [...parts, ...holders])) return true;
+    const isHere = parts.some((part) => part.peer === null && part.holders.length === 0);
+    if (isHere && this.#server.waitsForRoom(call, known.isWrite)) return true;
     const owners = places.map((place) => this.#router.owners(this.#router.slotOf(call, place)));
     const level = takeLevel(call);
-    const isHere = parts.some((part) => part.peer === null && part.holders.length === 0);
     if (this.#cannotReach(call, level, Math.max(...owners), isHere)) return true;
     const answers = parts.map((part) => {
       const bytes = encode(call, [0, ...part.places]);
@@ -270,6 +272,7 @@ export class GroupProxy implements Spread {
     if (others.length === 0) return true;
     const { forwarder } = this.#router;
     if (!forwarder.hasRoom(call, lastHop(others))) return false;
+    if (this.#server.waitsForRoom(call, call.known?.isWrite === true)) return false;
     const level = takeLevel(call);
     if (this.#cannotReach(call, level, 1, true)) return false;
     const bytes = whole(call);
@@ -303,10 +306,9 @@ export class GroupProxy implements Spread {
   }
 
   #scan(call: Call): boolean {
-    const text = call.text(1);
+    const cursor = cursorOf(call);
     const nodes = this.#router.peers.serving().filter((peer) => peer.self || peer.address !== null);
-    if (nodes.length <= 1 || !/^\d{1,20}$/.test(text)) return true;
-    const cursor = BigInt(text);
+    if (nodes.length <= 1 || cursor === null) return true;
     const index = Number(cursor >> NODE_SHIFT);
     const node = nodes[index];
     // Nodes have gone: the scan is over.

@@ -197,6 +197,14 @@ export class ServerState {
     this.#resumeAll();
   }
 
+  /** A change for which the back end has no room now waits, and is run again when it has. */
+  waitsForRoom(call: Call, changes: boolean): boolean {
+    if (!changes || call.known === null || (this.gates & SERVER_GATE.congested) === 0) return false;
+    this.paused.add(call.client);
+    call.putBack(call.known);
+    return true;
+  }
+
   /** Whoever must wait still, for something else, is told so when it tries. */
   #resumeAll(): void {
     const waiting = [...this.paused];

@@ -151,11 +151,16 @@ export class Turns {
   }
 
   #work(connection: Connection): void {
+    const hadWaited = this.isPaused(connection.client);
     this.#running = connection;
     const more = connection.work();
     this.#running = null;
     if (more) this.enqueue(connection);
-    else if ((this.#state.gates & SERVER_GATE.congested) !== 0 && this.isPaused(connection.client)) {
+    else if (
+      !hadWaited &&
+      (this.#state.gates & SERVER_GATE.congested) !== 0 &&
+      this.isPaused(connection.client)
+    ) {
       this.#waitingBytes += connection.inputBytes;
       this.#weigh();
     }

@@ -10,8 +10,8 @@ import { inSteps } from './steps.ts';
 /** SCAN looks at so many homes of the index at most, whatever its COUNT: a fraction of a millisecond each thousand. */
 const MAX_HOMES = 20_000;
 const DEFAULT_COUNT = 10;
-/** KEYS looks at so many at a time. */
-const KEYS_STEP = 64;
+/** So many at a time: each may have a key that takes very many looks. */
+const HOMES_STEP = 16;
 /** SCAN goes no further once it has looked so often at characters of its pattern: some milliseconds. */
 const MAX_LOOKS = 1 << 20;
 /** Nor once it has so many bytes of keys. */
@@ -27,7 +27,7 @@ export interface ScanOptions {
 
 function scan(call: Call): void {
   const { table } = call.store;
-  const cursor = cursorOf(call.text(1));
+  const cursor = cursorOf(call);
   if (cursor === null) {
     call.reply.error('ERR invalid cursor');
     return;
@@ -36,19 +36,19 @@ function scan(call: Call): void {
   if (options === null) return;
   const disk = call.store.backend.readThrough;
   if (disk !== null) {
-    scanDisk(call, disk, cursor, options);
+    scanDisk(call, disk, Number(cursor), options);
     return;
   }
   const walk = new Walk(table);
-  walk.goTo(cursor);
+  walk.goTo(Number(cursor));
   const { count, glob, strings } = options;
   const refs: number[] = [];
   const homes = Math.min(count * 10, MAX_HOMES);
   let seen = 0;
   let bytes = 0;
-  for (let looked = 0; looked < homes && seen < count && !walk.done; looked += KEYS_STEP) {
+  for (let looked = 0; looked < homes && seen < count && !walk.done; looked += HOMES_STEP) {
     const found: number[] = [];
-    walk.step(found, count - seen, Math.min(homes - looked, KEYS_STEP));
+    walk.step(found, count - seen, Math.min(homes - looked, HOMES_STEP));
     seen += found.length;
     for (const ref of found) {
       if (!strings || !isMeant(call, ref, glob)) continue;
@@ -66,11 +66,12 @@ function scan(call: Call): void {
   replyKeys(call, refs);
 }
 
-/** As C's strtoul takes it; null when it is none. */
-function cursorOf(text: string): number | null {
+/** SCAN's cursor as C's strtoul takes it; null when it is none. */
+export function cursorOf(call: Call): bigint | null {
+  const text = call.text(1);
   if (!/^[+-]?\d*$/.test(text) || text === '+' || text === '-') return null;
   const value = BigInt(text.replace(/^[+-]/, '') || '0');
-  return value >= MAX_CURSOR ? null : Number(value);
+  return value >= MAX_CURSOR ? null : value;
 }
 
 /** Null after an error was given. */
@@ -124,7 +125,7 @@ function keys(call: Call): void {
   const found = new KeyList(call.client);
   const step = (): boolean => {
     refs.length = 0;
-    walk.step(refs, KEYS_STEP, KEYS_STEP);
+    walk.step(refs, HOMES_STEP, HOMES_STEP);
     for (const ref of refs) {
       if (isMeant(call, ref, glob)) found.add(table.key, table.keyAt, table.keyLength);
     }
