@@ -11,6 +11,8 @@ type Kind = 'channels' | 'patterns' | 'shardChannels';
  */
 export const PATTERN_BYTES = 1024;
 const PATTERN_LOOKS = 1 << 13;
+/** All channels are compared with a pattern in one turn. */
+const ACTIVE_LOOKS = 1 << 22;
 
 interface PatternSubscribers {
   readonly glob: Glob;
@@ -102,11 +104,16 @@ export class Channels {
     return this.#send(this.#shard.get(channel), 'smessage', null, channel, payload);
   }
 
-  /** Channels with subscribers, all or those that match. */
-  active(kind: 'channels' | 'shardChannels', glob: Glob | null): string[] {
-    const names = [...this.#map(kind).keys()];
-    if (glob === null) return names;
-    return names.filter((name) => glob.matches(Uint8Array.from(Buffer.from(name, 'latin1'))));
+  /** Channels with subscribers, all or those that match; null: that would take too many looks. */
+  active(kind: 'channels' | 'shardChannels', glob: Glob | null): string[] | null {
+    const names = this.#map(kind).keys();
+    if (glob === null) return [...names];
+    const found: string[] = [];
+    for (const name of names) {
+      if (glob.matches(Uint8Array.from(Buffer.from(name, 'latin1')))) found.push(name);
+      if (glob.gaveUp || glob.looks > ACTIVE_LOOKS) return null;
+    }
+    return found;
   }
 
   subscribers(kind: 'channels' | 'shardChannels', name: string): number {

@@ -54,6 +54,13 @@ test('what a command had found out before it was to run again counts as its clie
   onlyClient(server).prepared = work;
   server.sweep.look(Date.now());
   expect(server.sweep.heldBytes).toBeGreaterThanOrEqual(PIECE_BYTES);
+  // Copies of small values are part of it.
+  onlyClient(server).prepared = new BitWork(
+    'OR',
+    new Array<Rope>(100).fill(Rope.of([new Uint8Array(50_000)])),
+  );
+  server.sweep.look(Date.now());
+  expect(server.sweep.heldBytes).toBeGreaterThanOrEqual(5_000_000);
   expect(await client.ask('RESET')).toBe('+RESET');
   server.sweep.look(Date.now());
   expect(server.sweep.heldBytes).toBeLessThan(PIECE_BYTES);

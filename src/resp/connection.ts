@@ -299,7 +299,8 @@ export class Connection implements Outlet {
   /** See Dawdling. */
   dawdles(nowMs: number): boolean {
     const { client } = this;
-    const waitsForRest = client.request.pendingBytes > 0 && !this.queued && this.#mayRun();
+    const isRead = !this.queued && !this.#isHeldBack && this.#mayRun();
+    const waitsForRest = client.request.pendingBytes > 0 && isRead;
     return this.#dawdling.isTooLong(waitsForRest, client.bytesIn, nowMs);
   }
 

@@ -203,7 +203,7 @@ export class Dispatcher {
           call.reply.error(TOO_MUCH_TO_TELL);
           return true;
         }
-        // Writes are all done, or none: what takes long and may be left out only reads.
+        // Writes are all done, or none; of the others those that may take long are left out.
         if (known.timed && !known.isWrite && performance.now() > endMs) {
           call.reply.error(TAKES_TOO_LONG);
           return true;

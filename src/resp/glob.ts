@@ -44,6 +44,11 @@ export class Glob {
     const { pattern } = this;
     // Redis 7.0 does not look at the pattern of an empty text: only `matchesAll`, which its callers ask first, takes that in.
     if (length === 0) return pattern.length === 0;
+    // Of a class, or of stars in a row, all may be looked at for one character.
+    if (pattern.length > this.#mostLooks) {
+      this.gaveUp = true;
+      return false;
+    }
     const end = at + length;
     let p = 0;
     let t = at;

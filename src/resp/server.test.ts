@@ -404,12 +404,10 @@ describe('the end', () => {
     waiter.send('WAIT', '1', '0');
     await poll(() => disk.waiting === 1);
     reader.socket.pause();
-    const started = Date.now();
     const closed = server.close();
     disk.sync();
     expect(await durable.replies(2)).toEqual(['+OK', 'closed']);
     await closed;
-    expect(Date.now() - started).toBeLessThan(10_000);
     expect(server.connections).toBe(0);
   });
 });

@@ -179,7 +179,8 @@ export class Settings {
     for (const [given, value] of pairs) {
       const name = given.toLowerCase();
       const parameter = PARAMETERS[name];
-      if (parameter === undefined) return `Unknown option or number of arguments for CONFIG SET - '${given}'`;
+      if (parameter === undefined || !this.#values.has(name))
+        return `Unknown option or number of arguments for CONFIG SET - '${given.split('\0', 1)[0]}'`;
       // Test suites set what is so already.
       if (parameter.fixed === true && value !== this.get(name))
         return failed(given, "can't set immutable config");

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Connection } from './connection.ts';
 import type { RespServer } from './server.ts';
+import { FakeDisk } from './testing/fake-disk.ts';
 import { encode, poll } from './testing/raw-client.ts';
 import { Served } from './testing/served.ts';
 
@@ -60,6 +62,42 @@ it('a command name of 512 MB is answered, and shortened', async () => {
   client.socket.write('\r\n');
   expect(await client.reply()).toBe(`-ERR unknown command '${'x'.repeat(128)}', with args beginning with:`);
   expect(await client.ask('PING')).toBe('+PONG');
+});
+
+describe('a client is not cut for what the server does', () => {
+  it('who has half a command here, while nobody is read', async () => {
+    const { server, join } = await served.start();
+    const client = await join();
+    client.socket.write('*2\r\n$4\r\nECHO\r\n$5\r\n');
+    await poll(() => server.connections === 1 && held(server) > 10);
+    const [one] = server.state.clients.values();
+    if (!(one?.outlet instanceof Connection)) throw new Error('it has no connection');
+    const nowMs = Date.now();
+    server.sweep.look(nowMs);
+    one.outlet.holdBack(true);
+    server.sweep.look(nowMs + 65_000);
+    one.outlet.holdBack(false);
+    server.sweep.look(nowMs + 66_000);
+    expect(server.state.counters.cutForDawdling).toBe(0);
+    client.socket.write('hello\r\n');
+    expect(await client.reply()).toBe('$5 hello');
+  });
+
+  it('who waits for the disk, while who idles is', async () => {
+    const disk = new FakeDisk();
+    const { server, join } = await served.start({ timeout: '10' }, disk.store());
+    const [writer, idle] = [await join(), await join()];
+    expect(await idle.ask('PING')).toBe('+PONG');
+    disk.congested = true;
+    writer.send('SET', 'k', 'v');
+    await poll(() => server.state.paused.size === 1);
+    server.sweep.look(Date.now() + 20_000);
+    await idle.whenClosed();
+    expect(server.state.counters.cutForIdling).toBe(1);
+    disk.congested = false;
+    disk.onRoom?.();
+    expect(await writer.reply()).toBe('+OK');
+  });
 });
 
 describe('all clients together', () => {

@@ -50,7 +50,8 @@ export class Sweep {
     if (!client.authenticated && nowMs - client.connectedMs > LIMITS.respLoginMs) return 'cutBeforeLogin';
     if (connection.dawdles(nowMs)) return 'cutForDawdling';
     const { timeoutMs } = this.#state.settings;
-    const exempt = client.blocked !== null || client.subscriptions > 0 || client.isMonitor;
+    const waits = client.blocked !== null || this.#state.paused.has(client);
+    const exempt = waits || client.subscriptions > 0 || client.isMonitor;
     return timeoutMs > 0 && !exempt && nowMs - client.lastMs > timeoutMs ? 'cutForIdling' : null;
   }
 

@@ -9,6 +9,8 @@ type BitOperation = (typeof BIT_OPERATIONS)[number];
 
 /** BITOP of values: for a part of the result after the other, one value after the other. */
 export class BitWork {
+  /** How often it was begun, because values were written meanwhile. */
+  readonly tries: number;
   readonly #operation: BitOperation;
   readonly #sources: readonly Rope[];
   readonly #longest: number;
@@ -19,7 +21,8 @@ export class BitWork {
   readonly #other: Int32Array;
   #next = 0;
 
-  constructor(operation: BitOperation, sources: readonly Rope[]) {
+  constructor(operation: BitOperation, sources: readonly Rope[], tries = 1) {
+    this.tries = tries;
     this.#operation = operation;
     this.#sources = sources;
     this.#longest = sources.reduce((longest, { length }) => Math.max(longest, length), 0);
@@ -56,8 +59,10 @@ export class BitWork {
     return end < this.#longest;
   }
 
+  /** With the copies of small values, and with large ones that are in the table no more. */
   get heldBytes(): number {
-    return this.#pieces.reduce((sum, { length }) => sum + length, this.#part.byteLength * 2);
+    const own = this.#pieces.reduce((sum, { length }) => sum + length, this.#part.byteLength * 2);
+    return this.#sources.reduce((sum, { stored, length }) => sum + (stored > 0 ? 0 : length), own);
   }
 
   get result(): Rope {

@@ -11,6 +11,10 @@ import { copyValue, room } from './values.ts';
 
 /** Of BITOP: small values are copied, and one command could name one of them very often. */
 const MAX_SOURCES = 1024;
+/** Values that were written while they were put together are put together at once, if they are no more than this. */
+const AT_ONCE_BYTES = 16 * PIECE_BYTES;
+/** Of more than that, it is begun so often. */
+const MAX_TRIES = 8;
 
 /** Bits that are set in a byte. */
 const ONES = new Uint8Array(256);
@@ -254,11 +258,18 @@ function combine(call: Call): void {
     sources.push(call.read(i) ? table.rope : Rope.of([]));
     longest = Math.max(longest, (sources.at(-1) as Rope).length);
   }
-  const result = call.client.prepared?.matches(operation, sources) ?? null;
-  call.client.prepared = null;
-  const work = result ?? new BitWork(operation, sources);
-  if (longest * sources.length > PIECE_BYTES && result === null && !call.inTransaction) {
-    call.client.prepared = work;
+  const { client } = call;
+  const before = client.prepared;
+  const result = before?.matches(operation, sources) ?? null;
+  client.prepared = null;
+  const work = result ?? new BitWork(operation, sources, (before?.tries ?? 0) + 1);
+  const most = work.tries > 1 ? AT_ONCE_BYTES : PIECE_BYTES;
+  if (longest * sources.length > most && result === null && !call.inTransaction) {
+    if (work.tries > MAX_TRIES) {
+      call.reply.error('TRYAGAIN the values were written again and again while they were put together');
+      return;
+    }
+    client.prepared = work;
     beforehand(call, () => work.step());
     return;
   }

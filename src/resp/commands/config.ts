@@ -36,7 +36,7 @@ function set(call: Call): void {
     return;
   }
   const pairs: [string, string][] = [];
-  for (let i = 2; i < call.count; i += 2) pairs.push([call.shown(i), call.text(i + 1)]);
+  for (let i = 2; i < call.count; i += 2) pairs.push([call.text(i), call.text(i + 1)]);
   const fault = call.server.settings.set(pairs);
   if (fault === null) call.reply.ok();
   else call.reply.error(`ERR ${fault}`);

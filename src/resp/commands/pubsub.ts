@@ -24,7 +24,8 @@ function refusalOf(call: Call, kind: Kind): string {
   let bytes = client.subscribedBytes;
   for (let i = 1; i < call.count; i++) {
     const length = call.lengthOf(i);
-    if (length > most) return `ERR a channel's name of ${length} bytes is too long: at most ${most}`;
+    if (length > most)
+      return `ERR ${kind === 'patterns' ? 'a pattern' : "a channel's name"} of ${length} bytes is too long: at most ${most}`;
     bytes += length;
   }
   const isTooMuch =
@@ -105,6 +106,10 @@ function active(kind: 'channels' | 'shardChannels') {
       return;
     }
     const names = call.server.channels.active(kind, call.count === 3 ? new Glob(call.bytes(2)) : null);
+    if (names === null) {
+      call.reply.error('ERR the channels take too long to compare with this pattern');
+      return;
+    }
     call.reply.array(names.length);
     for (const name of names) call.reply.bulkText(name);
   };

@@ -68,3 +68,21 @@ it('KEYS on disk goes through all of it, and gives what matches', async () => {
   expect(await client.ask('KEYS', 'a*')).toBe('*2 $2 a1 $2 a2');
   expect(await client.ask('KEYS', 'c*')).toBe('*0');
 });
+
+it('KEYS on disk lets others have their turn while it compares keys that take many looks', async () => {
+  let rounds = 0;
+  let over = false;
+  const count = (): void => {
+    rounds++;
+    if (!over) setImmediate(count);
+  };
+  const found = new Array<Listed>(512).fill(listed(Buffer.from('a'.repeat(400))));
+  const { join } = await start(async () => {
+    count();
+    return { found, next: 0 };
+  });
+  const client = await join();
+  expect(await client.ask('KEYS', `*${'a'.repeat(150)}b`)).toBe('*0');
+  over = true;
+  expect(rounds).toBeGreaterThan(20);
+});

@@ -11,6 +11,8 @@ const KEYS_STEP = 512;
 const MAX_STEP = 20_000;
 /** And when each is to be compared with a pattern. */
 const MATCH_STEP = 512;
+/** Looks at characters of a pattern after which others have their turn: some milliseconds. */
+const TURN_LOOKS = 1 << 19;
 
 /** Walks through all keys of a store that is larger than memory go through the disk, and answer when it has. */
 function answer(call: Call, read: (isGone: () => boolean) => Promise<WriteReply>): void {
@@ -35,7 +37,7 @@ export function scanDisk(call: Call, disk: ReadThrough, cursor: number, options:
   const { count, glob, strings } = options;
   answer(call, async () => {
     const { found, next } = await disk.list(cursor, Math.min(count, glob === null ? MAX_STEP : MATCH_STEP));
-    const keys = strings ? meant(found, glob) : [];
+    const keys = strings ? await meant(found, glob) : [];
     return (to) => {
       if (glob?.gaveUp === true) {
         to.error(TOO_CLOSE_A_LOOK);
@@ -54,7 +56,7 @@ export function keysOnDisk(call: Call, disk: ReadThrough, glob: Glob): void {
     const keys = new KeyList(call.client);
     for (let from = 0, over = false; !over; over = from === 0 || keys.isOver || glob.gaveUp || isGone()) {
       const { found, next } = await disk.list(from, KEYS_STEP);
-      for (const key of meant(found, glob)) keys.add(key, 0, key.bytes.length);
+      for (const key of await meant(found, glob)) keys.add(key, 0, key.bytes.length);
       from = next;
     }
     return (to) => keys.answer(to, glob);
@@ -90,8 +92,17 @@ export function keyOnDisk(call: Call, disk: ReadThrough, draw: number): void {
   });
 }
 
-function meant(found: readonly Listed[], glob: Glob | null): Span[] {
-  const all = glob === null || glob.matchesAll;
-  const keys = all ? found : found.filter(({ key }) => glob.matches(key, 0, key.length));
-  return keys.map(({ key }) => new Span(key));
+/** Those that match; after one of which that is not known it goes no further. */
+async function meant(found: readonly Listed[], glob: Glob | null): Promise<Span[]> {
+  if (glob === null || glob.matchesAll) return found.map(({ key }) => new Span(key));
+  const keys: Span[] = [];
+  let most = glob.looks + TURN_LOOKS;
+  for (const { key } of found) {
+    if (glob.matches(key, 0, key.length)) keys.push(new Span(key));
+    if (glob.gaveUp) break;
+    if (glob.looks < most) continue;
+    await new Promise((resolve) => setImmediate(resolve));
+    most = glob.looks + TURN_LOOKS;
+  }
+  return keys;
 }
