@@ -13,7 +13,7 @@ interface Turn {
 
 /** Told what became of the changes. */
 export interface AppenderWatch {
-  /** Something was written or synced: there may be room, and something to do. */
+  /** Something was written or synced, or a new file was due: there may be room, and something to do. */
   moved(): void;
   /** Changes up to this one are on the medium. */
   synced(sequence: number): void;

@@ -116,6 +116,9 @@ export class FakeDisk {
   still: Promise<void> | null = null;
   /** What it has room for. */
   sizeBytes = Infinity;
+  /** So often it was asked what is left of that; who asks waits for this. */
+  looks = 0;
+  measured: Promise<void> | null = null;
   /** Called before each; returns the code to fail with, or null. A write that fails has written half. */
   fail: (what: Action, path: string) => string | null = () => null;
 
@@ -176,7 +179,11 @@ export class FakeDisk {
           this.#change({ remove: path });
         }),
       syncDirectory: (path) => act('syncDirectory', path, () => this.#syncDirectory()),
-      freeBytes: () => run(() => this.sizeBytes - this.#usedBytes),
+      freeBytes: async () => {
+        this.looks++;
+        await this.measured;
+        return run(() => this.sizeBytes - this.#usedBytes);
+      },
     };
   }
 
