@@ -380,6 +380,33 @@ describe('the log', () => {
     }
   });
 
+  it('closes the file, too, that it was making when it was closed', async () => {
+    const life = new Life(new SeededRng(1));
+    await life.open();
+    let go = (): void => {};
+    const gate = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    life.disk.fail = (what) => {
+      // The new log's header waits.
+      if (what === 'create') life.disk.still = gate;
+      return what === 'write' ? 'EIO' : null;
+    };
+    life.put('lost', 100);
+    const told = life.wait();
+    life.endTurn();
+    expect(await told).toBe('disk-failed');
+    await until('a new log', () => life.disk.still !== null);
+    life.disk.fail = () => null;
+    const closed = life.store.close();
+    await turns(5);
+    life.disk.still = null;
+    go();
+    await closed;
+    await turns(20);
+    expect(life.disk.open.size).toBe(0);
+  });
+
   it('takes a snapshot when it is asked to, one at a time', async () => {
     const life = new Life(new SeededRng(9), { compactFloorBytes: 1 << 30 });
     await life.open();
