@@ -308,9 +308,7 @@ export class LevelBackend extends DiskBackend implements Backend, WriterWatch {
     const { taken, done, queuedBytes } = this.#writer;
     const pendingBytes = queuedBytes + this.sink.waitingBytes;
     return (
-      taken - done > MANY_WRITES ||
-      pendingBytes > queueBytes ||
-      (pendingBytes > 0 && this.#cache.isTight)
+      taken - done > MANY_WRITES || pendingBytes > queueBytes || (pendingBytes > 0 && this.#cache.isTight)
     );
   }
 
