@@ -98,10 +98,10 @@ export class Connection implements Outlet {
 
   /** Bytes that wait to be sent, or to be allowed to. */
   get waitingBytes(): number {
-    return this.#unsentBytes + this.#out.length + this.#messages.bytes + this.#waitingBytes;
+    return this.#unsentBytes() + this.#out.length + this.#messages.bytes + this.#waitingBytes;
   }
 
-  get #unsentBytes(): number {
+  #unsentBytes(): number {
     return this.socket.writableLength + this.#left;
   }
 
@@ -120,7 +120,7 @@ export class Connection implements Outlet {
 
   /** Memory that this client takes, of its own doing. */
   get heldBytes(): number {
-    let bytes = this.#unsentBytes + this.#out.heldBytes + this.#messages.bytes + this.#waitingBytes;
+    let bytes = this.#unsentBytes() + this.#out.heldBytes + this.#messages.bytes + this.#waitingBytes;
     for (const { bytes: reply } of this.#waiting)
       if (reply instanceof LargeReply) bytes += reply.heldBytes - reply.length;
     return bytes + this.#waiting.length * PLACE_BYTES + this.client.heldBytes;
@@ -162,7 +162,7 @@ export class Connection implements Outlet {
         return true;
       }
     }
-    this.#pause(!this.#readsAhead || this.#isHeldBack);
+    this.#pause(!this.#readsAhead() || this.#isHeldBack);
     return false;
   }
 
@@ -189,7 +189,7 @@ export class Connection implements Outlet {
     if (left < 0) this.socket.write(reply.written);
     else this.#left = left;
     // What the kernel took at once may be written over; what it did not is the socket's now.
-    if (this.#unsentBytes > 0 || length > WIDE_BYTES) reply.take();
+    if (this.#unsentBytes() > 0 || length > WIDE_BYTES) reply.take();
     else reply.length = 0;
     if (left > 0) this.#filled();
     else if (left < 0) this.#noteFull();
@@ -285,7 +285,7 @@ export class Connection implements Outlet {
   holdBack(on: boolean): void {
     this.#isHeldBack = on;
     if (on) this.#pause(true);
-    else if (!this.queued && (this.#readsAhead || this.#mayRun())) this.#pause(false);
+    else if (!this.queued && (this.#readsAhead() || this.#mayRun())) this.#pause(false);
   }
 
   /** Cuts the connection when more output waits than its class may have. */
@@ -325,7 +325,7 @@ export class Connection implements Outlet {
   }
 
   /** Bytes that follow a command that waits are looked at, for the end of the connection is among them; but not many. */
-  get #readsAhead(): boolean {
+  #readsAhead(): boolean {
     return this.client.blocked !== null && !this.#isFull && this.inputBytes <= INPUT_BYTES;
   }
 
@@ -411,11 +411,11 @@ export class Connection implements Outlet {
     if (waiting.length === 0 && this.client.closing) this.#end();
     if (this.#isFull) return;
     this.#took();
-    if (this.#isPaused && this.#hasHalfRoom) this.#turns.enqueue(this);
+    if (this.#isPaused && this.#hasHalfRoom()) this.#turns.enqueue(this);
   }
 
   /** Enough for the next commands to be worth a turn. */
-  get #hasHalfRoom(): boolean {
+  #hasHalfRoom(): boolean {
     const { length } = this.#waiting;
     return (
       length === 0 || (length * 2 < LIMITS.respWaitingReplies && this.#window.hasRoom(this.#waitingBytes, 2))
@@ -448,7 +448,7 @@ export class Connection implements Outlet {
   #filled(): void {
     this.#isFull = true;
     this.#pause(true);
-    this.#turns.noted(this.#unsentBytes);
+    this.#turns.noted(this.#unsentBytes());
     this.checkOutput(this.#turns.nowMs);
   }
 

@@ -70,7 +70,7 @@ export class Turns {
       connection.client.request.settle();
       return;
     }
-    if (this.#next < this.#queue.length || this.#standsStill || !this.hasTime()) this.enqueue(connection);
+    if (this.#next < this.#queue.length || this.#standsStill() || !this.hasTime()) this.enqueue(connection);
     else this.#work(connection);
   }
 
@@ -145,7 +145,7 @@ export class Turns {
   }
 
   /** Too much waits for the disk. Changes wait then, each client's in its place; everything does where reading takes memory too. */
-  get #standsStill(): boolean {
+  #standsStill(): boolean {
     const { congested, readThrough } = this.#store.backend;
     return congested && readThrough !== null;
   }
@@ -171,7 +171,7 @@ export class Turns {
     counters.turns++;
     const began = performance.now();
     this.#startedMs = began;
-    if (!this.#standsStill) this.#serveQueue();
+    if (!this.#standsStill()) this.#serveQueue();
     this.#store.endTurn();
     const pushing = this.#pushing;
     if (pushing.length > 0) {
@@ -185,7 +185,7 @@ export class Turns {
     if (threshold > 0 && tookMs >= threshold) this.#state.latency.event('turn', tookMs, this.nowMs);
     this.#isOpen = false;
     // The back end says when it has room again.
-    const canServe = this.#next < this.#queue.length && !this.#standsStill;
+    const canServe = this.#next < this.#queue.length && !this.#standsStill();
     if (canServe || this.#pushing.length > 0) this.#open();
   }
 

@@ -151,7 +151,7 @@ export class MessageTable {
       return false;
     }
     this.#point(ref);
-    if ((this.#flags & EXPIRES) !== 0 && this.expiryMs <= this.nowMs) {
+    if ((this.#flags() & EXPIRES) !== 0 && this.expiryMs <= this.nowMs) {
       this.#expire();
       return false;
     }
@@ -165,29 +165,29 @@ export class MessageTable {
 
   /** Of the record found: its value, until the next write; of one longer than PIECE_BYTES half of that or more: see `rope`. */
   get value(): Span {
-    return (this.#flags & EXTERNAL) === 0 ? this.#span : this.#externalOf().value.first;
+    return (this.#flags() & EXTERNAL) === 0 ? this.#span : this.#externalOf().value.first;
   }
 
   /** The value of the record found, copied if it is a small one. */
   get rope(): Rope {
-    if ((this.#flags & EXTERNAL) !== 0) return this.#externalOf().value;
+    if ((this.#flags() & EXTERNAL) !== 0) return this.#externalOf().value;
     const at = this.valueAt;
     return Rope.copy(this.#span.bytes.subarray(at, at + this.valueLength));
   }
 
   get valueAt(): number {
-    if ((this.#flags & EXTERNAL) !== 0) return 0;
-    return (this.#at << 2) + this.#headerBytes + ((this.#words[this.#at] as number) & 0xffff);
+    if ((this.#flags() & EXTERNAL) !== 0) return 0;
+    return (this.#at << 2) + this.#headerBytes() + ((this.#words[this.#at] as number) & 0xffff);
   }
 
   get valueLength(): number {
-    if ((this.#flags & EXTERNAL) !== 0) return this.#externalOf().value.length;
-    return this.#flags & LENGTH_MASK;
+    if ((this.#flags() & EXTERNAL) !== 0) return this.#externalOf().value.length;
+    return this.#flags() & LENGTH_MASK;
   }
 
   /** When it expires, in milliseconds since the epoch; 0 never. */
   get expiryMs(): number {
-    if ((this.#flags & EXPIRES) === 0) return 0;
+    if ((this.#flags() & EXPIRES) === 0) return 0;
     return ((this.#words[this.#at + 6] as number) >>> 0) + (this.#words[this.#at + 7] as number) * 2 ** 32;
   }
 
@@ -201,8 +201,8 @@ export class MessageTable {
     }
     const units = roundUnits((bytes + UNIT - 1) >>> 4);
     const old = this.#ref;
-    const expired = old === 0 ? 0 : this.#flags & EXPIRES;
-    if (old !== 0 && (this.#flags & EXTERNAL) !== 0) this.#dropExternal();
+    const expired = old === 0 ? 0 : this.#flags() & EXPIRES;
+    if (old !== 0 && (this.#flags() & EXTERNAL) !== 0) this.#dropExternal();
     if (old === 0) {
       const ref = this.#arena.allocate(units);
       this.#insert(ref);
@@ -233,7 +233,7 @@ export class MessageTable {
 
   /** Gives the record found another expiry (0: none): a new version with the same value. */
   setExpiry(expiryMs: number): void {
-    const before = this.#flags & EXPIRES;
+    const before = this.#flags() & EXPIRES;
     if ((before !== 0) !== (expiryMs !== 0)) this.#reshape();
     this.#stamps.write(this.#words, this.#at + 2, this.#hash.slot >>> 6, this.nowMs);
     this.#schedule(expiryMs, before);
@@ -242,8 +242,8 @@ export class MessageTable {
 
   /** Tells a sink of the record found or shown. */
   tell(sink: ChangeSink): void {
-    const bytes = this.#headerBytes + this.#keyLength + (this.#flags & LENGTH_MASK);
-    if ((this.#flags & EXTERNAL) === 0) sink.wrote(this.#words, this.#at, bytes);
+    const bytes = this.#headerBytes() + this.#keyLength + (this.#flags() & LENGTH_MASK);
+    if ((this.#flags() & EXTERNAL) === 0) sink.wrote(this.#words, this.#at, bytes);
     else {
       const { key, value } = this.#externalOf();
       sink.wroteExternal(this.#words, this.#at, key, value);
@@ -253,7 +253,7 @@ export class MessageTable {
   /** Removes the record found. */
   remove(): void {
     this.#stamps.write(this.#words, this.#at + 2, this.#hash.slot >>> 6, this.nowMs);
-    if ((this.#flags & EXTERNAL) !== 0) this.show(this.#ref);
+    if ((this.#flags() & EXTERNAL) !== 0) this.show(this.#ref);
     if (this.sink !== null) this.sink.removed(this.#key, this.#keyAt, this.#keyLength, this.#words, this.#at);
     this.#drop();
   }
@@ -290,20 +290,20 @@ export class MessageTable {
   /** Makes a record that `scan` gave the one found, to be read (`key`, `value`, `expiryMs`); nothing may have changed since. */
   show(ref: number): void {
     this.#point(ref);
-    if ((this.#flags & EXTERNAL) !== 0) {
+    if ((this.#flags() & EXTERNAL) !== 0) {
       this.#key = this.#externalOf().key;
       this.#keyAt = 0;
       this.#keyLength = this.#key.bytes.length;
     } else {
       this.#key = this.#span;
-      this.#keyAt = (this.#at << 2) + this.#headerBytes;
+      this.#keyAt = (this.#at << 2) + this.#headerBytes();
       this.#keyLength = (this.#words[this.#at] as number) & 0xffff;
     }
   }
 
   /** Whether the record found or shown is past its time. */
   get isDue(): boolean {
-    return (this.#flags & EXPIRES) !== 0 && this.expiryMs <= this.nowMs;
+    return (this.#flags() & EXPIRES) !== 0 && this.expiryMs <= this.nowMs;
   }
 
   /** Removes the record shown, which is past its time. */
@@ -341,7 +341,7 @@ export class MessageTable {
   /** Bytes of memory that the record found takes, with its part of the index. */
   get footprint(): number {
     const block = ((this.#words[this.#at] as number) >>> 16) * UNIT + INDEX_BYTES;
-    if ((this.#flags & EXTERNAL) === 0) return block;
+    if ((this.#flags() & EXTERNAL) === 0) return block;
     const { key, value } = this.#externalOf();
     return block + key.bytes.length + value.length;
   }
@@ -396,18 +396,18 @@ export class MessageTable {
   #reshape(): void {
     const words = this.#words;
     const at = this.#at;
-    const wider = (this.#flags & EXPIRES) === 0;
-    const from = this.#headerBytes;
+    const wider = (this.#flags() & EXPIRES) === 0;
+    const from = this.#headerBytes();
     const to = wider ? from + EXPIRY_BYTES : from - EXPIRY_BYTES;
-    if ((this.#flags & EXTERNAL) !== 0) {
+    if ((this.#flags() & EXTERNAL) !== 0) {
       words[at + (to >> 2)] = words[at + (from >> 2)] as number;
-      words[at + 1] = this.#flags ^ EXPIRES;
+      words[at + 1] = this.#flags() ^ EXPIRES;
       return;
     }
     const keyLength = (words[at] as number) & 0xffff;
-    const rest = keyLength + (this.#flags & LENGTH_MASK);
+    const rest = keyLength + (this.#flags() & LENGTH_MASK);
     const units = roundUnits((to + rest + UNIT - 1) >>> 4);
-    const flags = this.#flags ^ EXPIRES;
+    const flags = this.#flags() ^ EXPIRES;
     const span = this.#span;
     if ((words[at] as number) >>> 16 === units) {
       const start = (at << 2) + from;
@@ -424,12 +424,12 @@ export class MessageTable {
     this.#words[this.#at + 1] = flags;
   }
 
-  get #flags(): number {
+  #flags(): number {
     return this.#words[this.#at + 1] as number;
   }
 
-  get #headerBytes(): number {
-    return (this.#flags & EXPIRES) === 0 ? HEADER_BYTES : HEADER_BYTES + EXPIRY_BYTES;
+  #headerBytes(): number {
+    return (this.#flags() & EXPIRES) === 0 ? HEADER_BYTES : HEADER_BYTES + EXPIRY_BYTES;
   }
 
   #point(ref: number): void {
@@ -455,8 +455,8 @@ export class MessageTable {
 
   #drop(): void {
     const slot = this.#hash.slot;
-    if ((this.#flags & EXTERNAL) !== 0) this.#dropExternal();
-    if ((this.#flags & EXPIRES) !== 0) this.schedule.change(slot, 0, true);
+    if ((this.#flags() & EXTERNAL) !== 0) this.#dropExternal();
+    if ((this.#flags() & EXPIRES) !== 0) this.schedule.change(slot, 0, true);
     this.#index.remove(slot);
     this.#arena.free(this.#ref);
     this.#ref = 0;
