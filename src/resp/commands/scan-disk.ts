@@ -33,6 +33,21 @@ function answer(call: Call, read: (isGone: () => boolean) => Promise<WriteReply>
   });
 }
 
+/** Those that match; after one of which that is not known it goes no further. */
+async function meant(found: readonly Listed[], glob: Glob | null): Promise<Span[]> {
+  if (glob === null || glob.matchesAll) return found.map(({ key }) => new Span(key));
+  const keys: Span[] = [];
+  let most = glob.looks + TURN_LOOKS;
+  for (const { key } of found) {
+    if (glob.matches(key, 0, key.length)) keys.push(new Span(key));
+    if (glob.gaveUp) break;
+    if (glob.looks < most) continue;
+    await new Promise((resolve) => setImmediate(resolve));
+    most = glob.looks + TURN_LOOKS;
+  }
+  return keys;
+}
+
 export function scanDisk(call: Call, disk: ReadThrough, cursor: number, options: ScanOptions): void {
   const { count, glob, strings } = options;
   answer(call, async () => {
@@ -90,19 +105,4 @@ export function keyOnDisk(call: Call, disk: ReadThrough, draw: number): void {
       else to.bulk(new Span(key), 0, key.length);
     };
   });
-}
-
-/** Those that match; after one of which that is not known it goes no further. */
-async function meant(found: readonly Listed[], glob: Glob | null): Promise<Span[]> {
-  if (glob === null || glob.matchesAll) return found.map(({ key }) => new Span(key));
-  const keys: Span[] = [];
-  let most = glob.looks + TURN_LOOKS;
-  for (const { key } of found) {
-    if (glob.matches(key, 0, key.length)) keys.push(new Span(key));
-    if (glob.gaveUp) break;
-    if (glob.looks < most) continue;
-    await new Promise((resolve) => setImmediate(resolve));
-    most = glob.looks + TURN_LOOKS;
-  }
-  return keys;
 }
