@@ -121,7 +121,7 @@ describe('store scan', () => {
     const { code, err } = await ask('scan --limit 1100', { onOut: (text) => printed.push(text) });
     expect([code, err]).toEqual([
       0,
-      'shoal: there are more than these 1100: --limit N for N, --count for how many\n',
+      'shoal: there may be more than these 1100: --limit N for N, --count for how many\n',
     ]);
     expect(printed).toHaveLength(3);
     const lines = printed.join('').trimEnd().split('\n');

@@ -25,8 +25,13 @@ it('readers over TCP have the group asked a few times a second however many they
   expect(asked()).toBe(spans.length);
   expect(spans.length).toBeLessThanOrEqual(8 * (Math.ceil(tookMs / 250) + 1));
   expect(turns).toBeLessThanOrEqual(2 * (Math.ceil(tookMs / 250) + 1));
-  const before = performance.now();
-  for (let i = 0; i < 10; i++) await ask(running.socketPath, 'GET', '/v1/converged');
+  const eachMs: number[] = [];
+  for (let i = 0; i < 10; i++) {
+    const sinceMs = performance.now();
+    await ask(running.socketPath, 'GET', '/v1/converged');
+    eachMs.push(performance.now() - sinceMs);
+  }
   expect(asked()).toBe(spans.length + 10);
-  expect(performance.now() - before).toBeLessThan(10_000);
+  // A machine that is busy delays some of them; a turn of the group's would delay all but the first.
+  expect(eachMs.sort((a, b) => a - b)[1]).toBeLessThan(150);
 });

@@ -233,7 +233,7 @@ export interface StoreInfoView {
   readonly diskBytes: number;
   /** Null: as much as the disk has. */
   readonly diskLimitBytes: number | null;
-  /** The budget that is used up, so that writes that need room are refused. That of the disk counts room for the next snapshot. */
+  /** What has no room, so that writes that need some are refused. The disk's counts room for the next snapshot (log). */
   readonly full: 'memory' | 'disk' | null;
   /** Slots by what they are to this node; of those served some may be unsettled, or held elsewhere. */
   readonly slots: {

@@ -40,7 +40,7 @@ export abstract class DiskBackend {
   /** The disk has no room. */
   protected noRoom = false;
   protected overBudget = false;
-  /** What the disk has left does not do for what is to be written next. */
+  /** The disk has no room for the next snapshot (log only). */
   protected cramped = false;
 
   constructor(stamps: Stamps, options: DiskOptions) {
@@ -83,10 +83,12 @@ export abstract class DiskBackend {
     this.refusal = this.blocked ?? this.#refusalNow();
   }
 
-  protected report(cause: unknown): void {
-    this.error = diskError(cause, this.options.directory);
-    this.options.notices.warn(this.error.message);
-    this.waiters.fail(this.error);
+  protected report(cause: unknown): ShoalError {
+    const error = diskError(cause, this.options.directory);
+    this.error = error;
+    this.options.notices.warn(error.message);
+    this.waiters.fail(error);
+    return error;
   }
 
   protected uncongest(): void {

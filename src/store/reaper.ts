@@ -9,7 +9,7 @@ const REMOVAL = 3;
 /** Looking at a slot without records that are due. */
 const SLOT_WORK = 1 / 64;
 /**
- * When at least a tenth of what a call looked at was due, the next follows at once (Redis goes on for as long); else after so long, so that looking
+ * When more than a tenth of what a call looked at was due, the next follows at once (Redis goes on for as long); else after so long, so that looking
  * takes a few percent at most.
  */
 const WORTHWHILE = 1 / 10;

@@ -110,16 +110,17 @@ export class Store {
     return this.backend.blocked;
   }
 
-  /** Memory or disk have no room: `refusal` says why, as of now. */
+  /** Memory or disk have no room, or the disk takes no change at all: `refusal` says why, as of now. */
   get full(): boolean {
     this.refusal = this.#refusalNow();
     return this.refusal !== null;
   }
 
-  /** Which budget is used up. */
+  /** What has no room; null also while the disk takes no change at all, whatever the reason. */
   get lacks(): 'memory' | 'disk' | null {
     if (!this.full) return null;
-    return this.refusal === OOM ? 'memory' : 'disk';
+    if (this.refusal === OOM) return 'memory';
+    return this.blocked === null ? 'disk' : null;
   }
 
   /** A turn of commands begins. */

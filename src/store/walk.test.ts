@@ -174,7 +174,7 @@ describe('active expiry', () => {
     expect(reaper.run(5000)).toBeGreaterThan(0);
   });
 
-  it('goes on at once while every fifth record is due, and rests when one of fifty is', () => {
+  it('goes on at once while every sixth record is due, and rests when one of fifty is', () => {
     const rests = (every: number): number => {
       const table = newTable();
       for (let i = 0; i < 20_000; i++)

@@ -12,8 +12,15 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { agreement, eventually, logRecords, PROGRAM, Sandbox, shoal } from './harness.ts';
 
-/** It is 2 s at most where the machine has nothing else to do. */
-const STOP_MS = 10_000;
+const STOP_MS = 2_000;
+
+/** One of three takes no longer than that, as `stop` tells: a machine that is busy delays some. */
+async function stopsSoon(stop: () => Promise<number>): Promise<void> {
+  const tookMs: number[] = [];
+  do tookMs.push(await stop());
+  while (tookMs.length < 3 && Math.min(...tookMs) >= STOP_MS);
+  expect(Math.min(...tookMs)).toBeLessThan(STOP_MS);
+}
 
 test('the ready line names the node and every address, comes once, and means that the agent serves', async () => {
   await using sandbox = new Sandbox();
@@ -39,14 +46,18 @@ test.each(['SIGTERM', 'SIGINT'] as const)(
   '%s ends an agent with exit code 0, soon, and removes its socket',
   async (signal) => {
     await using sandbox = new Sandbox();
-    const [a, b] = [await sandbox.start({ name: 'a' }), await sandbox.start({ name: 'b' })];
-    await agreement([a, b]);
-    const sinceMs = performance.now();
-    const { code } = await b.stop(signal);
-    expect(performance.now() - sinceMs).toBeLessThan(STOP_MS);
-    expect(code).toBe(0);
-    expect(existsSync(b.ready.socket)).toBe(false);
-    expect(b.running.stderr).toBe('');
+    const a = await sandbox.start({ name: 'a' });
+    await stopsSoon(async () => {
+      const b = await sandbox.start({ name: 'b' });
+      await agreement([a, b]);
+      const sinceMs = performance.now();
+      const { code } = await b.stop(signal);
+      const tookMs = performance.now() - sinceMs;
+      expect(code).toBe(0);
+      expect(existsSync(b.ready.socket)).toBe(false);
+      expect(b.running.stderr).toBe('');
+      return tookMs;
+    });
   },
 );
 
@@ -56,13 +67,15 @@ test('an agent that is stopped as soon as it is ready has left, and is not down,
   expect((await shoal(['keygen', '--out', keys])).code).toBe(0);
   for (const sealed of [[], ['--key-file', keys]]) {
     const a = await sandbox.start({ name: `a${sealed.length}`, multicast: false, flags: sealed });
+    const tookMs: number[] = [];
     for (let i = 0; i < 4; i++) {
       const flags = ['--join', a.ready.gossip, ...sealed];
       const hasty = await sandbox.start({ name: `hasty${sealed.length}${i}`, multicast: false, flags });
       const sinceMs = performance.now();
       expect((await hasty.stop()).code).toBe(0);
-      expect(performance.now() - sinceMs).toBeLessThan(STOP_MS);
+      tookMs.push(performance.now() - sinceMs);
     }
+    expect(Math.min(...tookMs)).toBeLessThan(STOP_MS);
     const others = async (): Promise<string[]> => (await a.memberStates()).slice(1);
     const settled = async () => (await others()).every((one) => !/alive|suspect/.test(one));
     await eventually('nobody waits for a verdict', settled);
@@ -73,12 +86,14 @@ test('an agent that is stopped as soon as it is ready has left, and is not down,
 
 test('an agent whose peers are all gone still ends soon', async () => {
   await using sandbox = new Sandbox();
-  const [a, b] = [await sandbox.start({ name: 'a' }), await sandbox.start({ name: 'b' })];
-  await agreement([a, b]);
-  await b.stop('SIGKILL');
-  const sinceMs = performance.now();
-  expect((await a.stop()).code).toBe(0);
-  expect(performance.now() - sinceMs).toBeLessThan(STOP_MS);
+  await stopsSoon(async () => {
+    const [a, b] = [await sandbox.start({ name: 'a' }), await sandbox.start({ name: 'b' })];
+    await agreement([a, b]);
+    await b.stop('SIGKILL');
+    const sinceMs = performance.now();
+    expect((await a.stop()).code).toBe(0);
+    return performance.now() - sinceMs;
+  });
 });
 
 test('a second signal ends the agent at once', async () => {

@@ -59,8 +59,11 @@ describe.skipIf(!canRun())('two LANs with a router between, 5 and 3 nodes, one -
   test('once settled, one change costs one multicast a LAN and one tree message across', async () => {
     await settled(agents, 60_000);
     const origins = ['a1', 'a3', 'a5', 'b1', 'b2', 'b3'];
-    let position = 0;
+    // Beyond what the other tests register, however often it is counted.
+    let position = 10_000;
+    let counts = 0;
     const count = async (): Promise<boolean> => {
+      counts++;
       const before = await figures(agents);
       for (const origin of origins) {
         const at = position++;
@@ -77,8 +80,9 @@ describe.skipIf(!canRun())('two LANs with a router between, 5 and 3 nodes, one -
       expect(cost.pushes).toBeLessThanOrEqual(origins.length / 2);
       return true;
     };
-    // A machine that is busy may answer late, and is told again.
+    // A machine that is busy may answer late, and is told again; one count that is right among very many would be luck.
     await eventually('changes cost no more', count, 60_000);
+    expect(counts).toBeLessThanOrEqual(10);
   });
 
   test.each(['a4', 'b1'])(

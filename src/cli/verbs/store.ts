@@ -203,7 +203,7 @@ async function scan(shell: Shell, options: OptionValues): Promise<number> {
   line.clear();
   if (shell.json) shell.printJson({ messages, more: cursor !== 0 });
   else if (cursor !== 0)
-    shell.note(`there are more than these ${found}: --limit N for N, --count for how many`);
+    shell.note(`there may be more than these ${found}: --limit N for N, --count for how many`);
   return EXIT.done;
 }
 

@@ -1,3 +1,4 @@
+import type { ShoalError } from '../../base/index.ts';
 import type { Backend, BackendCounters, BackendState, ReadThrough } from '../backend.ts';
 import { CLOSED, DiskBackend, POOL_BATCHES } from '../disk-backend.ts';
 import { BatchPool } from '../log/batch.ts';
@@ -15,6 +16,8 @@ import { Writer, type WriterWatch } from './writer.ts';
 
 /** So much is written without waiting for more. */
 const FLUSH_BYTES = 64 * 1024;
+/** However few bytes they are, each of what waits to be written has a buffer of a megabyte. */
+const MANY_WRITES = 64;
 
 /**
  * For data larger than memory: LevelDB (a log-structured merge tree; O'Neil et al., 1996) by classic-level, with the message table
@@ -302,14 +305,17 @@ export class LevelBackend extends DiskBackend implements Backend, WriterWatch {
 
   /** Much waits to be written; or there is hardly any memory left, and what waits keeps it from being made. */
   #isBehind(queueBytes: number): boolean {
-    const pendingBytes = this.#writer.queuedBytes + this.sink.waitingBytes;
-    return pendingBytes > queueBytes || (pendingBytes > 0 && this.#cache.isTight);
+    const { taken, done, queuedBytes } = this.#writer;
+    const pendingBytes = queuedBytes + this.sink.waitingBytes;
+    return (
+      taken - done > MANY_WRITES || pendingBytes > queueBytes || (pendingBytes > 0 && this.#cache.isTight)
+    );
   }
 
-  protected override report(cause: unknown): void {
+  protected override report(cause: unknown): ShoalError {
     const error = systemErrorOf(cause);
     this.noRoom ||= isFull(error);
-    super.report(error);
+    return super.report(error);
   }
 
   #retryLater(): void {

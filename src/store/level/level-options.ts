@@ -15,7 +15,7 @@ export interface LevelTuning {
   readonly flushMs: number;
   /** And synced at most so late. */
   readonly syncMs: number;
-  /** Bytes that may wait to be written before clients are not read any more. */
+  /** Bytes that may wait to be written before commands wait. */
   readonly queueBytes: number;
   /** Room of the file system that is left for LevelDB's own work. */
   readonly reserveBytes: number;

@@ -28,6 +28,8 @@ export class LevelRecorder extends Recorder {
    * exact, and its growth and what is taken from it at once, after a million expiries, were pauses of 10 ms.
    */
   readonly #removals = new Int32Array(REMOVAL_MASK + 1).fill(-1);
+  /** `sequence` when everything was deleted last. */
+  #clearedAt = -1;
   onCleared: () => void = () => {};
   /** Ever. */
   removals = 0;
@@ -59,9 +61,11 @@ export class LevelRecorder extends Recorder {
   }
 
   override cleared(): void {
-    // First of its batch, which may be written in parts, and again from the beginning: what was there before stays in the epoch before.
-    this.seal();
+    // First of its batch, but for others like it: a batch may be written in parts, and again from the beginning, and what was there
+    // before stays in the epoch before.
+    if (this.sequence !== this.#clearedAt) this.seal();
     super.cleared();
+    this.#clearedAt = this.sequence;
     this.onCleared();
   }
 

@@ -197,7 +197,10 @@ export class Reader {
       }
       if (this.#failing) this.#recovered();
     } catch (error) {
-      this.#queue.unshift(...left);
+      // What waits for the disk to take something keeps nobody else from being read.
+      const [first, ...rest] = left;
+      this.#queue.unshift(...rest);
+      if (first !== undefined) this.#queue.push(first);
       this.#failed(error as Error);
     }
     this.#calls--;

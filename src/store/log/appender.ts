@@ -13,7 +13,7 @@ interface Turn {
 
 /** Told what became of the changes. */
 export interface AppenderWatch {
-  /** Something was written or synced: there may be room, and something to do. */
+  /** Something was written or synced, or a new file was due: there may be room, and something to do. */
   moved(): void;
   /** Changes up to this one are on the medium. */
   synced(sequence: number): void;
@@ -64,6 +64,7 @@ export class Appender implements Tape {
   #queue: (Batch | ExternalChange | Turn)[] = [];
   #running: Promise<void> | null = null;
   #syncing: Promise<void> | null = null;
+  #renewing: Promise<boolean> | null = null;
   /** A write has failed: behind `#bytes` there may be some of it. */
   #torn = false;
   /** Bytes that may be packed now, as of this time. */
@@ -181,7 +182,12 @@ export class Appender implements Tape {
   }
 
   /** After `failed`: a new file, whose header says how much of the one before is to be trusted. */
-  async renew(): Promise<boolean> {
+  renew(): Promise<boolean> {
+    this.#renewing = this.#renew();
+    return this.#renewing;
+  }
+
+  async #renew(): Promise<boolean> {
     await this.#running;
     await this.#syncing;
     try {
@@ -233,6 +239,9 @@ export class Appender implements Tape {
     this.stopped = true;
     await this.#running;
     await this.#syncing;
+    // The file that it makes is the one to be closed.
+    await this.#renewing;
+    this.stopped = true;
     await this.#file.close().catch(() => {});
   }
 

@@ -213,6 +213,70 @@ describe('the log', () => {
     await life.store.close();
   });
 
+  it('takes no snapshot after the other of an empty store on a disk with hardly any room', async () => {
+    const life = new Life(new SeededRng(1));
+    life.disk.sizeBytes = 1 << 20;
+    await life.open();
+    await until('looked often', () => {
+      life.endTurn();
+      return life.disk.looks >= 50;
+    });
+    expect(life.backend.counters.snapshots).toBeLessThanOrEqual(1);
+    await life.store.close();
+  });
+
+  it('begins no snapshot that has no room, until messages are deleted', async () => {
+    const life = new Life(new SeededRng(1), { compactFloorBytes: 1 << 30 });
+    await life.open();
+    for (let i = 0; i < 400; i++) life.put(`key:${i % 200}`, 1000);
+    life.endTurn();
+    await until('all synced', () => life.backend.onDiskSequence === life.backend.sequence);
+    life.disk.sizeBytes = life.backend.counters.diskBytes + 100_000;
+    const { looks } = life.disk;
+    await until('looked often', () => {
+      life.endTurn();
+      return life.disk.looks >= looks + 50;
+    });
+    expect(life.store.refusal).toMatch(/^ENOSPC no space left/);
+    expect(life.disk.list('/d')).toEqual(['log.1']);
+    for (let i = 0; i < 150; i++) life.remove(`key:${i}`);
+    await until('a snapshot', () => {
+      life.endTurn();
+      return life.backend.counters.snapshots > 0 && !life.backend.saving;
+    });
+    expect(life.disk.list('/d')).toEqual(['log.2', 'snapshot.2']);
+    await life.store.close();
+  });
+
+  it('does not take a snapshot that is begun while it asks what room there is for the bytes of others', async () => {
+    const life = new Life(new SeededRng(1), { compactFloorBytes: 1 << 30 });
+    await life.open();
+    for (let i = 0; i < 200; i++) life.put(`key:${i}`, 1000);
+    life.endTurn();
+    await until('all synced', () => life.backend.onDiskSequence === life.backend.sequence);
+    const { diskBytes } = life.backend.counters;
+    // Room for both, and the two megabytes that are left alone.
+    life.disk.sizeBytes = 2.5 * diskBytes + (2 << 20);
+    let tell = (): void => {};
+    life.disk.measured = new Promise((resolve) => {
+      tell = resolve;
+    });
+    const { looks } = life.disk;
+    await until('asked', () => life.disk.looks > looks);
+    life.backend.save();
+    await until('most of the snapshot', () => {
+      const isThere = life.disk.list('/d').includes('snapshot.2.tmp');
+      return isThere && life.disk.bytes('/d/snapshot.2.tmp').length > 0.9 * diskBytes;
+    });
+    life.disk.measured = null;
+    tell();
+    await until('saved', () => {
+      expect(life.backend.refusal).toBeNull();
+      return !life.backend.saving;
+    });
+    await life.store.close();
+  });
+
   it('keeps what a full disk refused and writes it when there is room; whoever waits is told', async () => {
     const life = new Life(new SeededRng(1));
     await life.open();
@@ -269,6 +333,7 @@ describe('the log', () => {
     await life.open();
     life.checkNow();
     expect(life.store.blocked).toMatch(/^MISCONF/);
+    expect([life.store.full, life.store.lacks]).toEqual([true, null]);
     life.disk.fail = () => null;
     await until('room again', () => {
       life.endTurn();
@@ -313,6 +378,33 @@ describe('the log', () => {
       life.checkMoment();
       await life.store.close();
     }
+  });
+
+  it('closes the file, too, that it was making when it was closed', async () => {
+    const life = new Life(new SeededRng(1));
+    await life.open();
+    let go = (): void => {};
+    const gate = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    life.disk.fail = (what) => {
+      // The new log's header waits.
+      if (what === 'create') life.disk.still = gate;
+      return what === 'write' ? 'EIO' : null;
+    };
+    life.put('lost', 100);
+    const told = life.wait();
+    life.endTurn();
+    expect(await told).toBe('disk-failed');
+    await until('a new log', () => life.disk.still !== null);
+    life.disk.fail = () => null;
+    const closed = life.store.close();
+    await turns(5);
+    life.disk.still = null;
+    go();
+    await closed;
+    await turns(20);
+    expect(life.disk.open.size).toBe(0);
   });
 
   it('takes a snapshot when it is asked to, one at a time', async () => {

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { ShoalError } from '../../base/index.ts';
 import type { Backend, BackendCounters, BackendState } from '../backend.ts';
 import { CLOSED, DiskBackend, type DiskOptions, POOL_BATCHES } from '../disk-backend.ts';
 import type { Stamps } from '../stamps.ts';
@@ -28,7 +29,7 @@ export interface LogTuning {
   /** And synced at most so late. */
   readonly syncMs: number;
   readonly syncBytes: number;
-  /** Bytes that may wait to be written before clients are not read any more. */
+  /** Bytes that may wait to be written before changes wait. */
   readonly queueBytes: number;
   /** Files smaller than this are not compacted. */
   readonly compactFloorBytes: number;
@@ -64,6 +65,8 @@ const COMPACT_RATIO = 3;
 /** Where there is no more room, files so much larger than what lives are worth compacting. */
 const WORTHWHILE = 1.25;
 const WORTHWHILE_SHARE = 16;
+/** Less garbage than this never is: a snapshot and a log have some bytes of their own. */
+const LEAST_GARBAGE_BYTES = 64 << 10;
 /** Of the file system, beside the next snapshot: the log's next header, a batch, and what a file takes besides its bytes. */
 const ROOM_BYTES = 2 << 20;
 
@@ -76,7 +79,7 @@ const ROOM_BYTES = 2 << 20;
  *
  * Errors. The table in memory is always whole, so a log that cannot be trusted is replaced by a snapshot of memory:
  * - No room: the batch is kept and tried again; commands that need room are refused meanwhile (`full`). So they are before it
- *   comes to that, when a disk budget, or what the file system has left, would not do for the next snapshot: or deletions would free nothing.
+ *   comes to that, when a disk budget, or what the file system has left, would not do for the next snapshot: else deletions would free nothing.
  * - Any other failed write, any failed sync (the kernel may drop pages it could not write and call the next sync a
  *   success), or more waiting than fits while the disk is full: everything not synced is taken for lost. Whoever waits is told,
  *   nothing is acknowledged as on disk (`failing`) until a new log and a snapshot of everything behind it are written; memory is served on.
@@ -311,23 +314,28 @@ export class LogBackend extends DiskBackend implements Backend, AppenderWatch {
     this.overBudget = maxDiskBytes > 0 && total + live > maxDiskBytes;
     this.cramped = total + live > this.#roomBytes;
     const most = this.overBudget ? maxDiskBytes : this.cramped ? this.#roomBytes : Infinity;
-    const isWorthwhile = total > WORTHWHILE * live + most / WORTHWHILE_SHARE;
-    if (isWorthwhile || total > COMPACT_RATIO * live + this.#tuning.compactFloorBytes)
-      this.#startCompaction();
+    const isWorthwhile = total > WORTHWHILE * live + Math.max(most / WORTHWHILE_SHARE, LEAST_GARBAGE_BYTES);
+    const isLarge = total > COMPACT_RATIO * live + this.#tuning.compactFloorBytes;
+    // Where it has no room, a snapshot would only take what is left.
+    const fits = total + live <= this.#roomBytes + ROOM_BYTES;
+    // One that mends has times of its own: see #retryLater.
+    if (this.#trusted && fits && (isWorthwhile || isLarge)) this.#startCompaction();
     this.refuse(false);
   }
 
-  protected override report(cause: unknown): void {
-    super.report(cause);
-    this.#settling.fail(diskError(cause, this.options.directory));
+  protected override report(cause: unknown): ShoalError {
+    const error = super.report(cause);
+    this.#settling.fail(error);
+    return error;
   }
 
   /** Looks at what the file system has left, now and again; not while there are files that will go. */
   async #look(): Promise<void> {
     if (this.#compaction === null) {
-      const { olderBytes, fileBytes } = this.#appender;
       const freeBytes = await this.#disk.freeBytes(this.options.directory).catch(() => Infinity);
-      this.#roomBytes = olderBytes + fileBytes + freeBytes - ROOM_BYTES;
+      const { olderBytes, fileBytes } = this.#appender;
+      // A snapshot that was begun meanwhile is not somebody else's.
+      if (this.#compaction === null) this.#roomBytes = olderBytes + fileBytes + freeBytes - ROOM_BYTES;
     }
     if (this.#closing) return;
     this.judge();

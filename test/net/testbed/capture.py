@@ -1,5 +1,5 @@
 """capture.py SECONDS OVER PORT...: what comes to this namespace on these ports, as JSON lines on standard output, when the time is over
-and there is a file OVER.
+and there is a file OVER; after twice the time, or 90 s, without one.
 
 A datagram is {"src","sport","dst","dport","hex"}; one direction of a TCP connection is {"stream": hex of its bytes in order}.
 """
@@ -15,8 +15,9 @@ taken.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
 taken.settimeout(0.2)
 datagrams, streams = [], {}
 end = time.monotonic() + seconds
+limit = time.monotonic() + max(90, 2 * seconds)
 print("ready", flush=True)
-while time.monotonic() < end or not os.path.exists(over):
+while time.monotonic() < limit and (time.monotonic() < end or not os.path.exists(over)):
     try:
         packet, who = taken.recvfrom(65535)
     except socket.timeout:

@@ -116,12 +116,18 @@ export class FakeDisk {
   still: Promise<void> | null = null;
   /** What it has room for. */
   sizeBytes = Infinity;
+  /** So often it was asked what is left of that; who asks waits for this. */
+  looks = 0;
+  measured: Promise<void> | null = null;
+  /** Opened and not closed. */
+  readonly open = new Set<StoreFile>();
   /** Called before each; returns the code to fail with, or null. A write that fails has written half. */
   fail: (what: Action, path: string) => string | null = () => null;
 
   /** The disk as the running process sees it. */
   session(): StoreDisk {
     const epoch = this.#epoch;
+    const { open } = this;
     const alive = (): void => {
       if (epoch !== this.#epoch || this.actions >= this.crashAt) throw failure('EIO');
     };
@@ -139,7 +145,12 @@ export class FakeDisk {
         if (code !== null) throw failure(code);
         return what();
       });
-    const file = (path: string, inode: Inode): StoreFile => ({
+    const file = (path: string, inode: Inode): StoreFile => {
+      const opened = fileOf(path, inode);
+      this.open.add(opened);
+      return opened;
+    };
+    const fileOf = (path: string, inode: Inode): StoreFile => ({
       size: () => run(() => inode.current.length),
       read: (into, at) =>
         run(() => {
@@ -157,7 +168,9 @@ export class FakeDisk {
         }),
       truncate: (length) => act('truncate', path, () => inode.do({ length })),
       sync: () => act('sync', path, () => inode.sync()),
-      close: async () => {},
+      async close() {
+        open.delete(this);
+      },
     });
     return {
       makeDirectory: async () => {},
@@ -176,13 +189,18 @@ export class FakeDisk {
           this.#change({ remove: path });
         }),
       syncDirectory: (path) => act('syncDirectory', path, () => this.#syncDirectory()),
-      freeBytes: () => run(() => this.sizeBytes - this.#usedBytes),
+      freeBytes: async () => {
+        this.looks++;
+        await this.measured;
+        return run(() => this.sizeBytes - this.#usedBytes);
+      },
     };
   }
 
   /** The power fails, and comes back. */
   crash(rng: Rng): void {
     this.#epoch++;
+    this.open.clear();
     this.crashAt = Infinity;
     const kept = rng.below(this.#pending.length + 1);
     for (const op of this.#pending.slice(0, kept)) change(this.#lasting, op);
@@ -194,6 +212,7 @@ export class FakeDisk {
   /** The process ends, the machine does not: everything written is there. */
   kill(): void {
     this.#epoch++;
+    this.open.clear();
     this.crashAt = Infinity;
   }
 
