@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
-import { PIECE_BYTES, Rope } from '../store/index.ts';
+import { PIECE_BYTES, Rope, Span } from '../store/index.ts';
+import type { Call } from './call.ts';
 import type { Client } from './client.ts';
 import { BitWork } from './commands/bit-work.ts';
 import { Connection } from './connection.ts';
@@ -43,6 +44,28 @@ test('messages keep their order, also when one came before and one after a comma
   outlet.push(Buffer.from('+two\r\n'));
   outlet.fill(place, Buffer.from('+answer\r\n'));
   expect(await client.replies(3)).toEqual(['+one', '+answer', '+two']);
+});
+
+test('a message in the middle of a command comes before what is replied after it, also when the socket is full', async () => {
+  const { server, join } = await served.start();
+  const client = await join();
+  expect(await client.ask('PING')).toBe('+PONG');
+  const large = Buffer.alloc(16 << 20, 'x');
+  const run = (call: Call): void => {
+    const { outlet } = call.client;
+    call.reply.bulk(new Span(large), 0, large.length);
+    outlet.flush();
+    expect(outlet.isFull).toBe(true);
+    call.inTransaction = true;
+    outlet.push(Buffer.from('+message\r\n'));
+    call.inTransaction = false;
+    call.reply.simple('after it');
+    outlet.flush();
+  };
+  Object.assign(server.state.commands.named('echo') ?? {}, { run });
+  client.send('ECHO', 'x');
+  expect((await client.reply()).length).toBeGreaterThan(large.length);
+  expect(await client.replies(2)).toEqual(['+message', '+after it']);
 });
 
 test('what a command had found out before it was to run again counts as its client’s, who gives it up with RESET', async () => {

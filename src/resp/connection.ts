@@ -184,7 +184,11 @@ export class Connection implements Outlet {
       reply.length = 0;
       return;
     }
-    if (this.#messages.bytes > 0) this.sendPushes();
+    if (this.#messages.bytes > 0) {
+      this.sendPushes();
+      // Those that were kept because the socket is full go before this reply, too.
+      this.#out.send(this.socket);
+    }
     const left = this.#left > 0 ? -1 : writeNow(this.socket, reply.written, this.#leftWent);
     if (left < 0) this.socket.write(reply.written);
     else this.#left = left;
