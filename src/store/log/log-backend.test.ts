@@ -248,6 +248,37 @@ describe('the log', () => {
     await life.store.close();
   });
 
+  it('begins no log after the other while it is not to be trusted and there is no room for the snapshot that would mend it', async () => {
+    const life = new Life(new SeededRng(1), { compactFloorBytes: 1 << 30 });
+    await life.open();
+    for (let i = 0; i < 400; i++) life.put(`key:${i % 200}`, 1000);
+    life.endTurn();
+    await until('all synced', () => life.backend.onDiskSequence === life.backend.sequence);
+    life.disk.sizeBytes = life.backend.counters.diskBytes + 100_000;
+    life.disk.fail = (operation) => (operation === 'sync' ? 'EIO' : null);
+    life.put('more', 100);
+    const told = life.wait();
+    life.endTurn();
+    expect(await told).toBe('disk-failed');
+    life.disk.fail = () => null;
+    const looked = (many: number): Promise<void> => {
+      const { looks } = life.disk;
+      return until('looked often', () => {
+        life.endTurn();
+        return life.disk.looks >= looks + many;
+      });
+    };
+    await looked(10);
+    const names = life.disk.list('/d');
+    await looked(100);
+    expect(life.disk.list('/d')).toEqual(names);
+    life.disk.sizeBytes = Infinity;
+    await until('mended', () => life.backend.warnings.length === 0 && !life.backend.saving);
+    await restart(life);
+    life.checkNow();
+    await life.store.close();
+  });
+
   it('does not take a snapshot that is begun while it asks what room there is for the bytes of others', async () => {
     const life = new Life(new SeededRng(1), { compactFloorBytes: 1 << 30 });
     await life.open();
