@@ -84,7 +84,7 @@ const ROOM_BYTES = 2 << 20;
  *   success), or more waiting than fits while the disk is full: everything not synced is taken for lost. Whoever waits is told,
  *   nothing is acknowledged as on disk (`failing`) until a new log and a snapshot of everything behind it are written; memory is served on.
  *
- * It does not lock its directory: the daemon does. Its test: log-backend.test.ts,
+ * It does not lock its directory: the daemon does. Its test: log-backend.test.ts, room.test.ts,
  * crash.test.ts, damage.test.ts.
  */
 export class LogBackend extends DiskBackend implements Backend, AppenderWatch {
