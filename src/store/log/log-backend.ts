@@ -84,7 +84,7 @@ const ROOM_BYTES = 2 << 20;
  *   success), or more waiting than fits while the disk is full: everything not synced is taken for lost. Whoever waits is told,
  *   nothing is acknowledged as on disk (`failing`) until a new log and a snapshot of everything behind it are written; memory is served on.
  *
- * It does not lock its directory: the daemon does. Its test: log-backend.test.ts,
+ * It does not lock its directory: the daemon does. Its test: log-backend.test.ts, room.test.ts,
  * crash.test.ts, damage.test.ts.
  */
 export class LogBackend extends DiskBackend implements Backend, AppenderWatch {
@@ -315,18 +315,25 @@ export class LogBackend extends DiskBackend implements Backend, AppenderWatch {
       else this.congested = true;
     }
     const total = this.#diskBytes;
-    const live = this.#table.usedBytes + this.#table.size * RECORD_OVERHEAD_BYTES;
+    const live = this.#liveBytes();
     const { maxDiskBytes } = this.options;
     this.overBudget = maxDiskBytes > 0 && total + live > maxDiskBytes;
     this.cramped = total + live > this.#roomBytes;
     const most = this.overBudget ? maxDiskBytes : this.cramped ? this.#roomBytes : Infinity;
     const isWorthwhile = total > WORTHWHILE * live + Math.max(most / WORTHWHILE_SHARE, LEAST_GARBAGE_BYTES);
     const isLarge = total > COMPACT_RATIO * live + this.#tuning.compactFloorBytes;
-    // Where it has no room, a snapshot would only take what is left.
-    const fits = total + live <= this.#roomBytes + ROOM_BYTES;
     // One that mends has times of its own: see #retryLater.
-    if (this.#trusted && fits && (isWorthwhile || isLarge)) this.#startCompaction();
+    if (this.#trusted && (isWorthwhile || isLarge) && this.#fits()) this.#startCompaction();
     this.refuse(false);
+  }
+
+  /** Whether a snapshot has room; else it would only take what is left. */
+  #fits(): boolean {
+    return this.#diskBytes + this.#liveBytes() <= this.#roomBytes + ROOM_BYTES;
+  }
+
+  #liveBytes(): number {
+    return this.#table.usedBytes + this.#table.size * RECORD_OVERHEAD_BYTES;
   }
 
   protected override report(cause: unknown): ShoalError {
@@ -355,7 +362,9 @@ export class LogBackend extends DiskBackend implements Backend, AppenderWatch {
       if (this.#appender.stopped) this.#renew();
       else {
         this.#appender.retry();
-        if (!this.#trusted) this.#startCompaction();
+        // Each try begins a log, which stays until a snapshot is whole.
+        if (!this.#trusted && this.#fits()) this.#startCompaction();
+        else if (!this.#trusted) this.#retryLater();
       }
     });
     this.#retryMs = Math.min(this.#retryMs * 2, this.#tuning.maxRetryMs);

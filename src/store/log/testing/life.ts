@@ -208,6 +208,12 @@ function text(span: Span, at: number, length: number): string {
   return Buffer.from(span.bytes.buffer, span.bytes.byteOffset + at, length).toString();
 }
 
+/** Ends the process, and starts again with the same disk. */
+export async function restart(life: Life): Promise<void> {
+  await life.store.close();
+  await life.open();
+}
+
 /** Everything a table holds. */
 export function contentsOf(table: MessageTable): Map<string, string> {
   const found = new Map<string, string>();
