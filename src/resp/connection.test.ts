@@ -80,7 +80,7 @@ test('what a command had found out before it was to run again counts as its clie
   // Copies of small values are part of it.
   onlyClient(server).prepared = new BitWork(
     'OR',
-    new Array<Rope>(100).fill(Rope.of([new Uint8Array(50_000)])),
+    Array.from({ length: 100 }, () => Rope.of([new Uint8Array(50_000)])),
   );
   server.sweep.look(Date.now());
   expect(server.sweep.heldBytes).toBeGreaterThanOrEqual(5_000_000);

@@ -61,8 +61,10 @@ export class BitWork {
 
   /** With the copies of small values, and with large ones that are in the table no more. */
   get heldBytes(): number {
-    const own = this.#pieces.reduce((sum, { length }) => sum + length, this.#part.byteLength * 2);
-    return this.#sources.reduce((sum, { stored, length }) => sum + (stored > 0 ? 0 : length), own);
+    let bytes = this.#pieces.reduce((sum, { length }) => sum + length, this.#part.byteLength * 2);
+    // A large value that was named twice is one.
+    for (const { stored, length } of new Set(this.#sources)) if (stored === 0) bytes += length;
+    return bytes;
   }
 
   get result(): Rope {

@@ -11,7 +11,7 @@ import { copyValue, room } from './values.ts';
 
 /** Of BITOP: small values are copied, and one command could name one of them very often. */
 const MAX_SOURCES = 1024;
-/** Values that were written while they were put together are put together at once, if they are no more than this. */
+/** Values that were written while they were put together are put together at once, if the longest times their number is no more than this. */
 const AT_ONCE_BYTES = 16 * PIECE_BYTES;
 /** Of more than that, it is begun so often. */
 const MAX_TRIES = 8;

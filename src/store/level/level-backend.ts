@@ -195,13 +195,15 @@ export class LevelBackend extends DiskBackend implements Backend, WriterWatch {
     if (this.error !== null && this.#trusted) this.#allWell();
     this.#sealNow();
     this.#cache.evict();
-    if (this.congested && !this.#isBehind(this.#tuning.queueBytes / 2)) this.uncongest();
+    if (this.congested && !this.#isBehind(this.#tuning.queueBytes / 2, MANY_WRITES / 2)) this.uncongest();
     this.#syncIfAsked();
     this.#syncLater();
   }
 
   failed(error: unknown): void {
     this.report(error);
+    // Before those who waited with changes go on.
+    this.judge();
     this.uncongest();
     this.#retryLater();
   }
@@ -296,20 +298,18 @@ export class LevelBackend extends DiskBackend implements Backend, WriterWatch {
   }
 
   protected judge(): void {
-    const { stopped, queuedBytes } = this.#writer;
+    const { stopped, queuedBytes, taken, done } = this.#writer;
     const { queueBytes } = this.#tuning;
     const pendingBytes = queuedBytes + this.sink.waitingBytes;
     if (!stopped && this.#isBehind(queueBytes)) this.congested = true;
-    this.refuse(stopped && pendingBytes > queueBytes);
+    this.refuse(stopped && (pendingBytes > queueBytes || taken - done > MANY_WRITES));
   }
 
   /** Much waits to be written; or there is hardly any memory left, and what waits keeps it from being made. */
-  #isBehind(queueBytes: number): boolean {
+  #isBehind(queueBytes: number, writes = MANY_WRITES): boolean {
     const { taken, done, queuedBytes } = this.#writer;
     const pendingBytes = queuedBytes + this.sink.waitingBytes;
-    return (
-      taken - done > MANY_WRITES || pendingBytes > queueBytes || (pendingBytes > 0 && this.#cache.isTight)
-    );
+    return taken - done > writes || pendingBytes > queueBytes || (pendingBytes > 0 && this.#cache.isTight);
   }
 
   protected override report(cause: unknown): ShoalError {

@@ -27,3 +27,21 @@ it('refuses what waited for a slow disk when the disk turns out to be full', asy
   life.checkNow();
   await life.store.close();
 });
+
+it('refuses them, too, when the queue was full at that moment', async () => {
+  const life = new Life(new SeededRng(1), { queueBytes: 3 << 20, compactFloorBytes: 1 << 30 });
+  await life.open();
+  let refusal: string | null = null;
+  life.backend.onRoom = () => {
+    life.store.begin(life.nowMs);
+    refusal ??= life.store.refusal;
+  };
+  life.disk.fail = (what) => (what === 'write' ? 'ENOSPC' : null);
+  for (let i = 0; i < 90; i++) life.put(`key:${i}`, 50_000);
+  life.endTurn();
+  expect(life.backend.congested).toBe(true);
+  await until('told', () => !life.backend.congested);
+  expect(refusal).toMatch(/^ENOSPC/);
+  life.disk.fail = () => null;
+  await life.store.close();
+});

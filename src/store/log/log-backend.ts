@@ -267,6 +267,8 @@ export class LogBackend extends DiskBackend implements Backend, AppenderWatch {
     this.options.notices.warn(
       'messages are in memory only, and are not acknowledged as on disk, until a new log and a snapshot are written',
     );
+    // Before those who waited with changes go on.
+    this.judge();
     this.uncongest();
     this.#retryLater();
   }
@@ -344,11 +346,13 @@ export class LogBackend extends DiskBackend implements Backend, AppenderWatch {
 
   /** Looks at what the file system has left, now and again; not while there are files that will go. */
   async #look(): Promise<void> {
+    const snapshots = this.#snapshots;
     if (this.#compaction === null) {
       const freeBytes = await this.#disk.freeBytes(this.options.directory).catch(() => Infinity);
       const { olderBytes, fileBytes } = this.#appender;
-      // A snapshot that was begun meanwhile is not somebody else's.
-      if (this.#compaction === null) this.#roomBytes = olderBytes + fileBytes + freeBytes - ROOM_BYTES;
+      // A snapshot that was begun meanwhile is not somebody else's; nor is one that is whole already.
+      if (this.#compaction === null && snapshots === this.#snapshots)
+        this.#roomBytes = olderBytes + fileBytes + freeBytes - ROOM_BYTES;
     }
     if (this.#closing) return;
     this.judge();
