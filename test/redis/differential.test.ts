@@ -1,15 +1,15 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { CommandTable } from '../../src/resp/command.ts';
 import { COMMANDS } from '../../src/resp/commands/index.ts';
+import { Beside } from './beside.ts';
 import { sequences } from './commands.ts';
 import { entryText } from './compare.ts';
 import type { Connection, Words } from './connection.ts';
 import { difference } from './difference.ts';
 import { Ours } from './ours.ts';
-import { RedisServer } from './redis-server.ts';
 import type { Reply } from './reply.ts';
-import { isMissing, PATIENCE_MS, RUNS, SEED, version } from './runs.ts';
+import { isMissing, PATIENCE_MS, RUNS, SEED } from './runs.ts';
 
 /** On `k`, a text, `n`, a number that expires, and `none`, which is not there. */
 const READING = [
@@ -92,37 +92,14 @@ const READING = [
 
 /** The same random commands go to redis-server and to ours, over sockets; the answers must be the same, type and text. */
 describe.skipIf(isMissing)('beside redis-server', () => {
-  let theirs: RedisServer;
-  const ours = new Ours();
-
-  beforeAll(async () => {
-    expect(version, 'redis-server is installed').not.toBe(null);
-    theirs = await RedisServer.start();
-    await ours.start();
-  });
-
-  afterAll(async () => {
-    await theirs?.stop();
-    await ours.stop();
-  });
-
-  async function both(protocol: number, use: (a: Connection, b: Connection) => Promise<void>): Promise<void> {
-    const [a, b] = await Promise.all([ours.connect(), theirs.connect()]);
-    try {
-      for (const connection of [a, b]) await connection.ask([['HELLO', String(protocol)]]);
-      await use(a, b);
-    } finally {
-      a.end();
-      b.end();
-    }
-  }
+  const beside = new Beside(new Ours());
 
   it.each([2, 3])(
     'answers random commands as it does, RESP%i',
     { timeout: PATIENCE_MS },
     async (protocol) => {
       console.log(`SHOAL_REDIS_SEED=${SEED} SHOAL_REDIS_RUNS=${RUNS}`);
-      await both(protocol, async (a, b) => {
+      await beside.with(protocol, async (a, b) => {
         await fc.assert(
           fc.asyncProperty(sequences(40), async (commands) => {
             const found = await difference(a, b, commands, protocol);
@@ -135,7 +112,7 @@ describe.skipIf(isMissing)('beside redis-server', () => {
   );
 
   it('counts keys that commands which read look for, there or not, as it does', async () => {
-    await both(2, async (a, b) => {
+    await beside.with(2, async (a, b) => {
       const counted = async (connection: Connection): Promise<string> => {
         const [info] = await connection.ask([['INFO', 'stats']]);
         return (
@@ -157,7 +134,7 @@ describe.skipIf(isMissing)('beside redis-server', () => {
 
   /** Compares answers to lists of commands that are made one after the other from one description. */
   async function compareAll(lists: fc.Arbitrary<Words[]>, runs: number): Promise<void> {
-    await both(2, async (a, b) => {
+    await beside.with(2, async (a, b) => {
       await fc.assert(
         fc.asyncProperty(lists, async (commands) => {
           const found = await difference(a, b, commands);
@@ -239,7 +216,7 @@ describe.skipIf(isMissing)('beside redis-server', () => {
       'x'.repeat(44),
       'x'.repeat(45),
     ];
-    await both(2, async (a, b) => {
+    await beside.with(2, async (a, b) => {
       for (const value of values)
         expect(
           await difference(a, b, [
@@ -270,7 +247,7 @@ describe.skipIf(isMissing)('beside redis-server', () => {
       'ab'.repeat(8192),
       Array.from({ length: 20_000 }, (_, i) => `${i * i} `).join(''),
     ];
-    await both(2, async (a, b) => {
+    await beside.with(2, async (a, b) => {
       for (const [from, to] of [
         [a, b],
         [b, a],
@@ -295,7 +272,7 @@ describe.skipIf(isMissing)('beside redis-server', () => {
   });
 
   it('has every key once in a scan of keys that stay, in small steps', async () => {
-    await both(2, async (a) => {
+    await beside.with(2, async (a) => {
       await a.ask([['FLUSHALL']]);
       const keys = Array.from({ length: 3000 }, (_, i) => (i % 3 === 0 ? `{t}${i}` : `k${i}`));
       await a.ask(keys.map((key): Words => ['SET', key, 'v']));
@@ -315,7 +292,7 @@ describe.skipIf(isMissing)('beside redis-server', () => {
     const names = [...new CommandTable(COMMANDS).every()].map(({ name }) => name);
     const differences: string[] = [];
     let compared = 0;
-    await both(2, async (a, b) => {
+    await beside.with(2, async (a, b) => {
       for (const name of names) {
         const [mine, other] = await Promise.all([a, b].map((c) => c.ask([['COMMAND', 'INFO', name]])));
         const [left, right] = [mine, other].map((answer) => answer?.[0]?.parts[0] as Reply);

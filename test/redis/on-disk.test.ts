@@ -1,11 +1,11 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { Beside } from './beside.ts';
 import { sequences } from './commands.ts';
-import type { Connection, Words } from './connection.ts';
+import type { Words } from './connection.ts';
 import { answersDiffer, dataDiffer } from './difference.ts';
 import { OursOnDisk } from './ours.ts';
-import { RedisServer } from './redis-server.ts';
-import { isMissing, PATIENCE_MS, RUNS, SEED, version } from './runs.ts';
+import { isMissing, PATIENCE_MS, RUNS, SEED } from './runs.ts';
 
 /** A run with its two restarts takes as long as so many without. */
 const PART = 25;
@@ -13,50 +13,28 @@ const RUNS_ON_DISK = Math.ceil(RUNS / PART);
 
 /** The random commands go to ours on disk and to redis-server; ours is stopped and started between some of them, redis-server never. */
 describe.skipIf(isMissing).each(['log', 'leveldb'] as const)('on %s beside redis-server', (kind) => {
-  let theirs: RedisServer;
   const ours = new OursOnDisk(kind);
-
-  beforeAll(async () => {
-    expect(version, 'redis-server is installed').not.toBe(null);
-    theirs = await RedisServer.start();
-    await ours.start();
-  });
-
-  afterAll(async () => {
-    await theirs?.stop();
-    await ours.stop();
-  });
-
-  async function both<T>(protocol: number, use: (a: Connection, b: Connection) => Promise<T>): Promise<T> {
-    const [a, b] = await Promise.all([ours.connect(), theirs.connect()]);
-    try {
-      for (const connection of [a, b]) await connection.ask([['HELLO', String(protocol)]]);
-      return await use(a, b);
-    } finally {
-      a.end();
-      b.end();
-    }
-  }
+  const beside = new Beside(ours);
 
   const commands = sequences(15);
   const lives = fc.tuple(commands, commands, commands, commands);
 
   async function difference([first, second, third, last]: readonly (readonly Words[])[], protocol: number) {
-    const before = await both(protocol, async (a, b) => {
+    const before = await beside.with(protocol, async (a, b) => {
       const found = await answersDiffer(a, b, [['FLUSHALL'], ...(first ?? [])]);
       ours.save();
       return found ?? (await answersDiffer(a, b, second ?? [])) ?? (await dataDiffer(a, b));
     });
     if (before !== null) return before;
     await ours.restart();
-    const after = await both(protocol, async (a, b) => {
+    const after = await beside.with(protocol, async (a, b) => {
       const found = (await dataDiffer(a, b)) ?? (await answersDiffer(a, b, third ?? []));
       ours.save();
       return found ?? (await answersDiffer(a, b, last ?? []));
     });
     if (after !== null) return `after the restart: ${after}`;
     await ours.restart();
-    const end = await both(protocol, dataDiffer);
+    const end = await beside.with(protocol, dataDiffer);
     return end === null ? null : `after the second restart: ${end}`;
   }
 

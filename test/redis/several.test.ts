@@ -1,13 +1,13 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, it } from 'vitest';
+import { Beside } from './beside.ts';
 import { PLAIN } from './commands.ts';
 import { isSame, isSameList } from './compare.ts';
 import type { Connection, Words } from './connection.ts';
 import { told } from './difference.ts';
 import { Ours } from './ours.ts';
-import { RedisServer } from './redis-server.ts';
 import { type Reply, show } from './reply.ts';
-import { isMissing, PATIENCE_MS, RUNS, SEED, version } from './runs.ts';
+import { isMissing, PATIENCE_MS, RUNS, SEED } from './runs.ts';
 import { some, words } from './words.ts';
 
 /** Each step waits for its answers, and there are some for everybody. */
@@ -61,19 +61,7 @@ const listening = said(
 );
 
 describe.skipIf(isMissing)('several connections beside redis-server', () => {
-  let theirs: RedisServer;
-  const ours = new Ours();
-
-  beforeAll(async () => {
-    expect(version, 'redis-server is installed').not.toBe(null);
-    theirs = await RedisServer.start();
-    await ours.start();
-  });
-
-  afterAll(async () => {
-    await theirs?.stop();
-    await ours.stop();
-  });
+  const beside = new Beside(new Ours());
 
   /** Asserts that `run` finds no difference, among as many connections to both as there are people. */
   async function holds(
@@ -81,11 +69,10 @@ describe.skipIf(isMissing)('several connections beside redis-server', () => {
     run: (steps: readonly Step[], a: Connection[], b: Connection[]) => Promise<string | null>,
   ): Promise<void> {
     console.log(`SHOAL_REDIS_SEED=${SEED} SHOAL_REDIS_RUNS=${RUNS}`);
-    const join = (server: Ours | RedisServer) =>
-      Promise.all(Array.from({ length: PEOPLE }, () => server.connect()));
     await fc.assert(
       fc.asyncProperty(steps, fc.constantFrom('2', '3'), async (all, protocol) => {
-        const [a, b] = await Promise.all([join(ours), join(theirs)]);
+        const pairs = await Promise.all(Array.from({ length: PEOPLE }, () => beside.connect()));
+        const [a, b] = [pairs.map(([ours]) => ours), pairs.map(([, theirs]) => theirs)];
         try {
           for (const one of [...a, ...b]) await one.ask([['HELLO', protocol], ['FLUSHALL']]);
           const found = await run(all, a, b);

@@ -2,6 +2,17 @@ import { describe, expect, it } from 'vitest';
 import { SeededRng } from '../../base/index.ts';
 import { Life, restart, turns, until } from './testing/life.ts';
 
+/** Half of the log is garbage, and a snapshot of the other half has no room. */
+async function nearlyFull(): Promise<Life> {
+  const life = new Life(new SeededRng(1), { compactFloorBytes: 1 << 30 });
+  await life.open();
+  for (let i = 0; i < 400; i++) life.put(`key:${i % 200}`, 1000);
+  life.endTurn();
+  await until('all synced', () => life.backend.onDiskSequence === life.backend.sequence);
+  life.disk.sizeBytes = life.backend.counters.diskBytes + 100_000;
+  return life;
+}
+
 describe('the log on a disk that has no room', () => {
   it.each([
     ['its disk budget', /^ENOSPC .*store_disk/, /^$/],
@@ -77,12 +88,7 @@ describe('the log on a disk that has no room', () => {
   });
 
   it('begins no snapshot that has no room, until messages are deleted', async () => {
-    const life = new Life(new SeededRng(1), { compactFloorBytes: 1 << 30 });
-    await life.open();
-    for (let i = 0; i < 400; i++) life.put(`key:${i % 200}`, 1000);
-    life.endTurn();
-    await until('all synced', () => life.backend.onDiskSequence === life.backend.sequence);
-    life.disk.sizeBytes = life.backend.counters.diskBytes + 100_000;
+    const life = await nearlyFull();
     const { looks } = life.disk;
     await until('looked often', () => {
       life.endTurn();
@@ -100,12 +106,7 @@ describe('the log on a disk that has no room', () => {
   });
 
   it('begins no log after the other while it is not to be trusted and there is no room for the snapshot that would mend it', async () => {
-    const life = new Life(new SeededRng(1), { compactFloorBytes: 1 << 30 });
-    await life.open();
-    for (let i = 0; i < 400; i++) life.put(`key:${i % 200}`, 1000);
-    life.endTurn();
-    await until('all synced', () => life.backend.onDiskSequence === life.backend.sequence);
-    life.disk.sizeBytes = life.backend.counters.diskBytes + 100_000;
+    const life = await nearlyFull();
     life.disk.fail = (operation) => (operation === 'sync' ? 'EIO' : null);
     life.put('more', 100);
     const told = life.wait();
