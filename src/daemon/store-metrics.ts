@@ -64,6 +64,11 @@ export function storeMetrics({ server, router }: GroupServer, { table, backend }
       'Messages published by clients of this node, on channels and shard channels.',
       published,
     ),
+    single(
+      'shoal_store_patterns_uncompared_total',
+      'Messages times patterns that would have taken too long to compare: not sent to the subscribers of the pattern.',
+      server.state.channels.uncompared,
+    ),
     family('shoal_store_network_bytes_total', 'direction', 'Bytes from and to clients that have left.', {
       in: bytesIn,
       out: bytesOut,

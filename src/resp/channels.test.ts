@@ -102,3 +102,19 @@ test('subscribers of a shard channel whose slot goes elsewhere are told that the
   expect(await stays.ask('SSUBSCRIBE', ofB)).toMatch(/:2$/);
   expect(await (await clients.of(a, ROLE.cluster)).ask('SPUBLISH', ofB, 'x')).toBe(':1');
 });
+
+test('a message that takes too long to compare with a pattern is not sent by it, and is counted', async () => {
+  await using nodes = new FakeNodes();
+  using clients = new Clients();
+  const { a } = await halves(nodes);
+  const [listener, speaker] = [await clients.of(a, ROLE.cluster), await clients.of(a, ROLE.cluster)];
+  for (const pattern of [`*${'a'.repeat(500)}b`, 'a*'])
+    expect(await listener.ask('PSUBSCRIBE', pattern)).toContain('psubscribe');
+  expect(await speaker.ask('PUBLISH', 'a'.repeat(1000), 'm')).toBe(':1');
+  const { channels } = a.group.server.state;
+  expect(channels.uncompared).toBe(1);
+  expect(await speaker.ask('PUBLISH', 'a'.repeat(1025), 'm')).toBe(':0');
+  expect(channels.uncompared).toBe(3);
+  expect(await speaker.ask('PUBLISH', 'ab', 'm')).toBe(':1');
+  expect(channels.uncompared).toBe(3);
+});

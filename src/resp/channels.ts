@@ -27,6 +27,8 @@ const FRAME_BYTES = 128;
  * put together once for each RESP version and shared by all who get it.
  */
 export class Channels {
+  /** How often a message was not sent by a pattern because it was not compared with it to the end. */
+  uncompared = 0;
   readonly #channels = new Map<string, Set<Client>>();
   readonly #patterns = new Map<string, PatternSubscribers>();
   readonly #shard = new Map<string, Set<Client>>();
@@ -91,10 +93,15 @@ export class Channels {
   /** Gives a message to the subscribers of this node: how many. */
   deliver(channel: string, payload: Uint8Array): number {
     let receivers = this.#send(this.#channels.get(channel), 'message', null, channel, payload);
-    if (this.#patterns.size > 0 && channel.length <= PATTERN_BYTES) {
+    if (channel.length > PATTERN_BYTES) this.uncompared += this.#patterns.size;
+    else if (this.#patterns.size > 0) {
       const bytes = Uint8Array.from(Buffer.from(channel, 'latin1'));
       for (const [pattern, { glob, clients }] of this.#patterns) {
         if (glob.matches(bytes)) receivers += this.#send(clients, 'pmessage', pattern, channel, payload);
+        else if (glob.gaveUp) {
+          glob.gaveUp = false;
+          this.uncompared++;
+        }
       }
     }
     return receivers;

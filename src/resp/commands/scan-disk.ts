@@ -5,11 +5,9 @@ import { type Glob, TOO_CLOSE_A_LOOK } from '../glob.ts';
 import { KeyList } from './key-list.ts';
 import type { ScanOptions } from './scan.ts';
 
-/** KEYS reads so many at a time. */
-const KEYS_STEP = 512;
 /** SCAN reads so many at most, whatever its COUNT. */
 const MAX_STEP = 20_000;
-/** And when each is to be compared with a pattern. */
+/** So many when each is to be compared with a pattern, as for KEYS. */
 const MATCH_STEP = 512;
 /** Looks at characters of a pattern after which others have their turn: some milliseconds. */
 const TURN_LOOKS = 1 << 19;
@@ -70,7 +68,7 @@ export function keysOnDisk(call: Call, disk: ReadThrough, glob: Glob): void {
   answer(call, async (isGone) => {
     const keys = new KeyList(call.client);
     for (let from = 0, over = false; !over; over = from === 0 || keys.isOver || glob.gaveUp || isGone()) {
-      const { found, next } = await disk.list(from, KEYS_STEP);
+      const { found, next } = await disk.list(from, MATCH_STEP);
       for (const key of await meant(found, glob)) keys.add(key, 0, key.bytes.length);
       from = next;
     }
